@@ -1,0 +1,90 @@
+"""Controls: codecs whose results are known before they run. If they are off, the harness is off.
+
+``identity`` stores the clip as it is: lossless, 12 bits a pixel. ``mean-frame`` stores one frame, the
+average of all, and shows it all the time: its PSNR follows from the clip's statistics, and its rate
+is 12 bits a pixel divided by the number of frames. A codec below the mean frame shows nothing.
+
+Payload: one byte for the mode, then raw yuv420p frames (all of them, or one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from bench.clip import Clip, ClipInfo
+from bench.clock import StageClock
+from bench.codec import Codec, Encoded, EncodeJob
+from bench.container import Stream
+from bench.errors import StreamError
+
+MODES = ("identity", "mean-frame")
+
+
+class Control(Codec):
+    """Both controls; the setting `mode` chooses."""
+
+    defaults: Mapping[str, Any] = {"mode": ...}
+
+    def skip(self, clip: ClipInfo, settings: Mapping[str, Any]) -> str | None:
+        mode = settings["mode"]
+        return None if mode in MODES else f"mode {mode!r} is none of {', '.join(MODES)}"
+
+    def encode(self, clip: Clip, job: EncodeJob) -> Encoded:
+        mode = job.settings["mode"]
+        frames = clip.frames()
+        if mode == "mean-frame":
+            with job.clock("average"):
+                frames = iter([mean_frame(clip)])
+        return Encoded(payload=_payload(MODES.index(mode), frames), pixel_format="yuv420p")
+
+    def decode(
+        self, stream: Stream, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None
+    ) -> Iterator[np.ndarray]:
+        mode = _check(stream)
+        size = stream.header.frame_bytes
+        frames = np.frombuffer(stream.payload, np.uint8, offset=1).reshape(-1, size)
+        for index in range(first, stream.header.frames if stop is None else stop):
+            with clock("read"):
+                frame = frames[index if mode == "identity" else 0].copy()
+            yield frame
+
+    def describe(self, stream: Stream) -> dict[str, Any]:
+        return {
+            "mode": _check(stream),
+            "frames_stored": (len(stream.payload) - 1) // stream.header.frame_bytes,
+        }
+
+
+CODEC = Control
+
+
+def mean_frame(clip: Clip) -> np.ndarray:
+    """The clip's average frame, rounded to the nearest integer (halves up); flat yuv420p."""
+    total = np.zeros(clip.info.frame_bytes, np.uint32)
+    for frame in clip.frames():
+        total += frame
+    count = clip.info.frames
+    return ((total + count // 2) // count).astype(np.uint8)
+
+
+def _payload(mode: int, frames: Iterator[np.ndarray]) -> Iterator[bytes]:
+    yield bytes([mode])
+    for frame in frames:
+        yield frame.tobytes()
+
+
+def _check(stream: Stream) -> str:
+    """The stream's mode, with everything verified that decoding takes for granted."""
+    header, payload = stream.header, stream.payload
+    if header.pixel_format != "yuv420p":
+        raise StreamError(stream.path, f"pixel format {header.pixel_format} is not that of a control")
+    if not len(payload) or payload[0] >= len(MODES):
+        raise StreamError(stream.path, "names no mode of a control")
+    mode = MODES[payload[0]]
+    frames = header.frames if mode == "identity" else 1
+    if len(payload) != 1 + frames * header.frame_bytes:
+        raise StreamError(stream.path, f"{mode} has {len(payload)} bytes for {frames} x {header.frame_bytes}")
+    return mode

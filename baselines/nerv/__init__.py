@@ -1,0 +1,1 @@
+"""NeRV: neural representations for videos (Chen et al., NeurIPS 2021)."""

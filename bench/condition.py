@@ -1,0 +1,271 @@
+"""Test conditions: which clips, how prepared, which codecs at which rate points, scored how.
+
+A condition has a name with a version (``demo-v0``) and is never changed once numbers were published
+under it. It owns the rate points; a codec's own ones serve where it gives none. Its `budget` is laid
+over every codec of kind ``fitted``: what they share is stated once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import registry
+from bench.config import CONDITIONS_DIR, read_yaml
+from bench.errors import BenchError
+from bench.registry import CodecConfig, check_names, resolve_settings, unknown
+
+_DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipPlan:
+    """How one clip is made from a sequence.
+
+    Attributes:
+        sequence: name in config/sequences.tsv.
+        trim: first frame and the one after the last; None takes all.
+        crop: x, y, width, height in source pixels; scale: width, height after the crop.
+        filter: the scaler's name.
+    """
+
+    sequence: str
+    trim: tuple[int, int] | None = None
+    crop: tuple[int, int, int, int] | None = None
+    scale: tuple[int, int] | None = None
+    filter: str = "lanczos"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """The frame and the region (x, y, width, height) that are shown side by side, and at which rate."""
+
+    frame: int
+    crop: tuple[int, int, int, int]
+    rate_bpp: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecPlan:
+    """One codec in a condition: its rate points in order, and settings for all of them."""
+
+    points: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One file of config/conditions; `name` is the file's name.
+
+    Attributes:
+        clips: clip name -> how it is made; colour: name of the conversion to RGB (`bench.colour`).
+        codecs: codec id -> its rate points, in the order of the file (that of tables and legends).
+        seeds: fitted codecs run each; the others run the first.
+        device: where fitted codecs run; budget: settings laid over every fitted codec.
+        reference: whether the tracked long runs of this condition are shown too.
+        anchor: codec id that BD-rates refer to; metrics: those of tables; headline: that of figures.
+    """
+
+    name: str
+    title: str
+    clips: Mapping[str, ClipPlan]
+    codecs: Mapping[str, CodecPlan]
+    description: str = ""
+    colour: str = "bt709"
+    seeds: tuple[int, ...] = (0,)
+    device: str = "auto"
+    budget: Mapping[str, Any] = field(default_factory=dict)
+    reference: bool = False
+    anchor: str | None = None
+    metrics: tuple[str, ...] = ("psnr_rgb_db", "psnr_yuv_db", "ms_ssim_rgb", "ms_ssim_y", "vmaf")
+    headline: str = "psnr_rgb_db"
+    strip: Strip | None = None
+    path: Path = field(default=Path(), compare=False)
+
+    def clip(self, name: str) -> ClipPlan:
+        """The plan of one clip; BenchError names close matches."""
+        if name not in self.clips:
+            raise unknown("clip", name, self.clips, where=self.path)
+        return self.clips[name]
+
+    def points(self, codec: str) -> list[str]:
+        """Names of one codec's rate points, in order; BenchError for a codec that is not in the condition."""
+        return list(self._plan(codec).points)
+
+    def settings(self, codec: str, point: str) -> dict[str, Any]:
+        """All settings of one encode: defaults, codec's, budget (fitted codecs), condition's, point's."""
+        plan = self._plan(codec)
+        if point not in plan.points:
+            raise unknown(f"point of {codec}", point, plan.points, where=self.path)
+        config = registry.codec_config(codec)
+        budget = self.budget if config.kind == "fitted" else {}
+        return resolve_settings(config, {**budget, **plan.settings}, plan.points[point])
+
+    def seeds_of(self, codec: str) -> tuple[int, ...]:
+        """The seeds that a codec runs: all for fitted ones, the first for those that ignore it."""
+        return self.seeds if registry.codec_config(codec).kind == "fitted" else self.seeds[:1]
+
+    def _plan(self, codec: str) -> CodecPlan:
+        if codec not in self.codecs:
+            raise unknown("codec", codec, self.codecs, where=self.path)
+        return self.codecs[codec]
+
+
+def load_condition(name_or_path: str | Path) -> Condition:
+    """Read a condition by its name in config/conditions or by the path of its YAML file.
+
+    Raises:
+        BenchError: no such condition, or a key or value that it cannot have; both are named.
+    """
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = CONDITIONS_DIR / f"{name_or_path}.yaml"
+        if not path.is_file():
+            raise unknown("condition", str(name_or_path), (p.stem for p in CONDITIONS_DIR.glob("*.yaml")))
+    values = read_yaml(path)
+    check_names(path, "file name", [path.stem])
+    reader = _Reader(path, values)
+    condition = reader.condition()
+    reader.finish()
+    if condition.anchor is not None and condition.anchor not in condition.codecs:
+        raise unknown("codec", condition.anchor, condition.codecs, where=f"{path}: anchor")
+    if condition.headline not in condition.metrics:
+        raise unknown("metric", condition.headline, condition.metrics, where=f"{path}: headline")
+    return condition
+
+
+def settings_of(
+    config: CodecConfig, point: str, overrides: Mapping[str, Any], condition: Condition | None
+) -> dict[str, Any]:
+    """The settings of one encode on the command line: those of the point, then `overrides`."""
+    if condition is not None:
+        base = condition.settings(config.id, point)
+    elif point in config.points:
+        base = resolve_settings(config, {}, config.points[point])
+    else:
+        raise unknown(f"point of {config.id}", point, config.points, where=config.path)
+    return resolve_settings(config, base, overrides)
+
+
+class _Reader:
+    """Takes keys out of a YAML table one by one; what is left at the end is unknown."""
+
+    def __init__(self, path: Path, values: Mapping[str, Any], prefix: str = "") -> None:
+        self.path, self.values, self.prefix, self.taken = path, values, prefix, set[str]()
+
+    def condition(self) -> Condition:
+        return Condition(
+            name=self.path.stem,
+            path=self.path,
+            title=self.take("title", str),
+            description=self.take("description", str, ""),
+            clips=self.clips(),
+            colour=self.take("colour", str, "bt709"),
+            seeds=self.numbers("seeds", [0]),
+            device=self.device(),
+            budget=self.take("budget", dict, {}),
+            codecs=self.codecs(),
+            reference=self.take("reference", bool, False),
+            anchor=self.take("anchor", str, None),
+            metrics=self.words("metrics", Condition.metrics),
+            headline=self.take("headline", str, Condition.headline),
+            strip=self.strip(),
+        )
+
+    def finish(self) -> None:
+        for key in self.values:
+            if key not in self.taken:
+                raise unknown("key", str(key), self.taken, where=f"{self.path}: {self.prefix}".rstrip(": "))
+
+    def take(self, key: str, kind: type, default: Any = ...) -> Any:
+        self.taken.add(key)
+        value = self.values.get(key, default)
+        if value is ...:
+            raise BenchError(self.path, f"key '{self.prefix}{key}' is missing", "add it")
+        if value is default or (value is None and default is None):
+            return default
+        good = isinstance(value, (int, float) if kind is float else kind)
+        if not good or (isinstance(value, bool) and kind is not bool):
+            raise BenchError(
+                self.path, f"{self.prefix}{key}: {value!r} is no {kind.__name__}", "see config/README.md"
+            )
+        return value
+
+    def numbers(self, key: str, default: Any, count: int | None = None) -> Any:
+        value = self.take(key, list, default)
+        if value is None:
+            return None
+        good = all(type(item) is int and item >= 0 for item in value) and len(value) == (count or len(value))
+        if not good or not value:
+            wanted = f"{count} whole numbers" if count else "whole numbers"
+            raise BenchError(
+                self.path, f"{self.prefix}{key}: {value!r} is no list of {wanted}", "see config/README.md"
+            )
+        return tuple(value)
+
+    def words(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        value = tuple(self.take(key, list, list(default)))
+        check_names(self.path, key, value)
+        return value
+
+    def device(self) -> str:
+        value = self.take("device", str, "auto")
+        if value not in _DEVICES:
+            raise unknown("device", value, _DEVICES, where=self.path)
+        return value
+
+    def clips(self) -> dict[str, ClipPlan]:
+        plans = {}
+        for name, reader in self.tables("clips"):
+            plans[name] = ClipPlan(
+                sequence=reader.take("sequence", str),
+                trim=reader.numbers("trim", None, 2),
+                crop=reader.numbers("crop", None, 4),
+                scale=reader.numbers("scale", None, 2),
+                filter=reader.take("filter", str, "lanczos"),
+            )
+            reader.finish()
+        return plans
+
+    def codecs(self) -> dict[str, CodecPlan]:
+        plans = {}
+        for codec, reader in self.tables("codecs"):
+            config = registry.codec_config(codec)
+            points = reader.values.get("points", config.points)
+            reader.taken.add("points")
+            if isinstance(points, list):  # a choice among the codec's own points
+                check_names(self.path, f"codecs: {codec}: points", points)
+                for point in points:
+                    if point not in config.points:
+                        raise unknown(f"point of {codec}", point, config.points, where=self.path)
+                points = {point: config.points[point] for point in points}
+            if not isinstance(points, dict) or not all(isinstance(p, dict) for p in points.values()):
+                raise BenchError(
+                    self.path, f"codecs: {codec}: points: no table", "write `name: {key: value}`"
+                )
+            check_names(self.path, f"codecs: {codec}: points", points)
+            plans[codec] = CodecPlan(points=points, settings=reader.take("settings", dict, {}))
+            reader.finish()
+        return plans
+
+    def strip(self) -> Strip | None:
+        if self.take("strip", dict, None) is None:
+            return None
+        reader = _Reader(self.path, self.values["strip"], "strip: ")
+        strip = Strip(
+            frame=reader.take("frame", int),
+            crop=reader.numbers("crop", ..., 4),
+            rate_bpp=reader.take("rate_bpp", float, None),
+        )
+        reader.finish()
+        return strip
+
+    def tables(self, key: str) -> list[tuple[str, _Reader]]:
+        table = self.take(key, dict)
+        check_names(self.path, key, table)
+        for name, values in table.items():
+            if not isinstance(values, dict):
+                raise BenchError(self.path, f"{key}: {name}: is no table", "write {} where it has no keys")
+        return [(name, _Reader(self.path, values, f"{key}: {name}: ")) for name, values in table.items()]

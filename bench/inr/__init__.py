@@ -1,0 +1,1 @@
+"""What every fitted network shares: layers, losses, the trainer, the weight coder."""

@@ -1,0 +1,230 @@
+"""Network and recipe to codec: what every fitted method does to a clip, and back.
+
+A method supplies how its configuration follows from the clip and the settings, and how a configuration
+becomes a `Representation`. Importing this module does not import torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from bench.clock import StageClock
+from bench.codec import Codec, Encoded, EncodeJob
+from bench.errors import BenchError, StreamError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bench.clip import Clip, ClipInfo
+    from bench.container import Stream
+    from bench.inr.fit import EpochLog, Recipe
+    from bench.inr.quantise import Quantiser
+    from bench.inr.representation import Representation
+
+#: Seconds between two progress lines of a fit.
+REPORT_EVERY_S = 10.0
+
+#: The shared trainer's settings (`bench.inr.fit.Recipe`) and the quantiser, for every method.
+RECIPE_DEFAULTS: dict[str, Any] = {
+    "epochs": ...,
+    "learning_rate": ...,
+    "warmup": 0.2,
+    "betas": [0.5, 0.999],
+    "loss": "Fusion6",
+    "batch_size": 1,
+    "save_every": 5,
+    "refresh": "saves",
+    "quantiser": {"name": "affine", "bits": 8},
+}
+
+
+class INRCodec(Codec):
+    """A fitted network as a codec.
+
+    Attributes:
+        network_defaults: settings that become the network's configuration.
+    """
+
+    network_defaults: Mapping[str, Any] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.defaults = {**RECIPE_DEFAULTS, **cls.network_defaults}
+
+    @abstractmethod
+    def config_type(self) -> type[Any]:
+        """The frozen dataclass of the network's configuration."""
+
+    @abstractmethod
+    def represent(self, config: Any, *, frames: int, height: int, width: int) -> Representation:
+        """A network of this configuration, freshly initialised, for a clip of this size."""
+
+    def inference_config(self, config: Any) -> Any:
+        """The configuration a decoder runs: weights come from the stream already quantised."""
+        return config
+
+    def quantiser(self, description: Mapping[str, Any]) -> Quantiser | None:
+        """The quantiser that settings or a stream describe; None keeps float32 weights."""
+        from bench.inr.quantise import AffineQuantiser
+
+        name, parameters = description.get("name"), {k: v for k, v in description.items() if k != "name"}
+        if name == "float32" and not parameters:
+            return None
+        bits, axis = parameters.pop("bits", 8), parameters.pop("axis", None)
+        if name != "affine" or parameters or axis not in (None, 0) or bits not in range(2, 11):
+            raise ValueError(f"quantiser {dict(description)}")
+        return AffineQuantiser(bits=bits, axis=axis)
+
+    def configure(self, clip: ClipInfo, settings: Mapping[str, Any]) -> Any:
+        """The network's configuration for a clip: the settings, with `base` derived from its size."""
+        from bench.inr.layers import padded_base
+
+        values = {key: settings[key] for key in self.network_defaults}
+        values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        return self.config_type()(base=padded_base(clip.height, clip.width, values["strides"]), **values)
+
+    def encode(self, clip: Clip, job: EncodeJob) -> Encoded:
+        """Fit the network to the clip, quantise, entropy-code."""
+        import torch
+
+        from bench.inr import runtime
+        from bench.inr.accounting import huffman_bits
+        from bench.inr.fit import Fit
+        from bench.inr.payload import Payload, coded_weights, config_values
+
+        runtime.prepare(threads=job.threads, device=job.device)
+        torch.manual_seed(job.seed)
+        config, recipe, quantiser = self._resolve(clip.info, job.settings)
+        representation = self.represent(
+            config, frames=clip.info.frames, height=clip.info.height, width=clip.info.width
+        )
+        runtime.place(representation.network, job.device)
+        with job.clock("colour"):
+            frames = torch.from_numpy(clip.rgb_array()).permute(0, 3, 1, 2).contiguous().to(job.device)
+        fit = Fit(
+            representation,
+            frames,
+            recipe,
+            seed=job.seed,
+            state_dir=job.state_dir,
+            identity=self._identity(clip.info, config, recipe, job.seed),
+        )
+        with job.clock("fit"):
+            log = fit.run(_Reporter(job.progress, recipe.epochs))
+        with job.clock("entropy-code"):
+            side, weights, codes = coded_weights(representation.network, quantiser)
+        payload = Payload(config_values(config), dict(job.settings["quantiser"]), side, weights)
+        pixels = clip.info.frames * clip.info.height * clip.info.width
+        details = {
+            "parameters": sum(p.numel() for p in representation.network.parameters()),
+            "macs_per_pixel": runtime.macs(representation) / (clip.info.height * clip.info.width),
+            "rate_bpp_paper": huffman_bits(codes) / pixels if codes else None,
+            "fit_log": [asdict(row) for row in log],
+        }
+        return Encoded(payload=[payload.to_bytes()], pixel_format="rgb24", details=details)
+
+    def _resolve(self, clip: ClipInfo, settings: Mapping[str, Any]) -> tuple[Any, Recipe, Quantiser | None]:
+        """Raises BenchError where the settings make no network, recipe or quantiser."""
+        from bench.inr.fit import Recipe
+
+        recipe = {key: settings[key] for key in RECIPE_DEFAULTS if key != "quantiser"}
+        try:
+            config = self.configure(clip, settings)
+            return (
+                config,
+                Recipe(**{**recipe, "betas": tuple(recipe["betas"])}),
+                self.quantiser(settings["quantiser"]),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BenchError("settings", str(error), "change the codec's settings or the point's") from error
+
+    def _identity(self, clip: ClipInfo, config: Any, recipe: Recipe, seed: int) -> str:
+        """What a saved state belongs to: clip, network, recipe, seed and the code itself."""
+        from bench.provenance import family_sources, fingerprint
+
+        family = type(self).__module__.removesuffix(".codec").rpartition(".")[2]
+        parts = [clip.sha256, clip.colour, asdict(config), asdict(recipe), seed]
+        parts.append(fingerprint(family_sources(family)))
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def decode(
+        self, stream: Stream, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None
+    ) -> Iterator[np.ndarray]:
+        from bench.inr import runtime
+
+        runtime.prepare(threads=1, device=device)
+        header = stream.header
+        with clock("entropy-decode"):
+            representation = self.restore(stream)
+            runtime.place(representation.network, device)
+        frames = representation.render(first, header.frames if stop is None else stop)
+        while True:
+            with clock("network"):
+                frame = next(frames, None)
+                if frame is None:
+                    return
+                pixels = runtime.to_8_bit(frame)
+            yield pixels
+
+    def restore(self, stream: Stream) -> Representation:
+        """The network of a stream, weights in place, on the CPU."""
+        import torch
+
+        from bench.inr.payload import Payload, check_network, config_from_values, load
+
+        header = stream.header
+        payload = Payload.from_bytes(stream.payload)
+        config = config_from_values(self.config_type(), payload.network)
+        try:
+            quantiser = self.quantiser(payload.quantiser)
+            with torch.device("meta"):  # shapes only: nothing is allocated before it is checked
+                representation = self.represent(
+                    self.inference_config(config),
+                    frames=header.frames,
+                    height=header.height,
+                    width=header.width,
+                )
+        except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, RuntimeError) as error:
+            raise StreamError(stream.path, f"the network cannot be built ({error})") from error
+        network = representation.network
+        check_network(
+            network, config, payload_bytes=len(stream.payload), height=header.height, width=header.width
+        )
+        network.to_empty(device="cpu")
+        load(network, quantiser, payload)
+        return representation
+
+    def describe(self, stream: Stream) -> dict[str, Any]:
+        from bench.inr.payload import Payload
+
+        payload = Payload.from_bytes(stream.payload)
+        return {
+            "network": dict(payload.network),
+            "quantiser": dict(payload.quantiser),
+            "side_bytes": len(payload.side),
+            "weight_bytes": len(payload.weights),
+        }
+
+
+class _Reporter:
+    """Says after an epoch, at most every ten seconds, how far a fit is."""
+
+    def __init__(self, progress: Any, epochs: int) -> None:
+        self.progress, self.epochs = progress, epochs
+        self.began, self.reported, self.first = time.monotonic(), float("-inf"), None
+
+    def __call__(self, row: EpochLog) -> None:
+        now, done = time.monotonic(), row.epoch + 1
+        self.first = row.epoch if self.first is None else self.first  # a resumed fit starts later
+        if now - self.reported < REPORT_EVERY_S and done < self.epochs:
+            return
+        self.reported = now
+        left = (now - self.began) / (done - self.first) * (self.epochs - done)
+        self.progress(
+            f"epoch {done}/{self.epochs}, PSNR {row.psnr_rgb_db:.2f} dB so far, about {left:.0f} s left"
+        )

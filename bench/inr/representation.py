@@ -1,0 +1,73 @@
+"""What the trainer and the stream need of a fitted network, whatever its architecture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from bench.inr.losses import losses
+
+
+class Representation(ABC):
+    """One clip held in the weights of `network`.
+
+    Args:
+        network: the module whose parameters are fitted, quantised and coded.
+        frames: N, the frames of the clip.
+        height, width: the visible area, at the top left of what the network puts out.
+    """
+
+    def __init__(self, network: nn.Module, *, frames: int, height: int, width: int) -> None:
+        self.network, self.frames, self.height, self.width = network, frames, height, width
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    def times(self, index: Tensor) -> Tensor:
+        """t = i / N, computed in double and rounded to float32."""
+        return (index.double() / self.frames).float()
+
+    def visible(self, image: Tensor) -> Tensor:
+        """Without the padding that the strides made."""
+        return image[..., : self.height, : self.width]
+
+    @abstractmethod
+    def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+        """Scalar loss, and the frames (B, 3, H, W) a viewer would see, detached.
+
+        Args:
+            index: frame numbers (B,), int64.
+            target: the same frames (B, 3, H, W), RGB in [0, 1].
+            loss: a name in `bench.inr.losses.CATALOGUE`.
+        """
+
+    @abstractmethod
+    def render(self, first: int, stop: int) -> Iterator[Tensor]:
+        """Frames `first` to `stop` in order, each (3, H, W) in [0, 1], cropped to the visible area."""
+
+    def refresh(self) -> None:
+        """Recompute what is cached from the current weights; nothing to do for most networks."""
+
+    def cached_state(self) -> dict[str, Tensor]:
+        """The cache itself, for recipes that do not refresh it at every saved state."""
+        return {}
+
+    def load_cached_state(self, state: dict[str, Tensor]) -> None:
+        """Put back what `cached_state` gave."""
+
+
+class FramewiseVideo(Representation):
+    """A network that maps times (B,) to frames (B, 3, H, W) and needs nothing else (NeRV, E-NeRV)."""
+
+    def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+        frames = self.visible(self.network(self.times(index)))
+        return losses(loss, [frames], target)[0], frames.detach()
+
+    @torch.no_grad()
+    def render(self, first: int, stop: int) -> Iterator[Tensor]:
+        for i in range(first, stop):
+            yield self.visible(self.network(self.times(torch.tensor([i], device=self.device))))[0]

@@ -1,0 +1,294 @@
+"""What the workflow has to make: which points, where they lie, on what they depend, what is left out.
+
+All of it is known before anything runs: from the condition, from the codecs' own `skip`, and from the
+tracked reference streams that are there. Nothing here imports torch: a plan takes part of a second.
+Paths are relative to the working directory, with `/`, as Snakemake has them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench import registry
+from bench.clip import ClipInfo
+from bench.condition import Condition, load_condition
+from bench.errors import BenchError
+from bench.registry import CodecConfig
+from bench.sources import find_sequence
+from bench.workflow import fingerprint
+
+POINTS = "results/points"
+REFERENCES = "results/reference"
+#: The view of a condition that shows only what exists already lies beside the full one.
+PARTIAL = "partial/"
+SUFFIXES = (".pdf", ".png", ".svg")
+TABLE_SUFFIXES = (".csv", ".md", ".tex")
+
+_REFERENCE_RUN = "reference-"
+#: Fits take the longest by far, so they start first.
+_PRIORITY = {"fitted": 1000, "learned": 100, "classical": 10, "control": 0}
+#: What a record's bytes do not depend on: words about a sequence.
+_WORDS = ("table", "licence", "citation", "note")
+
+
+class Wildcards(Protocol):
+    """What Snakemake gives a function of a rule; a `Point` serves as well."""
+
+    clip: str
+    codec: str
+    point: str
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Point:
+    """One stream to measure; `run` is seed<k>, or reference-seed<k> for a tracked stream."""
+
+    condition: str
+    clip: str
+    codec: str
+    point: str
+    run: str
+
+    @property
+    def reference(self) -> bool:
+        return self.run.startswith(_REFERENCE_RUN)
+
+    @property
+    def folder(self) -> str:
+        """Where its record is."""
+        return "/".join((POINTS, *astuple(self)))
+
+    def file(self, name: str) -> str:
+        """Path of one of its files. The stream and report of a reference lie where git tracks them."""
+        if self.reference and name in ("stream.bin", "encode.json"):
+            run = self.run.removeprefix(_REFERENCE_RUN)
+            return "/".join((REFERENCES, self.condition, self.clip, self.codec, self.point, run, name))
+        return f"{self.folder}/{name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skip:
+    """A point that cannot be made: no job and no crash, but a row in skipped.csv."""
+
+    condition: str
+    clip: str
+    codec: str
+    label: str
+    point: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All points of one condition in the order of its file, references last, and what is skipped.
+
+    Methods that take `wildcards` are what the rules ask for one job. Those that give text give all
+    that a job depends on beside its files and its code: where the text changes, the job runs again.
+    """
+
+    condition: Condition
+    points: tuple[Point, ...]
+    skipped: tuple[Skip, ...]
+    #: Codec id -> its configuration; (codec id, point) -> its complete settings.
+    configs: Mapping[str, CodecConfig]
+    settings: Mapping[tuple[str, str], Mapping[str, Any]]
+
+    def existing(self) -> list[Point]:
+        """The points that have a record already."""
+        return [point for point in self.points if Path(point.file("record.json")).is_file()]
+
+    def in_view(self, view: str) -> Sequence[Point]:
+        """The points of a view: `<condition>` has all, `partial/<condition>` those that exist."""
+        return self.existing() if view.startswith(PARTIAL) else self.points
+
+    def planned_files(self, view: str, name: str, *, clip: str | None = None) -> list[str]:
+        """The files of that name that a view waits for; a partial one waits for none.
+
+        Named as inputs, files that exist could still be found out of date, and be made again.
+        """
+        if view.startswith(PARTIAL):
+            return []
+        return [point.file(name) for point in self.points if clip in (None, point.clip)]
+
+    def figures(self, points: Iterable[Point], kinds: Iterable[str]) -> list[str]:
+        """Names of the figures that these points can fill: `rd_<metric>`, `<kind>_<clip>`.
+
+        Those of one rate are left out where the condition gives none (`strip: rate_bpp`), a strip
+        where the source (the codec `identity`) is not among the points, fits where nothing is fitted.
+        """
+        points, strip = list(points), self.condition.strip
+        names: list[str] = []
+        for kind in kinds if points else ():
+            if kind == "rd":
+                names += [f"rd_{metric}" for metric in self.condition.metrics]
+            elif strip and strip.rate_bpp:
+                names += [
+                    f"{kind}_{clip}" for clip in self.condition.clips if self._fills(kind, clip, points)
+                ]
+        return names
+
+    def _fills(self, kind: str, clip: str, points: Sequence[Point]) -> bool:
+        codecs = {point.codec for point in points if point.clip == clip}
+        if kind == "strip":
+            return "identity" in codecs
+        if kind == "fit":
+            return any(self.configs[codec].kind == "fitted" for codec in codecs)
+        return bool(codecs)
+
+    def targets(self, view: str, kinds: Iterable[str]) -> list[str]:
+        """The files of a view: tables, then figures; none where no point of it exists."""
+        points = self.in_view(view)
+        if not points:
+            return []
+        names = ["points", "skipped", *(["bd_rate"] if self.condition.anchor else [])]
+        tables = [f"{name}{suffix}" for name in names for suffix in TABLE_SUFFIXES]
+        drawn = [f"{name}{suffix}" for name in self.figures(points, kinds) for suffix in SUFFIXES]
+        return [
+            *(f"results/tables/{view}/{name}" for name in ("rd_points.csv", *tables, "summary.txt")),
+            *(f"results/figures/{view}/{name}" for name in drawn),
+        ]
+
+    def prepare_inputs(self, wildcards: Wildcards) -> str:
+        """Of a clip: the sequence's row, the steps and the colour."""
+        steps = self.condition.clip(wildcards.clip)
+        row = {key: value for key, value in vars(find_sequence(steps.sequence)).items() if key not in _WORDS}
+        return _text({"row": row, "steps": vars(steps), "colour": self.condition.colour})
+
+    def encode_inputs(self, wildcards: Wildcards) -> str:
+        """Of a stream: the codec's complete settings, and its threads."""
+        config = self.configs[wildcards.codec]
+        settings = self.settings[wildcards.codec, wildcards.point]
+        return _text({"family": config.family, "threads": config.threads, "settings": settings})
+
+    def measure_inputs(self, wildcards: Wildcards) -> str:
+        """Of a record: the label, and the region that is kept as a picture."""
+        strip = vars(self.condition.strip) if self.condition.strip else None
+        return _text({"label": self.configs[wildcards.codec].label, "strip": strip})
+
+    def encode_sources(self, wildcards: Wildcards) -> str:
+        """Fingerprint of the code that one encode runs: its family's, and no other's."""
+        return fingerprint(family=self.configs[wildcards.codec].family)
+
+    def measure_sources(self, wildcards: Wildcards) -> str:
+        """Fingerprint of the code that decodes and scores one stream."""
+        return fingerprint("bench.measure", "bench.cli.decode", family=self.configs[wildcards.codec].family)
+
+    def threads(self, wildcards: Wildcards) -> int:
+        """CPU threads of an encode, for the scheduler; the encoder takes them from the codec's file."""
+        return self.configs[wildcards.codec].threads
+
+    def priority(self, wildcards: Wildcards) -> int:
+        """Who starts first: long jobs, at high rates before low ones, so that none is left at the end."""
+        place = self.condition.points(wildcards.codec).index(wildcards.point)
+        return _PRIORITY[self.configs[wildcards.codec].kind] + place
+
+    def gpus(self, wildcards: Wildcards) -> int:
+        """How many GPUs a job takes: one where its codec's network may run on one, else none.
+
+        Asked without torch: NVIDIA's driver has a device file for each GPU. Fits on CPUs must not
+        queue for a GPU that none of them uses.
+        """
+        family = registry.load_family(self.configs[wildcards.codec].family)
+        if not family.uses_torch or self.condition.device == "cpu":
+            return 0
+        hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
+        present = not hidden and any(Path("/dev").glob("nvidia[0-9]*"))
+        return int(present or self.condition.device == "cuda")
+
+    def closing(self) -> str:
+        """What a person is told at the end of a run."""
+        name = self.condition.name
+        return (
+            f"{len(self.existing())} of {len(self.points)} points, {len(self.skipped)} skipped\n"
+            f"figures: results/figures/{name}/   tables: results/tables/{name}/\n"
+            "snakemake show: print the summary; snakemake --report report.zip: pack a report"
+        )
+
+    def partial_message(self) -> str:
+        """What the partial view shows, in one line."""
+        made = len(self.existing())
+        where = f"results/figures/{PARTIAL}{self.condition.name}/" if made else "nothing to draw yet"
+        return f"{made} of {len(self.points)} points: {where}"
+
+
+def make_plan(name: str) -> Plan:
+    """The plan of a condition in config/conditions.
+
+    Raises:
+        BenchError: the condition, a codec, a setting, a sequence or a reference stream is not in order.
+    """
+    condition = load_condition(name)
+    references = find_references(condition) if condition.reference else []
+    codecs = dict.fromkeys([*condition.codecs, *(point.codec for point in references)])
+    configs = {codec: registry.codec_config(codec) for codec in codecs}
+    settings = {
+        (codec, point): condition.settings(codec, point)
+        for codec in condition.codecs
+        for point in condition.points(codec)
+    }
+    points: list[Point] = []
+    skipped: list[Skip] = []
+    for clip in condition.clips:
+        info = planned_info(condition, clip)
+        for codec, point in settings:
+            place = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
+            config = configs[codec]
+            reason = registry.load_family(config.family).skip(info, settings[codec, point])
+            if reason:
+                skipped.append(Skip(**place, label=config.label, reason=reason))
+            else:
+                seeds = condition.seeds if config.kind == "fitted" else condition.seeds[:1]
+                points += [Point(**place, run=f"seed{seed}") for seed in seeds]
+    return Plan(
+        condition=condition,
+        points=(*points, *references),
+        skipped=tuple(skipped),
+        configs=configs,
+        settings=settings,
+    )
+
+
+def planned_info(condition: Condition, clip: str) -> ClipInfo:
+    """What is known of a clip before it is made: its geometry, from the sequence's row and the steps."""
+    steps = condition.clip(clip)
+    sequence = find_sequence(steps.sequence)
+    first, stop = steps.trim or (0, sequence.frames)
+    source = steps.crop[2:] if steps.crop else (sequence.width, sequence.height)
+    width, height = steps.scale or source
+    return ClipInfo(
+        name=clip,
+        sequence=sequence.name,
+        width=width,
+        height=height,
+        frames=stop - first,
+        fps=sequence.fps,
+        colour=condition.colour,
+    )
+
+
+def find_references(condition: Condition) -> list[Point]:
+    """The tracked streams of a condition: results/reference/<condition>/<clip>/<codec>/<point>/seed<k>/.
+
+    Raises:
+        BenchError: a stream without its report, or of a clip or a codec that is not there.
+    """
+    points = []
+    for folder in sorted(Path(REFERENCES, condition.name).glob("*/*/*/seed*")):
+        clip, codec, point, run = folder.parts[-4:]
+        condition.clip(clip)
+        registry.codec_config(codec)
+        for name in ("stream.bin", "encode.json"):
+            if not (folder / name).is_file():
+                raise BenchError(folder, f"has no {name}", "restore the folder from git, or remove it")
+        run = f"{_REFERENCE_RUN}{run}"
+        points.append(Point(condition=condition.name, clip=clip, codec=codec, point=point, run=run))
+    return points
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

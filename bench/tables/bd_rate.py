@@ -1,0 +1,173 @@
+"""The table of Bjontegaard differences against one anchor, with a reason where there is no number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from bench.bd import Delta, Refusal, bd_quality, bd_rate
+from bench.errors import BenchError
+from bench.rd import CONTROL, Curve, curves, epochs_of, load_points, metric_of, series_label
+from bench.record import write_csv
+from bench.tables.layout import NONE, Text, number, write
+from bench.tables.points import MEAN, csv_value
+
+CSV_COLUMNS = ("condition", "clip", "series", "codec", "anchor", "metric", "bd_rate_percent", "bd_quality")
+Measure = Callable[[Curve, Curve], Delta]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One series against the anchor, on one clip or as the mean over clips (`clip` is then «mean»).
+
+    `rate` is the BD-rate in percent, `quality` the BD-PSNR (or the same of another metric); a
+    `Refusal` stands for the one that cannot be computed.
+    """
+
+    series: str
+    codec: str
+    label: str
+    clip: str
+    metric: str
+    rate: Delta | Refusal
+    quality: Delta | Refusal
+
+
+def write_bd_rate(
+    points_csv: Path | str, *, anchor: str, metrics: Sequence[str], outs: Sequence[Path | str]
+) -> None:
+    """Write BD-rates of all series but controls against `anchor`, per clip and their mean.
+
+    The csv has a row a (series, clip, metric): bd_rate_percent, bd_quality (BD-PSNR in the metric's
+    unit), the common interval, its share of the narrower curve, and the reason where there is no
+    number. md and tex have a column a metric, and number the reasons below the table.
+
+    Args:
+        anchor: a codec id; metrics: quality columns, the first of which gets a BD-PSNR column too.
+
+    Raises:
+        BenchError: no points, or no such column.
+    """
+    if not metrics:
+        raise BenchError("metrics", "none is named", "name at least one quality column")
+    rows = load_points(points_csv)
+    found = [c for metric in metrics for c in compare(rows, anchor=anchor, metric=metric)]
+    for out in map(Path, outs):
+        if out.suffix == ".csv":
+            write_csv(out, [_csv_row(rows, anchor, comparison) for comparison in found], CSV_COLUMNS)
+        else:
+            write(_text(rows, anchor, found, metrics), out)
+
+
+def compare(rows: pd.DataFrame, *, anchor: str, metric: str) -> list[Comparison]:
+    """All series but the anchor and controls, in the order of the rows; each clip, then the mean."""
+    clips = sorted(rows["clip"].unique())
+    by_clip = {clip: {curve.series: curve for curve in curves(rows, metric, clip=clip)} for clip in clips}
+    others = rows[(rows["kind"] != CONTROL) & (rows["series"] != anchor)]
+    found: list[Comparison] = []
+    for series, group in others.groupby("series", sort=False):
+        first = group.iloc[0]
+        label = series_label(
+            first["label"], kind=first["kind"], reference=first["reference"], epochs=epochs_of(group)
+        )
+        names = {"series": series, "codec": first["codec"], "label": label, "metric": metric}
+        missing = [f"{name} has no {metric_of(metric).name}" for name in (anchor, label)]
+        each = []
+        for clip in clips:
+            pair = by_clip[clip].get(anchor), by_clip[clip].get(series)
+            rate, quality = (difference(measure, *pair, missing) for measure in (bd_rate, bd_quality))
+            each.append(Comparison(**names, clip=clip, rate=rate, quality=quality))
+        # A clip that a series has nothing on has no row; that its mean is refused says so.
+        found += [c for c in each if c.clip in set(group["clip"])]
+        if len(clips) > 1:
+            rate, quality = (
+                mean_delta([getattr(c, part) for c in each], clips) for part in ("rate", "quality")
+            )
+            found.append(Comparison(**names, clip=MEAN, rate=rate, quality=quality))
+    return found
+
+
+def difference(
+    measure: Measure, anchor: Curve | None, test: Curve | None, missing: Sequence[str]
+) -> Delta | Refusal:
+    """`measure(anchor, test)`, or why not; `missing` says it for a curve that is not there."""
+    if anchor is None or test is None:
+        return Refusal(missing[0] if anchor is None else missing[1])
+    try:
+        return measure(anchor, test)
+    except Refusal as refusal:
+        return refusal
+
+
+def mean_delta(deltas: Sequence[Delta | Refusal], clips: Sequence[str]) -> Delta | Refusal:
+    """The mean over clips, refused where one clip is; its interval is common to all, if there is one."""
+    found = [delta for delta in deltas if isinstance(delta, Delta)]
+    if len(found) < len(deltas):
+        refused = (clip for clip, delta in zip(clips, deltas, strict=True) if isinstance(delta, Refusal))
+        return Refusal(f"no mean: no number on {', '.join(refused)}")
+    return Delta(
+        value=sum(delta.value for delta in found) / len(found),
+        low=max(delta.low for delta in found),
+        high=min(delta.high for delta in found),
+        share=min(delta.share for delta in found),
+    )
+
+
+def _csv_row(rows: pd.DataFrame, anchor: str, one: Comparison) -> dict:
+    rate = one.rate if isinstance(one.rate, Delta) else None
+    quality = one.quality if isinstance(one.quality, Delta) else None
+    remarks = dict.fromkeys(_remark(delta) for delta in (one.rate, one.quality))
+    row = {
+        "condition": rows["condition"].iloc[0],
+        "clip": one.clip,
+        "series": one.series,
+        "codec": one.codec,
+        "anchor": anchor,
+        "metric": one.metric,
+        "bd_rate_percent": rate and rate.value,
+        "bd_quality": quality and quality.value,
+        "overlap_low": rate and rate.low,
+        "overlap_high": rate and rate.high,
+        "overlap_percent": rate and 100 * rate.share,
+        "remark": "; ".join(remark for remark in remarks if remark),
+    }
+    return {name: csv_value(value) for name, value in row.items()}
+
+
+def _remark(delta: Delta | Refusal) -> str:
+    """Why there is no number, or how little carries it; empty for a sound one."""
+    return delta.reason if isinstance(delta, Refusal) else delta.flag
+
+
+def _text(rows: pd.DataFrame, anchor: str, found: Sequence[Comparison], metrics: Sequence[str]) -> Text:
+    clips = dict.fromkeys(one.clip for one in found)
+    labels = dict(zip(rows["codec"], rows["label"], strict=True))
+    notes: dict[str, int] = {}
+    head = metric_of(metrics[0])
+    place = ["Clip"] if len(clips) > 1 else []
+    header = ["Series", *place, *(f"{metric_of(metric).name}, %" for metric in metrics)]
+    header.append(f"BD-{head.name}" + f", {head.unit}" * bool(head.unit))
+    places = dict.fromkeys((one.series, one.label, one.clip) for one in found)
+    lines = []
+    for series, label, clip in places:
+        cells = {one.metric: one for one in found if (one.series, one.clip) == (series, clip)}
+        line = [label, clip][: 1 + len(place)]
+        line += [_cell(cells[metric].rate, 1, notes) for metric in metrics]
+        lines.append([*line, _cell(cells[metrics[0]].quality, head.digits, notes)])
+    text = f"BD-rate against {labels.get(anchor, anchor)} at equal quality; negative: fewer bits."
+    return Text(
+        header,
+        lines,
+        [False] * (1 + len(place)) + [True] * (len(metrics) + 1),
+        [text, *(f"[{mark}] {reason}" for reason, mark in notes.items())],
+    )
+
+
+def _cell(delta: Delta | Refusal, digits: int, notes: dict[str, int]) -> str:
+    """The number, and a pointer to its remark."""
+    remark = _remark(delta)
+    value = NONE if isinstance(delta, Refusal) else number(delta.value, digits, sign=True)
+    return f"{value} [{notes.setdefault(remark, len(notes) + 1)}]" if remark else value

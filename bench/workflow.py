@@ -1,0 +1,62 @@
+"""What the Snakefiles need beside a plan: strict configuration, fingerprints, and a lock of the run."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench import provenance
+from bench.config import read_yaml
+from bench.errors import BenchError
+from bench.registry import unknown
+
+
+def check_config(values: Mapping[str, Any], schema: str | Path, *, where: str | Path) -> None:
+    """Check a table of configuration against a JSON schema that is written in YAML.
+
+    Raises:
+        BenchError: the first deviation, in one line: its key, and close matches where it is unknown.
+    """
+    from jsonschema import Draft202012Validator
+
+    errors = list(Draft202012Validator(read_yaml(schema)).iter_errors(dict(values)))
+    for error in sorted(errors, key=lambda error: [str(key) for key in error.path]):
+        at = ": ".join(map(str, error.path))
+        if error.validator == "additionalProperties":
+            known = error.schema.get("properties", {})
+            name = next(str(key) for key in error.instance if key not in known)
+            raise unknown(f"key of {at}" if at else "key", name, known, where=where)
+        problem = f"{at}: {error.message}" if at else error.message
+        raise BenchError(where, problem, "see config/README.md")
+
+
+@functools.cache
+def fingerprint(*modules: str, family: str | None = None) -> str:
+    """Short fingerprint of what the modules and the codec family run: their code without comments."""
+    sources = provenance.module_sources(modules)
+    if family is not None:
+        sources += provenance.family_sources(family)
+    return provenance.fingerprint(sources)[:16]
+
+
+def hold_run_lock(path: str | Path) -> None:
+    """Take a shared lock that ends with this process, however that ends.
+
+    `make` looks at it before it removes a lock that Snakemake left behind: while anybody holds this
+    one, a run is alive. The file stays open for that on purpose.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    fcntl.flock(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), fcntl.LOCK_SH)
+
+
+def digest(paths: Iterable[str | Path]) -> str:
+    """A short hash of files' names and contents: it changes where any of them does."""
+    total = hashlib.sha256()
+    for path in map(Path, paths):
+        total.update(f"{path}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()[:16]

@@ -1,0 +1,77 @@
+"""The upsampling blocks of the decoder: plain and compact (FFNeRV section 3.3)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.inr.layers import ACTIVATIONS
+from ffnerv.qat import quantise
+
+COMPACT_GROUPS = 8
+
+
+class QuantConv2d(nn.Conv2d):
+    """A same-padded convolution whose weight and bias are quantised in every forward."""
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, *, groups: int = 1, bits: int | None = None
+    ) -> None:
+        super().__init__(channels_in, channels_out, kernel, padding=kernel // 2, groups=groups)
+        self.bits = bits
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = quantise(self.weight, self.bits), quantise(self.bias, self.bits)
+        return F.conv2d(x, weight, bias, padding=self.padding, groups=self.groups)
+
+
+class QuantHead(QuantConv2d):
+    """A pointwise convolution that gives its output channels in two parts.
+
+    In channels-last memory it is a matrix product, which one thread does faster than a convolution,
+    and both parts come out contiguous.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, *, bits: int | None = None) -> None:
+        super().__init__(channels_in, channels_out, 1, bits=bits)
+
+    def forward(self, x: Tensor, *, split: int) -> tuple[Tensor, Tensor]:
+        """(B, C_in, h, w) to output channels 0..split and split..C_out."""
+        weight = quantise(self.weight, self.bits).flatten(1)
+        bias = quantise(self.bias, self.bits)
+        pixels = x.permute(0, 2, 3, 1)
+        parts = (slice(None, split), slice(split, None))
+        first, second = (F.linear(pixels, weight[part], bias[part]).permute(0, 3, 1, 2) for part in parts)
+        return first, second
+
+
+class UpsampleBlock(nn.Module):
+    """Convolution to C_out * s^2 channels, pixel shuffle by s, activation.
+
+    `compact` replaces the 3x3 convolution by a grouped 3x3 and a pointwise one with nothing between
+    them, except where the stride is 5: the official rule tests the stride, not the stage.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        *,
+        stride: int,
+        compact: bool = False,
+        activation: str = "gelu",
+        bits: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.stride, self.activation = stride, ACTIVATIONS[activation]
+        expanded = channels_out * stride**2
+        grouped = compact and stride != 5
+        self.conv = QuantConv2d(channels_in, expanded, 3, groups=COMPACT_GROUPS if grouped else 1, bits=bits)
+        self.pointwise = QuantConv2d(expanded, expanded, 1, bits=bits) if grouped else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, h, w) to (B, C_out, s*h, s*w)."""
+        x = self.conv(x)
+        if self.pointwise is not None:
+            x = self.pointwise(x)
+        return self.activation(F.pixel_shuffle(x, self.stride))

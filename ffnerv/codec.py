@@ -1,0 +1,58 @@
+"""FFNeRV as a codec of the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bench.inr.codec import INRCodec
+
+if TYPE_CHECKING:
+    from bench.inr.quantise import Quantiser
+    from bench.inr.representation import Representation
+    from ffnerv.model import FFNeRVConfig
+
+
+class FFNeRVCodec(INRCodec):
+    """Settings are those of `ffnerv.model.FFNeRVConfig` and of `bench.inr.fit.Recipe`."""
+
+    network_defaults: Mapping[str, Any] = {
+        "channels": ...,
+        "grid_lengths": ...,
+        "strides": [5, 2, 2],
+        "expansion": 1.0,
+        "reduction": 2,
+        "lower_width": 12,
+        "offsets": [-2, -1, 1, 2],
+        "block": "conv",
+        "activation": "gelu",
+        "head": "tanh",
+        "bits": 8,
+        "exact_warp": False,
+        "clamp_neighbours": False,
+    }
+
+    def config_type(self) -> type[FFNeRVConfig]:
+        from ffnerv.model import FFNeRVConfig
+
+        return FFNeRVConfig
+
+    def represent(self, config: FFNeRVConfig, *, frames: int, height: int, width: int) -> Representation:
+        from ffnerv.model import FFNeRV
+        from ffnerv.video import FFNeRVVideo
+
+        return FFNeRVVideo(FFNeRV(config), frames=frames, height=height, width=width)
+
+    def inference_config(self, config: FFNeRVConfig) -> FFNeRVConfig:
+        return replace(config, bits=None)
+
+    def quantiser(self, description: Mapping[str, Any]) -> Quantiser | None:
+        from ffnerv.qat import TanhQuantiser
+
+        if description.get("name") == "tanh":
+            return TanhQuantiser(**{"bits": 8, **{k: v for k, v in description.items() if k != "name"}})
+        return super().quantiser(description)
+
+
+CODEC = FFNeRVCodec

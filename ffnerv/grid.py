@@ -1,0 +1,59 @@
+"""Multi-resolution temporal grids: the only input of the network (FFNeRV section 3.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ffnerv.qat import quantise
+
+
+class TemporalGrids(nn.Module):
+    """L grids of shape (T_l, C/L, h, w), read by linear interpolation in time.
+
+    Args:
+        lengths: the temporal resolutions T_1..T_L.
+        channels: C, the channels of the concatenated latent; a multiple of L.
+        height, width: h, w of the latent.
+        bits: quantise the entries that are read to this many bits (None: floats).
+    """
+
+    def __init__(
+        self, lengths: Sequence[int], *, channels: int, height: int, width: int, bits: int | None = None
+    ) -> None:
+        super().__init__()
+        if channels % len(lengths):
+            raise ValueError(f"{channels} channels do not divide among {len(lengths)} grids")
+        self.bits = bits
+        self.levels = nn.ParameterList(
+            nn.Parameter(torch.empty(length, channels // len(lengths), height, width)) for length in lengths
+        )
+        for level in self.levels:
+            bound = math.sqrt(6 / ((level.shape[0] + level.shape[1]) * height * width))
+            nn.init.uniform_(level, -bound, bound)  # Xavier-uniform on the 4-D tensor, as published
+
+    def forward(self, time: Tensor) -> Tensor:
+        """Latent of shape (B, C, h, w) at times (B,), float32 in [0, 1).
+
+        Frame i of N sits at position i * T / N; the last entry is held over its whole cell.
+        The order of operations is the official one, so that a read agrees to the last bit.
+        """
+        return torch.cat([self._read(level, time) for level in self.levels], dim=1)
+
+    def _read(self, level: Tensor, time: Tensor) -> Tensor:
+        last = level.shape[0] - 1
+        position = time * level.shape[0]
+        lower = torch.floor(position + 1e-6).clamp_(0, last)
+        upper = (lower + 1).clamp_(max=last)
+        # Only what is read is quantised: two slices a frame rather than the whole grid.
+        before = quantise(level.index_select(0, lower.long()), self.bits)
+        after = quantise(level.index_select(0, upper.long()), self.bits)
+        column = (-1, 1, 1, 1)
+        return (
+            (upper - position).view(column) * before
+            + (position - lower).view(column) * after
+            - (upper - lower - 1).view(column) * before
+        )

@@ -1,0 +1,96 @@
+"""A clip as an FFNeRV: the network with its key-frame buffer, in fitting and in decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from bench.inr.losses import losses
+from bench.inr.representation import Representation
+from ffnerv.flow import Aggregation, KeyFrames, aggregate, neighbour_slots
+from ffnerv.model import FFNeRV, Heads
+
+#: Weight of the aggregated and the independent frame's loss (`--lw` of the published commands).
+AUXILIARY_WEIGHT = 0.1
+
+
+class FFNeRVVideo(Representation):
+    """Fits and renders `frames` frames of height x width (the visible area of the network's output)."""
+
+    def __init__(
+        self,
+        network: FFNeRV,
+        *,
+        frames: int,
+        height: int,
+        width: int,
+        auxiliary_weight: float = AUXILIARY_WEIGHT,
+    ) -> None:
+        super().__init__(network, frames=frames, height=height, width=width)
+        self.network: FFNeRV = network
+        self.auxiliary_weight = auxiliary_weight
+        self._buffer: KeyFrames | None = None
+
+    @property
+    def buffer(self) -> KeyFrames:
+        """The training buffer of all key frames, made when first needed: decoding never needs it."""
+        if self._buffer is None:
+            self._buffer = KeyFrames(self.frames, *self.network.config.size, device=self.device)
+        return self._buffer
+
+    def aggregate(self, heads: Heads, neighbours: Tensor) -> Aggregation:
+        return aggregate(heads, neighbours, exact=self.network.config.exact_warp)
+
+    def slots(self, index: Tensor) -> Tensor:
+        config = self.network.config
+        return neighbour_slots(index, config.offsets, self.frames, clamp=config.clamp_neighbours)
+
+    def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+        """Forward, store the independent frames, read the neighbours, score all three images."""
+        heads = self.network(self.times(index))
+        self.buffer.write(index, heads.independent)
+        mixed = self.aggregate(heads, self.buffer.read(self.slots(index)))
+        images = [self.visible(x) for x in (mixed.aggregated, mixed.independent, mixed.final)]
+        aggregated, independent, final = losses(loss, images, target)
+        total = self.auxiliary_weight * (aggregated + independent) + final
+        return total, images[2].detach()
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Fill every slot from the current weights."""
+        for i in range(self.frames):
+            index = torch.tensor([i], device=self.device)
+            self.buffer.write(index, self.network.independent(self.times(index)))
+
+    def cached_state(self) -> dict[str, Tensor]:
+        return {"key_frames": self.buffer.data}
+
+    def load_cached_state(self, state: dict[str, Tensor]) -> None:
+        self.buffer.data.copy_(state["key_frames"])
+
+    def render(self, first: int, stop: int) -> Iterator[Tensor]:
+        for mixed in self.mixes(first, stop):
+            yield self.visible(mixed.final)[0]
+
+    @torch.no_grad()
+    def mixes(self, first: int, stop: int) -> Iterator[Aggregation]:
+        """The aggregation of each frame; every independent frame is made once.
+
+        Only the window that neighbours are read from is held: max(offsets) - min(offsets) + 1 frames.
+        """
+        held: dict[int, tuple[Heads, Tensor]] = {}
+        black = torch.zeros(1, 3, *self.network.config.size, device=self.device)
+        reach = min((*self.network.config.offsets, 0))
+        for i in range(first, stop):
+            slots = self.slots(torch.tensor([i]))[0].tolist()
+            for j in sorted({i, *slots} - held.keys() - {self.frames}):
+                index = torch.tensor([j], device=self.device)
+                heads = self.network(self.times(index))
+                # Neighbours are read at the buffer's precision, as in fitting.
+                held[j] = heads, heads.independent.to(torch.float16).to(torch.float32)
+            neighbours = torch.stack([held[j][1] if j in held else black for j in slots], dim=1)
+            yield self.aggregate(held[i][0], neighbours)
+            for j in [j for j in held if j < i + 1 + reach]:
+                del held[j]

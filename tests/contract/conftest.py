@@ -1,0 +1,83 @@
+"""Every codec id coded once on the tiny clip, at its test settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import registry
+from bench.cli.encode import EncodePlan, encode
+from bench.clip import Clip
+from bench.config import ROOT
+
+#: Every codec of the suite: one that is added is tested without a test being written.
+CODEC_IDS = sorted(registry.codec_configs())
+
+
+@dataclass(frozen=True)
+class Coded:
+    """One stream, its report, and the condition that makes it again on the command line."""
+
+    codec: str
+    stream: Path
+    report: dict[str, Any]
+    condition: Path
+
+
+def run_environment(home: Path) -> dict[str, str]:
+    """For child processes: the suite is importable, one thread, nothing of the user's."""
+    return {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+    }
+
+
+@pytest.fixture(scope="session")
+def coded(tiny_clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Coded]:
+    """A function that codes the tiny clip with a codec id; each is coded once a session."""
+    done: dict[str, Coded] = {}
+
+    def code(codec: str) -> Coded:
+        if codec not in done:
+            done[codec] = _code(codec, tiny_clip, tmp_path_factory.mktemp(codec))
+        return done[codec]
+
+    return code
+
+
+def _code(codec: str, clip: Clip, folder: Path) -> Coded:
+    config = registry.codec_config(codec)
+    point = {**next(iter(config.points.values()), {}), **config.test}
+    report = encode(
+        EncodePlan(
+            config=config,
+            point="test",
+            settings=registry.resolve_settings(config, {}, point),
+            clip=clip,
+            out=folder / "stream.bin",
+            threads=config.threads,
+            device="cpu",
+            report=folder / "encode.json",
+        )
+    )
+    condition = folder / "test-v0.yaml"
+    text = {
+        "title": "The tiny clip",
+        "clips": {"tiny": {"sequence": "test"}},
+        "codecs": {codec: {"points": {"test": point}}},
+    }
+    condition.write_text(json.dumps(text))  # JSON is YAML
+    return Coded(codec, folder / "stream.bin", report, condition)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "codec" in metafunc.fixturenames:
+        metafunc.parametrize("codec", CODEC_IDS)

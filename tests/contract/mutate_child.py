@@ -1,0 +1,194 @@
+"""Decodes altered copies of a stream under limits: ``mutate_child.py STREAM COUNT SEED ALLOWANCE_MIB``.
+
+Half of them get a true checksum. Each must end as an error of the suite or as frames, within the
+time and the memory that the honest stream's decode suggests. Prints a JSON object.
+"""
+
+from __future__ import annotations
+
+import collections
+import faulthandler
+import itertools
+import json
+import random
+import re
+import resource
+import struct
+import sys
+import time
+import traceback
+import zlib
+from pathlib import Path
+
+from bench.cli.decode import codec_of, decode
+from bench.clock import StageClock
+from bench.container import parse_stream, repair_checksum
+from bench.errors import StreamError
+
+#: A process that is stuck this long in one stream has failed; it says where and ends.
+HANG_S = 30.0
+#: Frames beyond the honest number are only looked into: a header may promise a million.
+MORE_FRAMES = 2
+#: What may stand where a number was.
+VALUES = (b"0", b"-1", b"1", b"3.5", b"64", b"65536", b"1000000000", b"1e400", b"NaN", b"null")
+VALUES += (b"true", b"[]", b"{}", b'""', b"[1,1]", b'"x"', b"9" * 400, b"[" * 500)
+
+
+def mutate(data: bytes, rng: random.Random) -> bytearray:
+    """One to four changes, mostly where lengths, counts and tables are: at the start."""
+    changed = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        kind = rng.choice(("bytes", "bytes", "bytes", "size", "geometry", "text"))
+        if kind == "geometry":
+            alter_geometry(changed, rng)
+        elif kind == "text" and (found := compressed_part(changed)):
+            alter_text(changed, *found, rng)
+        elif kind == "size":
+            alter_size(changed, rng)
+        else:
+            alter_bytes(changed, rng)
+        if len(changed) < 2:
+            return changed
+    return changed
+
+
+def alter_bytes(data: bytearray, rng: random.Random) -> None:
+    at = place(data, rng)
+    kind = rng.choice(("flip", "flip", "byte", "extreme", "run"))
+    size = min(rng.choice((1, 2, 4, 8, 64)), len(data) - at)
+    if kind == "flip":
+        data[at] ^= 1 << rng.randrange(8)
+    elif kind == "byte":
+        data[at] = rng.randrange(256)
+    elif kind == "extreme":
+        data[at : at + size] = rng.choice((b"\0", b"\xff", b"\x80", b"\x7f")) * size
+    else:
+        data[at : at + size] = rng.randbytes(size)
+
+
+def alter_size(data: bytearray, rng: random.Random) -> None:
+    at, size = place(data, rng), rng.choice((1, 2, 4, 8, 64))
+    kind = rng.choice(("cut", "grow", "drop", "repeat"))
+    if kind == "cut":
+        del data[at:]
+    elif kind == "grow":
+        data += rng.randbytes(size)
+    elif kind == "drop":
+        del data[at : at + size]
+    else:
+        data[at:at] = data[at : at + size]
+
+
+def alter_geometry(data: bytearray, rng: random.Random) -> None:
+    """Another geometry that the header allows: only the decoder can see that it is wrong."""
+    if len(data) < 38:
+        return
+    side = (2, 16, 46, 48, 50, 64, 66, 128, 1920, 8192)
+    name = rng.choice(("format", "width", "height", "frames", "fps"))
+    if name == "format":
+        data[6] ^= 1
+    elif name == "width":
+        struct.pack_into("<H", data, 10, rng.choice(side))
+    elif name == "height":
+        struct.pack_into("<H", data, 12, rng.choice(side))
+    elif name == "frames":
+        struct.pack_into("<I", data, 14, rng.choice((1, 2, 8, 10, 1000, 1 << 20)))
+    else:
+        struct.pack_into("<II", data, 18, rng.choice((1, 25, 1 << 31)), rng.choice((1, 1001, 1 << 31)))
+
+
+def compressed_part(data: bytearray) -> tuple[int, int] | None:
+    """Where a zlib stream lies in the payload's first bytes, if one does."""
+    at = data.find(b"\x78\xda", 38, 256)
+    if at < 0:
+        return None
+    unpack = zlib.decompressobj()
+    try:
+        unpack.decompress(bytes(data[at:]), 1 << 16)
+    except zlib.error:
+        return None
+    return (at, len(data) - len(unpack.unused_data)) if unpack.eof else None
+
+
+def alter_text(data: bytearray, start: int, end: int, rng: random.Random) -> None:
+    """Change a number or a letter inside the compressed text, and the length that is stated before it."""
+    text = zlib.decompress(bytes(data[start:end]))
+    numbers = list(re.finditer(rb"-?\d+(\.\d+)?|true|false|null|\"\w*\"", text))
+    found = rng.choice(numbers) if numbers else re.search(rb".", text)
+    old = int(found[0]) if found[0].isdigit() else 1
+    near = [str(old + step).encode() for step in (-1, 1, 2)] + [str(old * 2).encode()]
+    text = text[: found.start()] + rng.choice((*VALUES, *near, *near)) + text[found.end() :]
+    packed = zlib.compress(text, 9)
+    length = struct.pack("<I", end - start)
+    at = data.find(length, 38, start)
+    data[start:end] = packed
+    if at >= 0:
+        struct.pack_into("<I", data, at, len(packed))
+
+
+def place(data: bytearray, rng: random.Random) -> int:
+    at = rng.choice((rng.randrange(64), 38 + rng.randrange(256), rng.randrange(len(data))))
+    return min(at, len(data) - 1)
+
+
+def attempt(data: bytes, frames: int) -> str:
+    """Decode and say how it ended: "frames", "error", or the traceback of anything else."""
+    try:
+        stream = parse_stream(bytes(data), "mutated")
+        codec = codec_of(stream)
+        made = decode(stream, codec, device="cpu", clock=StageClock())
+        for _ in itertools.islice(made, frames + MORE_FRAMES):
+            pass
+        made.close()
+    except StreamError as error:
+        return "error" if "\n" not in str(error) else f"more than one line: {error}"
+    except Exception:
+        return traceback.format_exc()
+    return "frames"
+
+
+def status(key: str) -> int:
+    """A field of /proc/self/status in bytes: VmSize or VmHWM."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) * 1024
+    raise KeyError(key)
+
+
+def main(path: str, count: int, seed: int, allowance: int) -> dict:
+    data = Path(path).read_bytes()
+    frames = parse_stream(data, path).header.frames
+    assert attempt(data, frames) == "frames"
+    began = time.perf_counter()
+    assert attempt(data, frames) == "frames"
+    honest_s, peak = time.perf_counter() - began, status("VmHWM")
+    limit = status("VmSize") + allowance
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    outcomes: collections.Counter[str] = collections.Counter()
+    failures, slowest = [], 0.0
+    for index in range(count):
+        rng = random.Random(f"{seed} {index}")
+        changed = mutate(data, rng)
+        if index % 2 and len(changed) > 38:
+            repair_checksum(changed)
+        faulthandler.dump_traceback_later(HANG_S, exit=True)
+        began = time.perf_counter()
+        outcome = attempt(changed, frames)
+        slowest = max(slowest, time.perf_counter() - began)
+        outcomes[outcome if outcome in ("frames", "error") else "failure"] += 1
+        if outcome not in ("frames", "error") and len(failures) < 5:
+            failures.append(f"mutation {index}: {outcome}")
+    faulthandler.cancel_dump_traceback_later()
+    return {
+        "outcomes": outcomes,
+        "failures": failures,
+        "honest_s": honest_s,
+        "slowest_s": slowest,
+        "grown_bytes": status("VmHWM") - peak,
+        "largest_child_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+    }
+
+
+if __name__ == "__main__":
+    told = main(sys.argv[1], *map(int, sys.argv[2:4]), int(sys.argv[4]) << 20)
+    json.dump(told, sys.stdout)

@@ -1,0 +1,62 @@
+"""Losses and SSIM against the official values and pytorch-msssim."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import pytorch_msssim
+import torch
+
+from bench.inr.losses import CATALOGUE, losses, mean_ssim
+
+
+@pytest.fixture(scope="module")
+def golden(golden_dir):
+    values = json.loads((golden_dir / "losses_metrics.json").read_text())
+    return np.load(golden_dir / "losses_metrics.npz"), values
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_values_and_gradients_are_official(golden, name):
+    arrays, values = golden
+    prediction = torch.from_numpy(arrays["pred"]).requires_grad_()
+    loss = losses(name, [prediction], torch.from_numpy(arrays["target"]))[0]
+    (gradient,) = torch.autograd.grad(loss, prediction)
+    assert loss.item() == pytest.approx(values[name], abs=2e-7)
+    assert gradient.norm().item() == pytest.approx(float(arrays[f"gradnorm/{name}"]), rel=1e-5)
+
+
+def test_the_catalogue_is_complete(golden):
+    assert set(CATALOGUE) == set(golden[1])
+
+
+def test_several_predictions_share_a_target():
+    generator = torch.Generator().manual_seed(0)
+    target = torch.rand(2, 3, 40, 56, generator=generator)
+    predictions = [torch.rand(2, 3, 40, 56, generator=generator).requires_grad_() for _ in range(3)]
+    together = mean_ssim(predictions, target)
+    weights = torch.tensor([0.1, 0.5, 1.0])
+    gradients = torch.autograd.grad((together * weights).sum(), predictions)
+    for prediction, value, weight, gradient in zip(predictions, together, weights, gradients, strict=True):
+        alone = pytorch_msssim.ssim(prediction, target, data_range=1)
+        (expected,) = torch.autograd.grad(weight * alone, prediction)
+        assert value.item() == pytest.approx(alone.item(), abs=1e-6)
+        assert torch.allclose(gradient, expected, rtol=1e-4, atol=1e-9)
+
+
+def test_ssim_gradient_is_the_derivative():
+    generator = torch.Generator().manual_seed(1)
+    target = torch.rand(1, 2, 13, 12, generator=generator, dtype=torch.float64)
+    prediction = torch.rand(1, 2, 13, 12, generator=generator, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: mean_ssim([x], target), prediction)
+
+
+def test_a_side_shorter_than_the_window_is_not_filtered():
+    """As in the official metric: filtering along that side is left out rather than refused."""
+    generator = torch.Generator().manual_seed(2)
+    target, prediction = (torch.rand(1, 3, 8, 40, generator=generator, dtype=torch.float64) for _ in range(2))
+    prediction.requires_grad_()
+    assert mean_ssim([target], target).item() == pytest.approx(1)
+    assert torch.autograd.gradcheck(lambda x: mean_ssim([x], target), prediction)

@@ -1,0 +1,88 @@
+"""NeRV against arrays that the official code computed (tests/golden/README.md)."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from baselines.nerv.model import positional_encoding
+from baselines.nerv.official import config_from_official, network_from_official, official_name
+from bench.inr.losses import losses
+from bench.inr.quantise import AffineQuantiser
+
+STAGES = 4
+
+
+def relative(ours: torch.Tensor, theirs: np.ndarray) -> float:
+    return float(np.abs(ours.detach().numpy() - theirs).max() / np.abs(theirs).max())
+
+
+@pytest.fixture(scope="module")
+def golden(golden_dir):
+    arrays = np.load(golden_dir / "nerv.npz")
+    return arrays, json.loads((golden_dir / "nerv.json").read_text())
+
+
+@pytest.fixture
+def network(golden):
+    arrays, described = golden
+    weights = {name[2:]: arrays[name] for name in arrays.files if name.startswith("w/")}
+    return network_from_official(config_from_official(described["generator"], described["embed"]), weights)
+
+
+@pytest.mark.parametrize("frames", [132, 600])
+@pytest.mark.parametrize("count", [40, 80])
+def test_positional_encoding(golden_dir, frames, count):
+    arrays = np.load(golden_dir / "positional_encoding.npz")
+    ours = positional_encoding(torch.from_numpy(arrays[f"t_{frames}"]), 1.25, count)
+    assert np.abs(ours.numpy() - arrays[f"pe_1.25_{count}_N{frames}"]).max() < 1e-6
+
+
+def test_forward_loss_and_gradients(golden, network):
+    arrays, described = golden
+    frames = network(torch.from_numpy(arrays["t"]))
+    assert relative(frames, arrays["out/0"]) < 2e-6
+    loss = losses(described["loss"], [frames], torch.from_numpy(arrays["target"]))[0]
+    assert loss.item() == pytest.approx(float(arrays["loss_total"]), abs=1e-6)
+    loss.backward()
+    for name, parameter in network.named_parameters():
+        assert relative(parameter.grad, arrays[f"grad/{official_name(name, STAGES)}"]) < 1e-5, name
+
+
+@pytest.mark.parametrize(
+    ("bits", "axis", "key"), [(8, 0, "b8_axis0"), (8, None, "b8_axis-1"), (6, 0, "b6_axis0")]
+)
+def test_post_training_quantisation_has_the_official_ranges(golden, network, bits, axis, key):
+    """Codes are the official ones but for the topmost, which a stream of 2^bits levels cannot hold."""
+    arrays, _ = golden
+    quantiser = AffineQuantiser(bits=bits, axis=axis)
+    for name, parameter in network.named_parameters():
+        low, step = quantiser.ranges(parameter)
+        slices = quantiser._slices(parameter.detach())
+        codes = ((slices - low) / (step + 1e-19)).round().view(parameter.shape)
+        official = official_name(name, STAGES)
+        assert np.array_equal(codes.numpy(), arrays[f"ptq/{key}/code/{official}"]), name
+        values = (low + step * quantiser._slices(codes)).view(parameter.shape)
+        assert np.abs(values.numpy() - arrays[f"ptq/{key}/deq/{official}"]).max() < 1e-6, name
+
+
+@pytest.mark.parametrize("axis", [None, 0])
+def test_a_streams_quantiser_is_within_a_step(axis):
+    generator = torch.Generator().manual_seed(0)
+    tensor = torch.randn(12, 5, 3, 3, generator=generator) * 0.2
+    quantiser = AffineQuantiser(bits=8, axis=axis)
+    quantised = quantiser.quantise(tensor)
+    assert quantised.side.shape == quantiser.side_shape(tuple(tensor.shape))
+    assert quantised.codes.min() >= -128
+    assert quantised.codes.max() <= 127
+    _, step = quantiser.ranges(tensor)
+    error = (quantiser.dequantise(quantised) - tensor).abs()
+    assert (quantiser._slices(error) <= 1.6 * step).all()  # half a step, and the clamped topmost
+
+
+def test_an_all_zero_tensor_survives():
+    quantiser = AffineQuantiser()
+    assert torch.equal(quantiser.dequantise(quantiser.quantise(torch.zeros(4))), torch.zeros(4))

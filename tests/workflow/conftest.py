@@ -1,0 +1,31 @@
+"""Copies of the repository to run the workflow in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tiny_repo import Repo, add_reference, copy_repo
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A copy in which the tiny condition has run to its end, and what that run said."""
+
+    repo: Repo
+    told: str
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    """A fresh copy in which nothing has run."""
+    return copy_repo(tmp_path / "repo")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The tiny condition, run once for all tests of a session; they leave it as they find it."""
+    repo = copy_repo(tmp_path_factory.mktemp("finished") / "repo")
+    add_reference(repo, "mean-frame", "raw")
+    return Finished(repo, repo.snakemake("--cores", "2"))

@@ -1,0 +1,67 @@
+# What the rules share: the plan of the chosen condition, and what they look up in it.
+import re
+import sys
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.plan import make_plan
+from bench.workflow import check_config, digest, fingerprint, hold_run_lock
+
+# Jobs call `python`: the one that runs this workflow, be its environment activated or not.
+shell.prefix(f"export PATH='{Path(sys.executable).parent}':$PATH; ")
+
+try:
+    check_config(config, workflow.source_path("../schemas/config.schema.yaml"), where="config/config.yaml")
+    PLAN = make_plan(config["condition"])
+except BenchError as error:
+    sys.exit(f"error: {error}")
+
+CONDITION = PLAN.condition.name
+METRICS = PLAN.condition.metrics
+STRIP = PLAN.condition.strip
+
+
+def any_of(names):
+    return "|".join(map(re.escape, sorted(set(names)))) or "none"
+
+
+wildcard_constraints:
+    condition=re.escape(CONDITION),
+    view=f"(partial/)?{re.escape(CONDITION)}",
+    clip=any_of(PLAN.condition.clips),
+    codec=any_of(point.codec for point in PLAN.points),
+    point=any_of(point.point for point in PLAN.points),
+    seed="[0-9]+",
+    metric=any_of(METRICS),
+
+
+def planned_records(wildcards):
+    return PLAN.planned_files(wildcards.view, "record.json")
+
+
+def planned_frames(wildcards):
+    return PLAN.planned_files(wildcards.view, "frames.csv", clip=wildcards.clip)
+
+
+def planned_crops(wildcards):
+    return PLAN.planned_files(wildcards.view, "crop.png", clip=wildcards.clip)
+
+
+def planned_reports(wildcards):
+    return PLAN.planned_files(wildcards.view, "encode.json", clip=wildcards.clip)
+
+
+def shown_records(wildcards):
+    return [point.file("record.json") for point in PLAN.in_view(wildcards.view)]
+
+
+def partial_contents(wildcards):
+    return digest(shown_records(wildcards)) if wildcards.view != CONDITION else ""
+
+
+def crop_output(path):
+    return {"crop": path} if STRIP else {}
+
+
+def crop_option(wildcards, output):
+    return f"--crop {output.crop}" if STRIP else ""

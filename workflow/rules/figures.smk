@@ -1,0 +1,102 @@
+# Figures of one condition, as PDF and SVG for papers and PNG for the rest. A figure depends on the code
+# that draws it, so an edit of a plot draws it again and does nothing else.
+
+
+rule figure_rd:
+    input:
+        points="results/tables/{view}/rd_points.csv",
+    output:
+        pdf="results/figures/{view}/rd_{metric}.pdf",
+        png="results/figures/{view}/rd_{metric}.png",
+        svg=report(
+            "results/figures/{view}/rd_{metric}.svg",
+            caption="../report/rd.rst",
+            category="Rate-distortion",
+            labels={"metric": "{metric}"},
+        ),
+    log:
+        "logs/figures/{view}/rd_{metric}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        sources=fingerprint("bench.figures.rd"),
+    script:
+        "../scripts/figure_rd.py"
+
+
+rule figure_frames:
+    input:
+        points="results/tables/{view}/rd_points.csv",
+        frames=planned_frames,
+    output:
+        pdf="results/figures/{view}/frames_{clip}.pdf",
+        png="results/figures/{view}/frames_{clip}.png",
+        svg=report(
+            "results/figures/{view}/frames_{clip}.svg",
+            caption="../report/frames.rst",
+            category="At one rate",
+            labels={"clip": "{clip}", "figure": "quality of each frame"},
+        ),
+    log:
+        "logs/figures/{view}/frames_{clip}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        folder="results/points",
+        metric=PLAN.condition.headline,
+        rate_bpp=STRIP and STRIP.rate_bpp,
+        sources=fingerprint("bench.figures.frames"),
+    script:
+        "../scripts/figure_frames.py"
+
+
+rule figure_strip:
+    input:
+        points="results/tables/{view}/rd_points.csv",
+        crops=planned_crops,
+    output:
+        pdf="results/figures/{view}/strip_{clip}.pdf",
+        svg="results/figures/{view}/strip_{clip}.svg",
+        png=report(
+            "results/figures/{view}/strip_{clip}.png",
+            caption="../report/strip.rst",
+            category="At one rate",
+            labels={"clip": "{clip}", "figure": "the same region side by side"},
+        ),
+    log:
+        "logs/figures/{view}/strip_{clip}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        folder="results/points",
+        frame=STRIP and STRIP.frame,
+        rate_bpp=STRIP and STRIP.rate_bpp,
+        sources=fingerprint("bench.figures.strip"),
+    script:
+        "../scripts/figure_strip.py"
+
+
+rule figure_fit:
+    input:
+        points="results/tables/{view}/rd_points.csv",
+        reports=planned_reports,
+    output:
+        pdf="results/figures/{view}/fit_{clip}.pdf",
+        png="results/figures/{view}/fit_{clip}.png",
+        svg=report(
+            "results/figures/{view}/fit_{clip}.svg",
+            caption="../report/fit.rst",
+            category="Fitting",
+            labels={"clip": "{clip}", "figure": "quality while fitting"},
+        ),
+    log:
+        "logs/figures/{view}/fit_{clip}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        folder="results/points",
+        references="results/reference",
+        rate_bpp=STRIP and STRIP.rate_bpp,
+        sources=fingerprint("bench.figures.fit"),
+    script:
+        "../scripts/figure_fit.py"

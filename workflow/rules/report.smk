@@ -1,0 +1,26 @@
+# What people ask for by name beside the full run.
+
+
+# Draws what exists, starts no encode: its inputs are those of the partial view, which waits for nothing.
+rule partial:
+    input:
+        PLAN.targets(f"partial/{CONDITION}", config["figures"]),
+    log:
+        "logs/partial.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        message=PLAN.partial_message(),
+    shell:
+        "echo '{params.message}' 2>&1 | tee {log} >&2"
+
+
+rule show:
+    input:
+        f"results/tables/{CONDITION}/summary.txt",
+    log:
+        "logs/show.log",
+    conda:
+        "../envs/suite.yaml"
+    shell:
+        "cat {input} 2> {log}"

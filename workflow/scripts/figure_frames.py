@@ -1,0 +1,18 @@
+"""Draw the quality of each frame, of every codec at about the same rate."""
+
+from adaptor import told
+
+from bench.figures import draw_frames
+
+# Snakemake puts `snakemake` here: the rule's files and parameters.
+job = snakemake  # noqa: F821
+
+with told(job.log):
+    draw_frames(
+        job.input.points,
+        points_dir=job.params.folder,
+        clip=job.wildcards.clip,
+        rate_bpp=job.params.rate_bpp,
+        metric=job.params.metric,
+        outs=list(job.output),
+    )

@@ -1,0 +1,16 @@
+"""Write the points that no codec can code, and why."""
+
+from dataclasses import fields
+
+from adaptor import told
+
+from bench.plan import Skip
+from bench.record import write_csv
+from bench.tables import write_skipped
+
+# Snakemake puts `snakemake` here: the rule's files and parameters.
+job = snakemake  # noqa: F821
+
+with told(job.log):
+    write_csv(job.output.csv, job.params.skipped, [field.name for field in fields(Skip)])
+    write_skipped(job.output.csv, outs=list(job.output))
