@@ -3,27 +3,34 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3#       the interpreter that makes the environment
-VENV ?= .venv#           where the environment is
-CORES ?= all#            how many cores the workflow may use
-ARGS ?=#                 further arguments for snakemake, or for pytest
-TORCH_INDEX ?=#          package index to take torch from (a CPU or a CUDA build)
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= all
+# A name of config/conditions; empty: that of config/config.yaml.
+CONDITION ?=
+# What to make; empty: everything. And further arguments, for snakemake or for pytest.
+TARGETS ?=
+ARGS ?=
+# A package index to take torch from (one of CPU or CUDA builds); empty: where pip looks for the rest.
+TORCH_INDEX ?=
 
-PYTHON := $(strip $(PYTHON))
-VENV := $(strip $(VENV))
+# Looked up before the environment comes first on PATH, where the jobs of the workflow need it.
+INTERPRETER := $(shell command -v $(PYTHON))
 BIN := $(abspath $(VENV))/bin
-# Jobs call `python`: the environment's must come first.
 export PATH := $(BIN):$(PATH)
 
 LOCK := requirements.lock
 # A copy of the lock that the environment was made from: written last, so it vouches for a whole one.
 INSTALLED := $(VENV)/installed.lock
 STARTED := $(VENV)/started.lock
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+
+SNAKEMAKE := snakemake --cores $(CORES) $(ARGS) $(if $(CONDITION),--config condition=$(CONDITION)) --
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo "variables: PYTHON VENV CORES ARGS TORCH_INDEX"
+	@echo "Variables: CONDITION=name CORES=n TARGETS=... ARGS=... PYTHON=... VENV=... TORCH_INDEX=url"
 
 .PHONY: env
 env: ## Make the environment; again only when requirements.lock changed
@@ -32,36 +39,36 @@ env: ## Make the environment; again only when requirements.lock changed
 # An environment whose making was cut short (its start is noted, its end is not) is made from nothing.
 .PHONY: install
 install:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	@[ -n "$(INTERPRETER)" ] && $(INTERPRETER) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
 		|| { echo "make: $(PYTHON) is not Python 3.11 or 3.12; try make env PYTHON=python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv $$([ -e $(STARTED) ] && echo --clear) $(VENV)
+	$(INTERPRETER) -m venv $$([ ! -e $(STARTED) ] || echo --clear) $(VENV)
 	@cp $(LOCK) $(STARTED)
-	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --no-deps --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' $(LOCK)))
-	$(BIN)/python -m pip install --disable-pip-version-check --requirement $(LOCK)
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' $(LOCK)))
+	$(PIP) --requirement $(LOCK)
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@mv $(STARTED) $(INSTALLED)
 
 .PHONY: demo
-demo: env ## Fit, code, decode and measure everything; draw the figures and tables
+demo: env ## Fit, code, decode and measure everything; draw figures and tables; print the summary
 	@$(MAKE) --no-print-directory run
+	@snakemake --cores 1 --quiet all $(if $(CONDITION),--config condition=$(CONDITION)) -- show
 
-# A killed run leaves Snakemake's lock behind. Each run holds a lock of its own that dies with it
-# (workflow/Snakefile, onstart): where nobody holds that one, Snakemake's is a leftover.
+# A killed run leaves Snakemake's lock behind. Each run holds a lock of its own that dies with it (this
+# one, and workflow/Snakefile's onstart): where nobody holds that one, Snakemake's is a leftover.
 .PHONY: run
-run: ## The same without looking at the environment; ARGS="--config condition=NAME -- all"
-	@mkdir -p .snakemake
-	@flock --nonblock .snakemake/run.lock true \
-		|| { echo "make: another run is at work in this folder: wait for it, or stop it" >&2; exit 1; }
-	@[ -z "$$(ls -A .snakemake/locks 2>/dev/null)" ] || snakemake --unlock --quiet all
-	@snakemake --cores $(CORES) $(ARGS)
+run: ## The same in an environment that is there
+	@mkdir -p .snakemake; exec 9>.snakemake/run.lock; \
+	flock --nonblock 9 || { echo "make: another run is at work in this folder: wait for it, or stop it" >&2; exit 1; }; \
+	[ -z "$$(ls -A .snakemake/locks 2>/dev/null)" ] || snakemake --unlock --quiet all; \
+	flock --shared 9; exec $(SNAKEMAKE) $(TARGETS)
 
 .PHONY: partial
 partial: env ## Draw what exists already; no encode is started
-	@$(MAKE) --no-print-directory run ARGS="$(ARGS) partial"
+	@$(SNAKEMAKE) partial
 
 .PHONY: report
 report: env ## Pack figures, tables and their captions into report.zip
-	snakemake --report report.zip
+	@snakemake --report report.zip $(if $(CONDITION),--config condition=$(CONDITION))
 
 .PHONY: test
 test: env ## Run all tests; ARGS="tests/unit -k metrics" runs some

@@ -7,7 +7,7 @@ over every codec of kind ``fitted``: what they share is stated once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,10 +129,7 @@ def load_condition(name_or_path: str | Path) -> Condition:
     reader = _Reader(path, values)
     condition = reader.condition()
     reader.finish()
-    if condition.anchor is not None and condition.anchor not in condition.codecs:
-        raise unknown("codec", condition.anchor, condition.codecs, where=f"{path}: anchor")
-    if condition.headline not in condition.metrics:
-        raise unknown("metric", condition.headline, condition.metrics, where=f"{path}: headline")
+    _check_references(condition)
     return condition
 
 
@@ -147,6 +144,23 @@ def settings_of(
     else:
         raise unknown(f"point of {config.id}", point, config.points, where=config.path)
     return resolve_settings(config, base, overrides)
+
+
+def _check_references(condition: Condition) -> None:
+    """Names of codecs, metrics and colours: better wrong now than after hours of fits."""
+    from bench.colour import CONVERSIONS
+    from bench.score import METRICS
+
+    codecs, metrics = condition.codecs, condition.metrics
+    named: list[tuple[str, str, Collection[str], str]]
+    named = [("metric", name, METRICS, "metrics") for name in metrics]
+    named.append(("metric", condition.headline, metrics, "headline"))
+    named.append(("conversion", condition.colour, CONVERSIONS, "colour"))
+    if condition.anchor is not None:
+        named.append(("codec", condition.anchor, codecs, "anchor"))
+    for what, name, known, key in named:
+        if name not in known:
+            raise unknown(what, name, known, where=f"{condition.path}: {key}")
 
 
 class _Reader:

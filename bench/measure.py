@@ -29,7 +29,7 @@ from bench.files import atomic_file, read_json, sha256_file
 from bench.metrics import PSNR_CAP_DB, FramePair, mse, psnr_db
 from bench.provenance import device_name, provenance
 from bench.record import Record, write_csv
-from bench.score import Scores, score
+from bench.score import Scores, check_names, score
 
 if TYPE_CHECKING:
     from bench.condition import Condition, Strip
@@ -68,6 +68,8 @@ def measure(
     header = opened.header
     _check_geometry(stream, header, source)
     encoded = _read_report(report, stream, codec, point, run)
+    check_names(condition.metrics)
+    out.unlink(missing_ok=True)  # an older one would speak of a stream that may fail now
     cost, checksums = time_decode(stream, header, device)
     pictures: list[np.ndarray] = []
     again: list[int] = []

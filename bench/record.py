@@ -15,7 +15,8 @@ from bench.files import atomic_file, read_json, write_json
 SCHEMA = 1
 
 #: What of `encode` and `decode` stands in a table, beside the stages' wall times.
-_RUN_COLUMNS = ("wall_s", "cpu_s", "peak_memory_bytes", "peak_device_memory_bytes", "device", "threads")
+_COST_COLUMNS = ("wall_s", "cpu_s", "peak_memory_bytes", "peak_device_memory_bytes", "device")
+_RUN_COLUMNS = {"encode": (*_COST_COLUMNS, "threads"), "decode": (*_COST_COLUMNS, "repeatable")}
 _REMEDY = "measure the stream again"
 
 
@@ -31,8 +32,9 @@ class Record:
         fps: "numerator/denominator".
         metrics: name -> number or null; reasons: metric -> why it is null.
         parameters, macs_per_pixel: of the decoder's network; null for others.
-        encode, decode: wall_s, cpu_s, stages {stage: {wall_s, cpu_s}}, peak_memory_bytes, device,
-            threads. A decode's wall_s is end to end: from the process's start to its last frame.
+        encode, decode: wall_s, cpu_s, stages {stage: {wall_s, cpu_s}}, peak_memory_bytes,
+            peak_device_memory_bytes, device; encode has threads, decode whether it is repeatable.
+            A decode's wall_s is end to end: from the process's start to its last frame.
         provenance: see `bench.provenance.provenance`.
     """
 
@@ -175,7 +177,7 @@ def _columns(rows: list[Mapping[str, Any]]) -> list[str]:
 
 
 def _run_columns(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    row = {f"{prefix}_{key}": values.get(key) for key in _RUN_COLUMNS}
+    row = {f"{prefix}_{key}": values.get(key) for key in _RUN_COLUMNS[prefix]}
     for stage, seconds in (values.get("stages") or {}).items():
         row[f"{prefix}_{stage.replace('-', '_')}_wall_s"] = seconds.get("wall_s")
     return row

@@ -39,6 +39,14 @@ class Scores:
     rows: list[dict[str, Any]] = field(repr=False)
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Refuse metrics that are not registered; the known ones are listed."""
+    known = [*METRICS, ROUND_TRIP]
+    for name in names:
+        if name not in known:
+            raise BenchError(f"metric {name!r}", "is not registered", f"use {', '.join(known)}")
+
+
 def score(
     frames: Iterable[np.ndarray],
     clip: Clip,
@@ -57,6 +65,7 @@ def score(
     Raises:
         BenchError: an unknown metric, or another number of frames than the clip has.
     """
+    check_names(metrics)
     wanted, reasons = _choose(metrics, clip)
     with ExitStack() as stack:
         scorers = {metric: metric.open(clip) for metric in wanted}
@@ -139,10 +148,6 @@ def _both_forms(
 
 
 def _choose(names: Sequence[str], clip: Clip) -> tuple[list[Metric], dict[str, str]]:
-    known = [*METRICS, ROUND_TRIP]
-    for name in names:
-        if name not in known:
-            raise BenchError(f"metric {name!r}", "is not registered", f"use {', '.join(known)}")
     wanted, reasons = [], {}
     for metric in METRICS.values():
         if not metric.always and metric.name not in names:

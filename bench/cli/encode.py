@@ -60,7 +60,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
     parser.add_argument("--clip", required=True, type=Path, help="a prepared clip's clip.json")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--device", choices=process.DEVICES, help="default: the condition's, else auto")
     parser.add_argument("--out", required=True, type=Path, help="the stream file")
     parser.add_argument("--report", type=Path, help="what the encode took and told, as JSON")
     parser.add_argument("--state-dir", type=Path, help="where a fit keeps its state to go on from")
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         seed=args.seed,
         threads=config.threads,
-        device=args.device,
+        device=args.device or (condition.device if condition else "auto"),
         report=args.report,
         state_dir=args.state_dir,
         command=args.command,

@@ -15,7 +15,7 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("measure", help="decode a stream in its own process and score its frames")
     parser.add_argument("--stream", required=True, type=Path)
     parser.add_argument("--clip", required=True, type=Path, help="the clip's clip.json")
-    parser.add_argument("--report", required=True, type=Path, help="the report of `bench encode`")
+    parser.add_argument("--report", type=Path, help="the report of `bench encode`, where there is one")
     parser.add_argument("--condition", required=True, help="a name in config/conditions, or a YAML file")
     parser.add_argument("--codec", required=True, metavar="ID")
     parser.add_argument("--point", required=True)
@@ -23,7 +23,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--out", required=True, type=Path, help="record.json")
     parser.add_argument("--frames-csv", required=True, type=Path, help="one row a frame")
     parser.add_argument("--crop", type=Path, help="the condition's region of its frame, as PNG")
-    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--device", choices=process.DEVICES, help="default: the condition's")
     parser.set_defaults(run=run_measure)
 
     parser = subparsers.add_parser("collect", help="one table of many records")
@@ -36,18 +36,19 @@ def run_measure(args: argparse.Namespace) -> int:
     from bench.measure import measure
 
     process.die_with_parent()
+    condition = load_condition(args.condition)
     measure(
         stream=args.stream,
         clip=args.clip,
         report=args.report,
-        condition=load_condition(args.condition),
+        condition=condition,
         codec=args.codec,
         point=args.point,
         run=args.run_name,
         out=args.out,
         frames_csv=args.frames_csv,
         crop=args.crop,
-        device=args.device,
+        device=args.device or condition.device,
     )
     return 0
 

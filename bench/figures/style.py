@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 from matplotlib.colors import to_hex, to_rgb
 
-FAMILIES = {
+Marker = str | tuple[int, int, int]
+
+FAMILIES: dict[str, tuple[str, Marker]] = {
     "ffnerv": ("#D55E00", "o"),
     "nerv": ("#0072B2", "s"),
     "enerv": ("#009E73", "^"),
@@ -25,19 +27,22 @@ FAMILIES = {
     "vvc": ("#882255", "d"),
     "compressai": ("#56B4E9", "P"),
 }
-#: Hues and markers of codecs that the suite does not know; a name gives the place to look from.
-SPARE = (
+#: Hues and markers of codecs that the suite does not know; a name gives the place to look from. A
+#: triple is a regular shape: corners, 1 for a star or 2 for its rays alone, angle.
+SPARE: tuple[tuple[str, Marker], ...] = (
     ("#8C510A", "X"),
     ("#44AA99", "*"),
-    ("#AA4499", "8"),
-    ("#6699CC", "H"),
-    ("#B8860B", "P"),
-    ("#661100", "p"),
-    ("#5E7F3E", "d"),
-    ("#1B9AAA", "h"),
+    ("#AA4499", (4, 1, 0)),
+    ("#6699CC", (3, 2, 0)),
+    ("#B8860B", "H"),
+    ("#661100", (3, 2, 180)),
+    ("#5E7F3E", "8"),
+    ("#1B9AAA", (6, 1, 0)),
 )
 #: The first look of a family (full colour, filled marker) and the second (tint, open marker).
 VARIANTS = {"matched": 0, "veryslow": 0, "official": 1, "medium": 1}
+#: Markers that fill their square; others are drawn larger, to weigh the same.
+COMPACT = ("o", "s", "^", "D", "v", ">", "<", "d", "h", "H", "8")
 CONTROL_COLOUR = "#767676"
 SOLID, DASHED = "-", (0, (3.6, 1.6))
 
@@ -47,7 +52,7 @@ class Style:
     """Colour (hex), marker, how it is filled, line style and width (points) of one series."""
 
     colour: str
-    marker: str
+    marker: Marker
     filled: bool = True
     line: str | tuple = SOLID
     width: float = 1.3
@@ -59,7 +64,7 @@ class Style:
             "linestyle": self.line,
             "linewidth": self.width,
             "marker": self.marker,
-            "markersize": 4.2 if self.marker in "*Xp" else 3.6,
+            "markersize": 3.6 if self.marker in COMPACT else 4.6,
             "markerfacecolor": self.colour if self.filled else "white",
             "markeredgecolor": self.colour,
             "markeredgewidth": 0.9,
@@ -117,7 +122,7 @@ def _free_look(wanted: int, taken: set[int]) -> int:
     return next(look for look in (wanted, *range(len(taken) + 1)) if look not in taken)
 
 
-def _variant(colour: str, marker: str, look: int) -> Style:
+def _variant(colour: str, marker: Marker, look: int) -> Style:
     """Looks 0, 1, 2, ... of a hue: full, tint, dark, light tint; open markers for the odd ones."""
     shades = (0.0, 0.38, -0.4, 0.55)
     lines = (SOLID, (0, (5, 1.2, 1, 1.2)), (0, (1, 1)))

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -214,8 +214,3 @@ class Fit:
         else:
             self.representation.refresh()
         return True
-
-
-def scaled_recipe(recipe: Recipe, **changes: object) -> Recipe:
-    """A copy of `recipe` with some fields changed."""
-    return replace(recipe, **changes)

@@ -16,7 +16,13 @@ from bench.sources import find_sequence, prepare_clip
 
 
 def write_clip(
-    folder: Path, frames: Sequence[np.ndarray], *, width: int, height: int, fps: str = "25", colour: str = "bt709"
+    folder: Path,
+    frames: Sequence[np.ndarray],
+    *,
+    width: int,
+    height: int,
+    fps: str = "25",
+    colour: str = "bt709",
 ) -> Clip:
     """A clip of the given flat yuv420p frames."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clip_data import flat_rgb, write_clip
+from clip_data import flat_frame, flat_rgb, write_clip
 
 from bench.clip import Clip, ClipInfo, parse_y4m_header, planes, y4m_header
 from bench.errors import BenchError
@@ -54,7 +54,7 @@ def test_info_survives_json(clip: Clip) -> None:
 
 
 def test_rgb_is_the_clips_own_conversion(tmp_path: Path) -> None:
-    frame = np.repeat(np.array([120, 90, 160], np.uint8), [WIDTH * HEIGHT, WIDTH * HEIGHT // 4, WIDTH * HEIGHT // 4])
+    frame = flat_frame(120, 90, 160, WIDTH, HEIGHT)
     weights = {"bt709": (0.2126, 0.0722), "bt601-ffmpeg": (0.299, 0.114)}
     for colour, (red, blue) in weights.items():
         clip = write_clip(tmp_path / colour, [frame] * 3, width=WIDTH, height=HEIGHT, colour=colour)
@@ -68,7 +68,8 @@ def test_rgb_is_the_clips_own_conversion(tmp_path: Path) -> None:
 
 def test_planes_are_views_of_the_frame(frames: list[np.ndarray]) -> None:
     y, u, v = planes(frames[0], WIDTH, HEIGHT)
-    assert (y.shape, u.shape, v.shape) == ((HEIGHT, WIDTH), (HEIGHT // 2, WIDTH // 2), (HEIGHT // 2, WIDTH // 2))
+    assert y.shape == (HEIGHT, WIDTH)
+    assert u.shape == v.shape == (HEIGHT // 2, WIDTH // 2)
     assert np.array_equal(np.concatenate([y.ravel(), u.ravel(), v.ravel()]), frames[0])
     assert np.shares_memory(v, frames[0])
 

@@ -49,7 +49,8 @@ def test_the_way_back_follows_the_formula_too(colour: str) -> None:
 
 def chroma_edge(*, along: str) -> np.ndarray:
     """A frame of even luma whose V plane has one edge, in the middle."""
-    y, u, v = planes(frame := flat_frame(128, 128, 128, WIDTH, HEIGHT), WIDTH, HEIGHT)
+    frame = flat_frame(128, 128, 128, WIDTH, HEIGHT)
+    v = planes(frame, WIDTH, HEIGHT)[2]
     if along == "columns":
         v[:, WIDTH // 4 :] = 200
     else:

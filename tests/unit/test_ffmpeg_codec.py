@@ -58,8 +58,19 @@ def with_payload(stream: Stream, payload: bytes, **fields: object) -> Stream:
 def elementary(encoder: str, size: str, pixel_format: str = "yuv420p", frames: int = 5) -> bytes:
     """An elementary stream of ffmpeg's test picture, with the byte that names its format."""
     made = FORMATS[ENCODERS[encoder].format]
-    source = ["-f", "lavfi", "-i", f"testsrc2=s={size}:r=25", "-frames:v", str(frames), "-pix_fmt", pixel_format]
-    coded = pipe_bytes([*source, "-c:v", f"lib{encoder}", "-preset", "ultrafast", "-f", made.demuxer, "pipe:1"])
+    source = [
+        "-f",
+        "lavfi",
+        "-i",
+        f"testsrc2=s={size}:r=25",
+        "-frames:v",
+        str(frames),
+        "-pix_fmt",
+        pixel_format,
+    ]
+    coded = pipe_bytes(
+        [*source, "-c:v", f"lib{encoder}", "-preset", "ultrafast", "-f", made.demuxer, "pipe:1"]
+    )
     return bytes([made.code]) + b"".join(coded)
 
 

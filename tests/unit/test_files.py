@@ -25,17 +25,27 @@ def test_a_file_appears_only_when_complete(tmp_path: Path) -> None:
         assert not path.exists()
     assert path.read_bytes() == b"x"
     assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
-    with pytest.raises(KeyboardInterrupt), atomic_file(path) as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with atomic_file(path) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert [p.read_bytes() for p in path.parent.iterdir()] == [b"x"]
 
 
 def test_a_folder_appears_only_when_complete(tmp_path: Path) -> None:
     path = tmp_path / "frames"
-    with pytest.raises(ValueError), atomic_folder(path) as folder:
-        (folder / "0.png").touch()
-        raise ValueError
+
+    def failing() -> None:
+        with atomic_folder(path) as folder:
+            (folder / "0.png").touch()
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        failing()
     assert not list(tmp_path.iterdir())
     with atomic_folder(path) as folder:
         (folder / "0.png").touch()

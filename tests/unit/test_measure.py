@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from PIL import Image
 from bench import registry
 from bench.cli.encode import EncodePlan, encode
 from bench.clip import Clip
-from bench.condition import Condition, load_condition
+from bench.condition import Condition, Strip, load_condition
 from bench.container import Header, read_stream, repair_checksum, write_stream
 from bench.decoding import decode_process, time_decode
 from bench.errors import BenchError, StreamError
@@ -72,7 +74,7 @@ class Run:
         data[at] = value
         repair_checksum(data)
         path.write_bytes(data)
-        self.report_changes(stream_sha256=__import__("hashlib").sha256(data).hexdigest())
+        self.report_changes(stream_sha256=hashlib.sha256(data).hexdigest())
 
     def report_changes(self, **values: object) -> None:
         path = self.folder / "encode.json"
@@ -188,7 +190,9 @@ def test_controls_have_their_known_answers(identity: Run, mean_frame: Run) -> No
 
 def test_an_identity_that_is_off_fails_the_run(identity: Run) -> None:
     identity.alter(-1, 0)
-    with pytest.raises(BenchError, match="the harness is off: identity has 9 of 10 frames identical") as caught:
+    with pytest.raises(
+        BenchError, match="the harness is off: identity has 9 of 10 frames identical"
+    ) as caught:
         identity.measure()
     assert "\n" not in str(caught.value)
     assert identity.outputs() == set()
@@ -283,8 +287,6 @@ def test_leaving_early_ends_the_decoder(identity: Run) -> None:
 
 
 def test_checksums_are_those_of_the_frames(identity: Run) -> None:
-    import zlib
-
     stream = identity.folder / "stream.bin"
     _, checksums = time_decode(stream, read_stream(stream).header, "cpu")
     assert checksums == [zlib.crc32(frame.data) for frame in identity.clip.frames()]
@@ -299,17 +301,12 @@ def test_a_family_that_is_not_installed_is_told(x264: Run) -> None:
 
 
 def test_an_unknown_metric_of_the_condition_is_told(x264: Run) -> None:
-    from dataclasses import replace
-
-    with pytest.raises(BenchError, match="metric 'psnr' is not registered|metric 'psnr'"):
+    with pytest.raises(BenchError, match="metric 'psnr': is not registered"):
         x264.measure(condition=replace(x264.condition, metrics=("psnr",)))
+    assert x264.outputs() == set()
 
 
 def test_a_strip_outside_the_clip_shows_the_whole_middle_frame(x264: Run) -> None:
-    from dataclasses import replace
-
-    from bench.condition import Strip
-
     outside = replace(x264.condition, strip=Strip(frame=99, crop=(60, 0, 32, 32)))
     x264.measure(condition=outside)
     with Image.open(x264.folder / "crop.png") as image:

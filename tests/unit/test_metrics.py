@@ -241,7 +241,7 @@ def test_a_failing_decoder_is_not_swallowed(carphone: Clip) -> None:
 
 
 def test_an_unknown_metric_lists_the_known_ones(noise: Clip) -> None:
-    with pytest.raises(BenchError, match="use psnr_rgb_db, .*vmaf, round_trip_psnr_yuv_db"):
+    with pytest.raises(BenchError, match=r"use psnr_rgb_db, .*vmaf, round_trip_psnr_yuv_db"):
         score(noise.frames(), noise, pixel_format="yuv420p", metrics=["psnr"])
 
 

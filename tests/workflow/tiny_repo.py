@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,10 @@ class Repo:
         finally:
             file.write_text(text)
 
+    def with_new_code_in(self, path: str) -> AbstractContextManager[None]:
+        """Add a statement that does nothing to a Python file for a while."""
+        return self.edited(path, "import annotations\n", "import annotations\n\nEDITED = True\n")
+
     def write_condition(self, name: str, **changes: Any) -> Repo:
         """Add a condition like the tiny one; the same copy comes back with it chosen."""
         path = self.root / "config" / "conditions" / f"{name}.yaml"
@@ -117,6 +121,14 @@ def copy_repo(root: Path) -> Repo:
             root.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, root / name)
     return Repo(root).write_condition("tiny")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A copy in which the tiny condition has run to its end, and what that run said."""
+
+    repo: Repo
+    told: str
 
 
 def add_reference(repo: Repo, codec: str, point: str) -> None:

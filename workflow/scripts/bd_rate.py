@@ -2,7 +2,7 @@
 
 from adaptor import told
 
-from bench.tables import write_bd_rate
+from bench.tables.bd_rate import write_bd_rate
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

@@ -2,7 +2,7 @@
 
 from adaptor import told
 
-from bench.figures import draw_fit
+from bench.figures.fit import draw_fit
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

@@ -2,7 +2,7 @@
 
 from adaptor import told
 
-from bench.figures import draw_frames
+from bench.figures.frames import draw_frames
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

@@ -2,7 +2,7 @@
 
 from adaptor import told
 
-from bench.figures import draw_rd
+from bench.figures.rd import draw_rd
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

@@ -2,7 +2,7 @@
 
 from adaptor import told
 
-from bench.figures import draw_strip
+from bench.figures.strip import draw_strip
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

@@ -2,7 +2,7 @@
 
 from adaptor import told
 
-from bench.tables import write_points
+from bench.tables.points import write_points
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

@@ -6,7 +6,7 @@ from adaptor import told
 
 from bench.plan import Skip
 from bench.record import write_csv
-from bench.tables import write_skipped
+from bench.tables.points import write_skipped
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

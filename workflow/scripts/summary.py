@@ -2,7 +2,7 @@
 
 from adaptor import told
 
-from bench.tables import write_summary
+from bench.tables.summary import write_summary
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

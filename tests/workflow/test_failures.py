@@ -1,0 +1,162 @@
+"""What goes wrong and how the run stands it: a bad point, a kill, a slip, two runs at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_repo import Finished, Repo
+
+MAKE = ("make", "run", "CONDITION=tiny", f"VENV={sys.prefix}")
+
+
+def wait_for(what: Callable[[], object], process: subprocess.Popen[str], *, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert process.poll() is None, f"it ended too early, with {process.returncode}"
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.02)
+
+
+def test_one_bad_point_leaves_the_others_done_and_partial_shows_them(repo: Repo) -> None:
+    points = {"good": {"crf": 30}, "bad": {"crf": 30, "preset": "no-such-preset"}}
+    codecs = {"identity": {}, "x264-medium": {"points": points}}
+    repo = repo.write_condition("broken", codecs=codecs, reference=False)
+
+    told = repo.snakemake("--cores", "2", check=False)
+    assert "Error in rule encode" in told
+    assert "2 of 3 points" in told
+    assert repo.file("identity", "raw", "seed0", "record.json").is_file()
+    assert repo.file("x264-medium", "good", "seed0", "record.json").is_file()
+    assert not repo.file("x264-medium", "bad", "seed0", "stream.bin").exists()
+    log = (repo.root / "logs/encode/broken/discs/x264-medium/bad/seed0.log").read_text().splitlines()
+    assert log[-1].startswith("error: ")
+    assert "Traceback" not in "\n".join(log)
+
+    told = repo.snakemake("--cores", "2", targets=("partial",))
+    assert "2 of 3 points: results/figures/partial/broken/" in told
+    assert "encode" not in told
+    table = (repo.root / "results/tables/partial/broken/rd_points.csv").read_text()
+    assert len(table.splitlines()) == 3
+    assert (repo.root / "results/figures/partial/broken/rd_psnr_rgb_db.png").is_file()
+    assert (
+        not (repo.root / "results/tables/broken").exists()
+        or not (repo.root / "results/tables/broken/rd_points.csv").exists()
+    )
+
+
+def test_partial_with_nothing_made_says_so(repo: Repo) -> None:
+    assert "0 of 5 points: nothing to draw yet" in repo.snakemake("--cores", "1", targets=("partial",))
+    assert not (repo.root / "results" / "points").exists()
+
+
+def test_what_a_codec_skips_is_told_with_its_reason(repo: Repo) -> None:
+    codecs = {"mean-frame": {}, "identity": {"settings": {"mode": "nothing"}}}
+    repo = repo.write_condition("skipping", codecs=codecs, reference=False, anchor=None)
+    folder = repo.root / "results/tables/skipping"
+    repo.snakemake("--cores", "1", targets=("results/tables/skipping/skipped.csv",))
+    assert "identity,identity,raw,\"mode 'nothing' is none of" in (folder / "skipped.csv").read_text()
+    assert "mode 'nothing'" in (folder / "skipped.md").read_text()
+    assert repo.planned()["encode"] == {"mean-frame"}
+
+
+def test_a_killed_run_is_finished_by_the_next_with_the_same_streams(finished: Finished, repo: Repo) -> None:
+    state = repo.root / "results/state/tiny/discs/nerv-matched/low/seed0"
+    with subprocess.Popen(
+        [*MAKE, "CORES=2"], cwd=repo.root, env=repo.env, start_new_session=True, text=True
+    ) as process:
+        wait_for(lambda: [path for path in state.glob("[!.]*") if path.suffix != ".tmp"], process)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert any((repo.root / ".snakemake/locks").iterdir())
+    assert not repo.file("nerv-matched", "low", "seed0", "encode.json").exists()
+
+    streams = [f"{repo.file()}/{place}".removeprefix(f"{repo.root}/") for place in finished.repo.streams()]
+    repo.run(*MAKE, "CORES=1", f"TARGETS={' '.join(streams)}")
+    assert repo.streams() == finished.repo.streams()
+
+
+def test_a_fit_dies_with_a_workflow_that_is_killed_alone(repo: Repo) -> None:
+    log = repo.root / "logs/encode/tiny/discs/nerv-matched/low/seed0.log"
+    with repo.edited("config/conditions/tiny.yaml", "epochs: 30", "epochs: 100000"):
+        stream = str(repo.file("nerv-matched", "low", "seed0", "stream.bin")).removeprefix(f"{repo.root}/")
+        command = ["snakemake", "--cores", "1", "--config", "condition=tiny", "--", stream]
+        with subprocess.Popen(
+            command, cwd=repo.root, env=repo.env, start_new_session=True, text=True
+        ) as process:
+            wait_for(lambda: log.exists() and "epoch" in log.read_text(), process)
+            os.kill(process.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while members(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        left = members(process.pid)
+        if left:
+            os.killpg(process.pid, signal.SIGKILL)
+        assert not left
+
+
+def members(session: int) -> list[int]:
+    """Processes of a session that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_make_does_not_unlock_a_run_that_is_alive(repo: Repo) -> None:
+    locks = repo.root / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("results/tables/tiny/rd_points.csv\n")
+    with (repo.root / ".snakemake" / "run.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        done = repo.run(*MAKE, "ARGS=--dry-run", check=False)
+    assert done.returncode != 0
+    assert "another run is at work in this folder" in done.stdout
+    assert any(locks.iterdir())
+
+    repo.run(*MAKE, "ARGS=--dry-run")
+    assert not any(locks.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "told"),
+    [
+        (
+            "config/config.yaml",
+            "figures:",
+            "figuers:",
+            "config/config.yaml: unknown key 'figuers'; try figures",
+        ),
+        ("config/conditions/tiny.yaml", "anchor:", "ancor:", "unknown key 'ancor'; try anchor"),
+        (
+            "config/conditions/tiny.yaml",
+            "x264-medium:",
+            "x246-medium:",
+            "unknown codec 'x246-medium'; try x264",
+        ),
+        ("config/codecs/x264-medium.yaml", "label:", "lable:", "unknown key 'lable'; try label"),
+        ("config/sequences.tsv", "discs-tiny", "discs-teeny", "has no sequence 'discs-tiny'"),
+    ],
+)
+def test_a_slip_is_told_in_one_line(finished: Finished, path: str, old: str, new: str, told: str) -> None:
+    with finished.repo.edited(path, old, new):
+        lines = finished.repo.snakemake("--dry-run", check=False).splitlines()
+    assert told in lines[-1]
+    assert lines[-1].startswith("error: ")
+    assert not any("Traceback" in line or "  File" in line for line in lines)
+
+
+def test_an_unknown_condition_is_told_with_those_that_there_are(finished: Finished) -> None:
+    told = Repo(finished.repo.root, "tinny").snakemake("--dry-run", check=False)
+    assert told.splitlines()[-1].endswith("try tiny")

@@ -1,0 +1,150 @@
+"""The files around the workflow: style, schemas, pins, and the Makefile's own promises."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from tiny_repo import Repo
+
+from bench.config import ROOT
+
+SCHEMAS = ROOT / "workflow" / "schemas"
+SHIPPED = [
+    *(("config", path) for path in sorted((ROOT / "config").glob("*.yaml"))),
+    *(("condition", path) for path in sorted((ROOT / "config/conditions").glob("*.yaml"))),
+    *(("codec", path) for path in sorted((ROOT / "config/codecs").glob("*.yaml"))),
+]
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pairs = [line.partition("==") for line in lines if line and not line.startswith("#")]
+    assert all(equals for _, equals, _ in pairs), "only exact versions"
+    return {name.lower().replace("_", "-"): version for name, _, version in pairs}
+
+
+@pytest.mark.parametrize("entry", ["Snakefile", "workflow/Snakefile"])
+def test_the_workflow_is_clean(entry: str, repo: Repo) -> None:
+    assert "in a good condition" in repo.snakemake("--lint", "--snakefile", entry)
+
+
+def test_the_workflow_is_formatted() -> None:
+    command = [Path(sys.executable).with_name("snakefmt"), "--check", "Snakefile", "workflow"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_rules_hold_no_logic() -> None:
+    assert len((ROOT / "workflow/rules/common.smk").read_text().splitlines()) <= 100
+    for path in (ROOT / "workflow").rglob("*.smk"):
+        text = path.read_text()
+        assert "lambda" not in text, path
+        assert not re.search(r"^\s*run:", text, re.MULTILINE), path
+        assert path.name == "common.smk" or "def " not in text, path
+    for path in (ROOT / "workflow/scripts").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 40, path
+
+
+@pytest.mark.parametrize(("schema", "path"), SHIPPED, ids=lambda value: getattr(value, "stem", value))
+def test_a_shipped_file_fits_its_schema(schema: str, path: Path) -> None:
+    validator = Draft202012Validator(yaml.safe_load((SCHEMAS / f"{schema}.schema.yaml").read_text()))
+    values = yaml.safe_load(path.read_text())
+    assert [error.message for error in validator.iter_errors(values)] == []
+    typo = {**values, "tpyo": 1}
+    assert any("'tpyo' was unexpected" in error.message for error in validator.iter_errors(typo))
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.yaml")), ids=lambda path: path.name)
+def test_a_schema_is_one_and_describes_every_key(path: Path) -> None:
+    schema = yaml.safe_load(path.read_text())
+    Draft202012Validator.check_schema(schema)
+    assert schema["additionalProperties"] is False
+    assert [name for name, value in schema["properties"].items() if not value.get("description")] == []
+
+
+def test_the_lock_has_all_that_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
+    names = {re.match(r"[\w.-]+", line)[0].lower() for line in asked}
+    assert names - set(pins()) == set()
+    text = (ROOT / "requirements.lock").read_text()
+    assert [mark for mark in ("+", "://", "--") if mark in text] == []
+
+
+def test_the_conda_environment_has_the_versions_of_the_lock() -> None:
+    environment = yaml.safe_load((ROOT / "workflow/envs/suite.yaml").read_text())
+    (named,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    for line in named:
+        name, _, version = line.partition("==")
+        assert pins()[name.lower()] == version
+
+
+def test_profiles_name_only_options_that_snakemake_has() -> None:
+    snakemake = Path(sys.executable).with_name("snakemake")
+    text = subprocess.run([snakemake, "--help"], capture_output=True, text=True, check=True).stdout
+    for path in (ROOT / "profiles").rglob("profile.yaml"):
+        for key in yaml.safe_load(path.read_text()):
+            assert f"--{key}" in text or key.startswith("slurm-"), f"{path}: {key}"
+
+
+def test_help_lists_every_target_for_people() -> None:
+    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [name for name in ("env", "demo", "test", "lint", "clean") if f"make {name} " not in told] == []
+
+
+def made(venv: Path, *args: str) -> str:
+    command = ["make", "--no-print-directory", "--dry-run", *args, f"VENV={venv}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_environment_is_made_only_when_the_lock_changed(tmp_path: Path) -> None:
+    def told() -> str:
+        command = ["make", "--no-print-directory", "env", f"VENV={tmp_path}", "PYTHON=no-such-python"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr
+
+    shutil.copy(ROOT / "requirements.lock", tmp_path / "installed.lock")
+    assert told() == ""
+    (tmp_path / "installed.lock").write_text("torch==1.0\n")
+    assert "no-such-python is not Python 3.11 or 3.12" in told()
+
+
+def test_an_environment_that_was_cut_short_is_made_from_nothing(tmp_path: Path) -> None:
+    assert (
+        "--clear"
+        not in subprocess.run(
+            ["bash", "-c", venv_line(tmp_path)], capture_output=True, text=True, check=True
+        ).stdout
+    )
+    (tmp_path / "started.lock").touch()
+    assert (
+        "--clear"
+        in subprocess.run(
+            ["bash", "-c", venv_line(tmp_path)], capture_output=True, text=True, check=True
+        ).stdout
+    )
+
+
+def venv_line(venv: Path) -> str:
+    """The Makefile's command that makes the environment, echoed instead of run."""
+    (line,) = (line for line in made(venv, "install").splitlines() if " -m venv " in line)
+    return f"echo {line}"
+
+
+def test_torch_comes_from_the_index_that_is_asked_for(tmp_path: Path) -> None:
+    lines = [
+        line for line in made(tmp_path, "install", "TORCH_INDEX=index").splitlines() if "pip install" in line
+    ]
+    assert "--index-url index" in lines[0]
+    assert "--index-url" not in "".join(lines[1:])
+    assert not any("--index-url" in line for line in made(tmp_path, "install").splitlines())

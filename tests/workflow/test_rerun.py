@@ -1,0 +1,112 @@
+"""What an edit makes again: what depends on it, and nothing else. A needless fit costs GPU days."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from tiny_repo import Finished
+
+NEW_ROW = "other\tsynthetic\tmoving-discs\t-\t64\t48\t25\t10\tbt709\tlimited\tleft\tCC0 1.0\tnone\tnone\n"
+WORDS = (
+    ("ffnerv/model.py", "import annotations\n", "import annotations\n\n# A comment.\n"),
+    ("ffnerv/blocks.py", '"""', '"""Well: '),
+    ("bench/inr/fit.py", "import annotations\n", "import annotations\n\n\n"),
+    ("bench/__init__.py", '__version__ = "', '__version__ = "1'),
+    ("config/sequences.tsv", "discs-tiny\t", f"{NEW_ROW}discs-tiny\t"),
+    ("config/codecs/nerv-matched.yaml", "note:", "note: well,"),
+)
+FIGURES = {"figure_rd", "figure_frames", "figure_strip", "figure_fit"}
+COLLECTED = {"collect", "points", "bd_rate", "summary", *FIGURES}
+
+
+def test_words_and_new_sequences_make_nothing_again(finished: Finished) -> None:
+    with ExitStack() as edits:
+        for path, old, new in WORDS:
+            edits.enter_context(finished.repo.edited(path, old, new))
+        assert finished.repo.planned() == {}
+
+
+def test_an_edit_of_a_figure_draws_figures_and_does_nothing_else(finished: Finished) -> None:
+    with finished.repo.with_new_code_in("bench/figures/rd.py"):
+        assert set(finished.repo.planned()) == FIGURES
+
+
+def test_an_edit_of_a_table_writes_tables_and_does_nothing_else(finished: Finished) -> None:
+    with finished.repo.with_new_code_in("bench/tables/summary.py"):
+        assert set(finished.repo.planned()) == {"points", "bd_rate", "summary", "skipped"}
+
+
+def test_an_edit_of_ffnerv_fits_ffnerv_alone(finished: Finished) -> None:
+    with finished.repo.with_new_code_in("ffnerv/model.py"):
+        planned = finished.repo.planned()
+    assert planned.pop("encode") == {"ffnerv-matched"}
+    assert planned.pop("measure") == {"ffnerv-matched"}
+    assert set(planned) == COLLECTED
+
+
+def test_an_edit_of_the_trainer_fits_the_networks(finished: Finished) -> None:
+    with finished.repo.with_new_code_in("bench/inr/fit.py"):
+        assert finished.repo.planned()["encode"] == {"ffnerv-matched", "nerv-matched"}
+
+
+def test_an_edit_of_a_metric_measures_again_and_fits_nothing(finished: Finished) -> None:
+    with finished.repo.with_new_code_in("bench/metrics.py"):
+        planned = finished.repo.planned()
+    assert "encode" not in planned
+    assert planned["measure"] == {"ffnerv-matched", "nerv-matched", "x264-medium", "identity"}
+    assert planned["measure_reference"] == {"mean-frame"}
+
+
+def test_reading_sequences_another_way_prepares_again_and_fits_nothing(finished: Finished) -> None:
+    with finished.repo.with_new_code_in("bench/sources.py"):
+        planned = finished.repo.planned()
+    assert planned["prepare"] == {"discs"}
+    assert "encode" not in planned
+
+
+def test_a_setting_of_one_point_encodes_that_one(finished: Finished) -> None:
+    with finished.repo.edited("config/codecs/x264-medium.yaml", "crf: 38", "crf: 39"):
+        assert finished.repo.planned()["encode"] == {"x264-medium"}
+
+
+def test_another_trim_makes_everything_again(finished: Finished) -> None:
+    with finished.repo.edited("config/conditions/tiny.yaml", "- 6\n", "- 5\n"):
+        planned = finished.repo.planned()
+    assert planned["encode"] == {"ffnerv-matched", "nerv-matched", "x264-medium", "identity"}
+    assert planned["prepare"] == {"discs"}
+
+
+def test_another_label_measures_and_draws_again_but_fits_nothing(finished: Finished) -> None:
+    with finished.repo.edited("config/codecs/nerv-matched.yaml", "label: NeRV", "label: NeRV 2021"):
+        planned = finished.repo.planned()
+    assert "encode" not in planned
+    assert planned["measure"] == {"nerv-matched"}
+
+
+def test_a_clip_that_was_deleted_is_made_again_without_a_fit(finished: Finished) -> None:
+    frames = finished.repo.root / "resources/clips/tiny/discs/clip.y4m"
+    hidden = frames.rename(frames.with_suffix(".hidden"))
+    try:
+        with finished.repo.with_new_code_in("bench/metrics.py"):
+            planned = finished.repo.planned()
+    finally:
+        hidden.rename(frames)
+    assert planned["prepare"] == {"discs"}
+    assert "encode" not in planned
+
+
+def test_a_new_codec_is_one_module_and_one_file(finished: Finished) -> None:
+    module, config = (finished.repo.root / name for name in ("baselines/copy.py", "config/codecs/copy.yaml"))
+    module.write_text(
+        "from baselines.control import Control\n\n\nclass Copy(Control):\n    pass\n\n\nCODEC = Copy\n"
+    )
+    text = (finished.repo.root / "config/codecs/identity.yaml").read_text()
+    config.write_text(text.replace("family: control", "family: copy"))
+    try:
+        with finished.repo.edited(
+            "config/conditions/tiny.yaml", "  identity: {}", "  identity: {}\n  copy: {}"
+        ):
+            assert finished.repo.planned()["encode"] == {"copy"}
+    finally:
+        module.unlink()
+        config.unlink()
