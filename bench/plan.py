@@ -32,6 +32,8 @@ TABLE_SUFFIXES = (".csv", ".md", ".tex")
 _REFERENCE_RUN = "reference-"
 #: Fits take the longest by far, so they start first.
 _PRIORITY = {"fitted": 1000, "learned": 100, "classical": 10, "control": 0}
+#: So many missing points are named at the end of a run.
+_NAMED = 5
 #: What a record's bytes do not depend on: words about a sequence.
 _WORDS = ("table", "licence", "citation", "note")
 
@@ -202,12 +204,15 @@ class Plan:
 
     def closing(self) -> str:
         """What a person is told at the end of a run."""
-        name = self.condition.name
-        return (
-            f"{len(self.existing())} of {len(self.points)} points, {len(self.skipped)} skipped\n"
-            f"figures: results/figures/{name}/   tables: results/tables/{name}/\n"
-            "snakemake show: print the summary; snakemake --report report.zip: pack a report"
-        )
+        missing = [point for point in self.points if not Path(point.file("record.json")).is_file()]
+        name, made = self.condition.name, len(self.points) - len(missing)
+        lines = [f"{made} of {len(self.points)} points, {len(self.skipped)} skipped"]
+        lines += [f"missing: {point.folder.removeprefix(POINTS)[1:]}" for point in missing[:_NAMED]]
+        if missing:
+            lines.append("logs/ says why; snakemake partial: draw what there is")
+        lines.append(f"figures: results/figures/{name}/   tables: results/tables/{name}/")
+        lines.append("snakemake show: print the summary; snakemake --report report.zip: pack a report")
+        return "\n".join(lines if not missing else lines[:-2])
 
     def partial_message(self) -> str:
         """What the partial view shows, in one line."""

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,8 +80,8 @@ class EpochLog:
 
 def frame_order(seed: int, epoch: int, frames: int) -> Tensor:
     """The order of frames in an epoch: a permutation (frames,) that depends on nothing else."""
-    generator = torch.Generator().manual_seed((seed << 32) + epoch)
-    return torch.randperm(frames, generator=generator)
+    # NumPy mixes the whole pair into its state; torch's generator keeps 32 bits of a seed.
+    return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(frames))
 
 
 def make_optimiser(parameters: Iterable[Tensor], recipe: Recipe) -> torch.optim.Adam:

@@ -18,6 +18,7 @@ import sys
 import time
 import traceback
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.cli.decode import codec_of, decode
@@ -29,6 +30,18 @@ from bench.errors import StreamError
 HANG_S = 30.0
 #: Frames beyond the honest number are only looked into: a header may promise a million.
 MORE_FRAMES = 2
+#: Bytes before the family's name.
+HEADER_BYTES = 38
+_SIDES = (2, 16, 46, 48, 50, 64, 66, 128, 1920, 8192)
+#: Fields of the header with values that it allows: format of the number, offset, values.
+GEOMETRY = (
+    ("<B", 6, (0, 1)),  # pixel format
+    ("<H", 10, _SIDES),
+    ("<H", 12, _SIDES),
+    ("<I", 14, (1, 2, 8, 10, 1000, 1 << 20)),  # frames
+    ("<I", 18, (1, 50, 1 << 31)),  # frame rate
+    ("<I", 22, (2, 1001, 1 << 31)),
+)
 #: What may stand where a number was.
 VALUES = (b"0", b"-1", b"1", b"3.5", b"64", b"65536", b"1000000000", b"1e400", b"NaN", b"null")
 VALUES += (b"true", b"[]", b"{}", b'""', b"[1,1]", b'"x"', b"9" * 400, b"[" * 500)
@@ -81,53 +94,78 @@ def alter_size(data: bytearray, rng: random.Random) -> None:
 
 def alter_geometry(data: bytearray, rng: random.Random) -> None:
     """Another geometry that the header allows: only the decoder can see that it is wrong."""
-    if len(data) < 38:
-        return
-    side = (2, 16, 46, 48, 50, 64, 66, 128, 1920, 8192)
-    name = rng.choice(("format", "width", "height", "frames", "fps"))
-    if name == "format":
-        data[6] ^= 1
-    elif name == "width":
-        struct.pack_into("<H", data, 10, rng.choice(side))
-    elif name == "height":
-        struct.pack_into("<H", data, 12, rng.choice(side))
-    elif name == "frames":
-        struct.pack_into("<I", data, 14, rng.choice((1, 2, 8, 10, 1000, 1 << 20)))
-    else:
-        struct.pack_into("<II", data, 18, rng.choice((1, 25, 1 << 31)), rng.choice((1, 1001, 1 << 31)))
-
-
-def compressed_part(data: bytearray) -> tuple[int, int] | None:
-    """Where a zlib stream lies in the payload's first bytes, if one does."""
-    at = data.find(b"\x78\xda", 38, 256)
-    if at < 0:
-        return None
-    unpack = zlib.decompressobj()
-    try:
-        unpack.decompress(bytes(data[at:]), 1 << 16)
-    except zlib.error:
-        return None
-    return (at, len(data) - len(unpack.unused_data)) if unpack.eof else None
+    if len(data) >= HEADER_BYTES:
+        code, at, values = rng.choice(GEOMETRY)
+        struct.pack_into(code, data, at, rng.choice(values))
 
 
 def alter_text(data: bytearray, start: int, end: int, rng: random.Random) -> None:
-    """Change a number or a letter inside the compressed text, and the length that is stated before it."""
+    """Change one value inside the compressed text."""
     text = zlib.decompress(bytes(data[start:end]))
-    numbers = list(re.finditer(rb"-?\d+(\.\d+)?|true|false|null|\"\w*\"", text))
-    found = rng.choice(numbers) if numbers else re.search(rb".", text)
+    found = rng.choice(values_of(text))
     old = int(found[0]) if found[0].isdigit() else 1
-    near = [str(old + step).encode() for step in (-1, 1, 2)] + [str(old * 2).encode()]
-    text = text[: found.start()] + rng.choice((*VALUES, *near, *near)) + text[found.end() :]
+    near = [str(new).encode() for new in (old - 1, old + 1, old + 2, old * 2)]
+    replace_text(data, start, end, spliced(text, found, rng.choice((*VALUES, *near, *near))))
+
+
+def compressed_part(data: bytearray) -> tuple[int, int] | None:
+    """Where a zlib stream of a text with values lies in the payload's first bytes, if one does."""
+    at = data.find(b"\x78\xda", HEADER_BYTES, 256)
+    unpack = zlib.decompressobj()
+    try:
+        text = unpack.decompress(bytes(data[at:]), 1 << 16) if at >= 0 else b""
+    except zlib.error:
+        return None
+    return (at, len(data) - len(unpack.unused_data)) if unpack.eof and values_of(text) else None
+
+
+def values_of(text: bytes) -> list[re.Match[bytes]]:
+    return list(re.finditer(rb"-?\d+(\.\d+)?|true|false|null|\"\w*\"", text))
+
+
+def spliced(text: bytes, found: re.Match[bytes], value: bytes) -> bytes:
+    return text[: found.start()] + value + text[found.end() :]
+
+
+def replace_text(data: bytearray, start: int, end: int, text: bytes) -> None:
+    """Put another compressed text in place, and its length where the old one's was stated."""
     packed = zlib.compress(text, 9)
-    length = struct.pack("<I", end - start)
-    at = data.find(length, 38, start)
+    at = data.find(struct.pack("<I", end - start), HEADER_BYTES, start)
     data[start:end] = packed
     if at >= 0:
         struct.pack_into("<I", data, at, len(packed))
 
 
+def every_value(data: bytes) -> Iterator[bytearray]:
+    """Each geometry field and each value of a compressed text, replaced by each of a list of values."""
+    for code, at, values in GEOMETRY:
+        for value in values:
+            changed = bytearray(data)
+            struct.pack_into(code, changed, at, value)
+            yield changed
+    part = compressed_part(bytearray(data))
+    text = zlib.decompress(data[slice(*part)]) if part else b""
+    for found in values_of(text):
+        for value in VALUES:
+            changed = bytearray(data)
+            replace_text(changed, *part, spliced(text, found, value))
+            yield changed
+
+
+def altered(data: bytes, count: int, seed: int) -> Iterator[bytearray]:
+    """All systematic changes with true checksums, then `count` random ones, every second with a true one."""
+    for changed in every_value(data):
+        repair_checksum(changed)
+        yield changed
+    for index in range(count):
+        changed = mutate(data, random.Random(f"{seed} {index}"))
+        if index % 2 and len(changed) > HEADER_BYTES:
+            repair_checksum(changed)
+        yield changed
+
+
 def place(data: bytearray, rng: random.Random) -> int:
-    at = rng.choice((rng.randrange(64), 38 + rng.randrange(256), rng.randrange(len(data))))
+    at = rng.choice((rng.randrange(64), HEADER_BYTES + rng.randrange(256), rng.randrange(len(data))))
     return min(at, len(data) - 1)
 
 
@@ -166,11 +204,7 @@ def main(path: str, count: int, seed: int, allowance: int) -> dict:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     outcomes: collections.Counter[str] = collections.Counter()
     failures, slowest = [], 0.0
-    for index in range(count):
-        rng = random.Random(f"{seed} {index}")
-        changed = mutate(data, rng)
-        if index % 2 and len(changed) > 38:
-            repair_checksum(changed)
+    for index, changed in enumerate(altered(data, count, seed)):
         faulthandler.dump_traceback_later(HANG_S, exit=True)
         began = time.perf_counter()
         outcome = attempt(changed, frames)

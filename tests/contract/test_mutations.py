@@ -13,8 +13,9 @@ from bench.config import ROOT
 from tests.contract.conftest import Coded, run_environment
 
 CHILD = Path(__file__).with_name("mutate_child.py")
-#: Altered streams a codec id, by kind: decoding costs microseconds, a process, or a network.
-COUNTS = {"control": 1500, "classical": 150, "fitted": 200, "learned": 100}
+#: Random changes a codec id, by kind (decoding costs microseconds, a process, or a network), on top of
+#: the systematic ones.
+COUNTS = {"control": 1500, "classical": 150, "fitted": 120, "learned": 60}
 #: Address space that decoding may take beyond what an honest decode took, and real memory.
 ALLOWANCE_MIB = 512
 GROWTH_BYTES = 64 << 20
@@ -34,7 +35,7 @@ def test_altered_streams_end_as_errors_or_frames(
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     assert not told["failures"], "\n".join(told["failures"])
-    assert told["outcomes"]["error"] + told["outcomes"]["frames"] == count
+    assert told["outcomes"]["error"] + told["outcomes"]["frames"] >= count
     assert told["outcomes"]["error"] > count / 2
     assert told["slowest_s"] < 2 + 20 * told["honest_s"]
     assert told["grown_bytes"] < GROWTH_BYTES

@@ -155,8 +155,7 @@ def test_no_text_is_clipped_or_overlaps_another(kind, data, width, pages, reques
         assert inside, f"{text.get_text()!r} leaves the page: {box}"
     for (one, first), (other, second) in combinations(boxes.items(), 2):
         common = Bbox.intersection(first, second)
-        # Boxes of lines of text include the room of letters like Å and g: a touch is no overlap.
-        touch = common is None or common.width < 2 or common.height < 4
+        touch = common is None or common.width < 1 or common.height < 1
         assert touch, f"{one.get_text()!r} over {other.get_text()!r}"
 
 

@@ -95,6 +95,12 @@ def test_a_small_overlap_is_computed_but_flagged(shift, flag):
     assert delta.value > 0
 
 
+def test_a_narrow_curve_inside_a_wide_one_overlaps_fully():
+    narrow = curve(RATES[:4], [33.0, 34.0, 35.0, 36.0])
+    assert bd_rate(curve(RATES, QUALITY), narrow).share == pytest.approx(1)
+    assert bd_rate(narrow, curve(RATES, QUALITY)).flag == ""
+
+
 def test_values_between_points_invert_each_other():
     one = curve(RATES, QUALITY)
     assert quality_at(one, 0.1) == pytest.approx(32.9)
@@ -203,12 +209,12 @@ def test_unknown_columns_and_clips_are_named(tmp_path):
 
 def test_the_nearest_point_is_nearest_by_ratio_and_stands_for_its_lowest_seed(tmp_path):
     rows = load_points(write(tmp_path, points_data.rows(seeds=2)))
-    chosen = nearest_points(rows, clip=points_data.CLIP, rate_bpp=0.27)
+    chosen = nearest_points(rows, clip=points_data.CLIP, rate_bpp=0.28)
     assert chosen.loc["ffnerv-matched", "point"] == "bpp0.27"
     assert chosen.loc["ffnerv-matched", "run"] == "seed0"
     assert chosen.loc["ffnerv-matched (reference)", "run"] == "reference-seed0"
-    # 0.1935 and 0.3983 bpp: the second is farther by ratio (1.475 against 1.395) though not by much.
-    assert chosen.loc["x264-medium", "point"] == "crf33"
+    # 0.3983 bpp is nearer by ratio (1.42 against 1.45), though 0.1935 bpp is by difference.
+    assert chosen.loc["x264-medium", "point"] == "crf28"
     assert not {"identity", "mean-frame"} & set(chosen["series"])
     assert list(chosen["series"]) == [
         s for s in rows["series"].drop_duplicates() if s in set(chosen["series"])

@@ -7,8 +7,9 @@ from bench.errors import BenchError
 from bench.plan import make_plan
 from bench.workflow import check_config, digest, fingerprint, hold_run_lock
 
-# Jobs call `python`: the one that runs this workflow, be its environment activated or not.
-shell.prefix(f"export PATH='{Path(sys.executable).parent}':$PATH; ")
+# Jobs call `python`: the one that runs this workflow, be its environment activated or not. A prefix
+# replaces Snakemake's own, without which a job whose command fails before its `| tee` would pass.
+shell.prefix(f"set -euo pipefail; export PATH='{Path(sys.executable).parent}':$PATH; ")
 
 try:
     check_config(config, workflow.source_path("../schemas/config.schema.yaml"), where="config/config.yaml")

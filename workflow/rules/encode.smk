@@ -1,11 +1,11 @@
-# Clips become streams. The clip is `ancient`: that it was made again (its file was deleted, or the
-# code that reads sequences changed) is no reason to fit a network again; `inputs` and `clip` say what is.
+# Clips become streams. A fit costs hours, so its parameters are all that it depends on, and no more:
+# `inputs` are the complete settings, `sources` is the code of this codec's family alone.
 
 
 rule encode:
     input:
-        info=ancient("resources/clips/{condition}/{clip}/clip.json"),
-        frames=ancient("resources/clips/{condition}/{clip}/clip.y4m"),
+        info="resources/clips/{condition}/{clip}/clip.json",
+        frames="resources/clips/{condition}/{clip}/clip.y4m",
     output:
         stream="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/stream.bin",
         report="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/encode.json",
@@ -20,7 +20,6 @@ rule encode:
     params:
         state="results/state/{condition}/{clip}/{codec}/{point}/seed{seed}",
         device=PLAN.condition.device,
-        clip=PLAN.prepare_inputs,
         inputs=PLAN.encode_inputs,
         sources=PLAN.encode_sources,
     shell:

@@ -19,7 +19,7 @@ rule figure_rd:
     conda:
         "../envs/suite.yaml"
     params:
-        sources=fingerprint("bench.figures"),
+        sources=fingerprint("bench.figures.rd"),
     script:
         "../scripts/figure_rd.py"
 
@@ -45,7 +45,7 @@ rule figure_frames:
         folder="results/points",
         metric=PLAN.condition.headline,
         rate_bpp=STRIP and STRIP.rate_bpp,
-        sources=fingerprint("bench.figures"),
+        sources=fingerprint("bench.figures.frames"),
     script:
         "../scripts/figure_frames.py"
 
@@ -71,7 +71,7 @@ rule figure_strip:
         folder="results/points",
         frame=STRIP and STRIP.frame,
         rate_bpp=STRIP and STRIP.rate_bpp,
-        sources=fingerprint("bench.figures"),
+        sources=fingerprint("bench.figures.strip"),
     script:
         "../scripts/figure_strip.py"
 
@@ -97,6 +97,6 @@ rule figure_fit:
         folder="results/points",
         references="results/reference",
         rate_bpp=STRIP and STRIP.rate_bpp,
-        sources=fingerprint("bench.figures"),
+        sources=fingerprint("bench.figures.fit"),
     script:
         "../scripts/figure_fit.py"

@@ -30,7 +30,7 @@ rule skipped:
         "../envs/suite.yaml"
     params:
         skipped=[vars(skip) for skip in PLAN.skipped],
-        sources=fingerprint("bench.tables"),
+        sources=fingerprint("bench.tables.points"),
     script:
         "../scripts/skipped.py"
 
@@ -47,7 +47,7 @@ rule points:
     conda:
         "../envs/suite.yaml"
     params:
-        sources=fingerprint("bench.tables"),
+        sources=fingerprint("bench.tables.points"),
     script:
         "../scripts/points.py"
 
@@ -71,7 +71,7 @@ rule bd_rate:
     params:
         anchor=PLAN.condition.anchor,
         metrics=PLAN.condition.metrics,
-        sources=fingerprint("bench.tables"),
+        sources=fingerprint("bench.tables.bd_rate"),
     script:
         "../scripts/bd_rate.py"
 
@@ -90,6 +90,6 @@ rule summary:
         anchor=PLAN.condition.anchor,
         headline=PLAN.condition.headline,
         rate_bpp=STRIP and STRIP.rate_bpp,
-        sources=fingerprint("bench.tables"),
+        sources=fingerprint("bench.tables.summary"),
     script:
         "../scripts/summary.py"

@@ -1,0 +1,157 @@
+"""The shared trainer: schedule, order, and a fit that ends the same however often it is killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from bench.errors import BenchError
+from bench.inr.fit import STATE_NAME, Fit, Recipe, frame_order
+from bench.inr.representation import FramewiseVideo
+from ffnerv.model import FFNeRV, FFNeRVConfig
+from ffnerv.video import FFNeRVVideo
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+class Painter(nn.Module):
+    """One learned picture, the same at all times: the smallest network that can be fitted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.picture = nn.Parameter(torch.full((1, 3, 12, 16), 0.5))
+
+    def forward(self, time: torch.Tensor) -> torch.Tensor:
+        return self.picture.expand(len(time), -1, -1, -1)
+
+
+@pytest.fixture
+def frames() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (1, 3, 12, 16), generator=generator, dtype=torch.uint8).repeat(6, 1, 1, 1)
+
+
+def test_schedule_warms_up_then_falls_to_zero():
+    recipe = Recipe(epochs=100, learning_rate=2.0)
+    assert recipe.rate_at(0) == pytest.approx(0.2)
+    assert recipe.rate_at(10) == pytest.approx(2 * 0.55)
+    assert recipe.rate_at(20) == pytest.approx(2.0)
+    assert recipe.rate_at(60) == pytest.approx(1.0)
+    assert recipe.rate_at(100) == pytest.approx(0.0)
+
+
+def test_official_refresh_is_where_the_official_script_evaluates():
+    recipe = Recipe(epochs=120, learning_rate=1, refresh="official")
+    refreshed = [epoch for epoch in range(120) if recipe.refreshes_after(epoch)]
+    assert refreshed == [49, 99, *range(111, 120)]
+
+
+def test_order_is_a_permutation_that_only_seed_and_epoch_decide():
+    assert sorted(frame_order(3, 5, 40).tolist()) == list(range(40))
+    assert torch.equal(frame_order(3, 5, 40), frame_order(3, 5, 40))
+    assert not torch.equal(frame_order(3, 5, 40), frame_order(3, 6, 40))
+    assert not torch.equal(frame_order(3, 5, 40), frame_order(4, 5, 40))
+
+
+def test_a_fit_fits(frames):
+    painter = Painter()
+    video = FramewiseVideo(painter, frames=6, height=12, width=16)
+    log = Fit(video, frames, Recipe(epochs=40, learning_rate=0.05, loss="L2")).run()
+    assert [row.epoch for row in log] == list(range(40))
+    assert log[-1].psnr_rgb_db > log[0].psnr_rgb_db + 10
+    # The last epoch's rate is next to nothing, so that its frames are the final ones.
+    error = (painter.picture[0] - frames[0].float() / 255).square().mean()
+    assert log[-1].psnr_rgb_db == pytest.approx(min(-10 * error.log10().item(), 100), abs=0.5)
+
+
+def ffnerv_video() -> FFNeRVVideo:
+    torch.manual_seed(0)
+    config = FFNeRVConfig(base=(2, 2), channels=8, strides=(2, 2, 2), grid_lengths=(2, 4), lower_width=4)
+    return FFNeRVVideo(FFNeRV(config), frames=6, height=12, width=16)
+
+
+@pytest.mark.parametrize("refresh", ["saves", "official"])
+def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
+    """Interrupted in every epoch; the state of the last save is taken up, the buffer with it."""
+    recipe = Recipe(epochs=9, learning_rate=1e-2, save_every=2, refresh=refresh)
+    whole = ffnerv_video()
+    Fit(whole, frames, recipe).run()
+
+    class Interrupted(Exception):
+        pass
+
+    def stop_at(epoch: int):
+        def report(row):
+            if row.epoch == epoch:
+                raise Interrupted
+
+        return report
+
+    for epoch in range(8):
+        with pytest.raises(Interrupted):
+            Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="x").run(stop_at(epoch))
+    resumed = ffnerv_video()
+    log = Fit(resumed, frames, recipe, state_dir=tmp_path, identity="x").run()
+    assert len(log) == 9
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(weight, resumed.network.state_dict()[name]), name
+
+
+def test_a_state_of_something_else_is_not_taken_up(frames, tmp_path):
+    recipe = Recipe(epochs=4, learning_rate=1e-2, save_every=1)
+    Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="one clip").run()
+    fit = Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="another clip")
+    rows: list[int] = []
+    fit.run(lambda row: rows.append(row.epoch))
+    assert rows == [0, 1, 2, 3]
+
+
+def test_a_spoilt_state_is_one_clear_line(frames, tmp_path):
+    (tmp_path / STATE_NAME).write_bytes(b"no state at all")
+    fit = Fit(ffnerv_video(), frames, Recipe(epochs=2, learning_rate=1e-2), state_dir=tmp_path)
+    with pytest.raises(BenchError, match=STATE_NAME):
+        fit.run()
+
+
+CONDITION = """
+title: kill test
+clips: {tiny: {sequence: discs-tiny}}
+codecs:
+  ffnerv-matched:
+    points:
+      low: {epochs: 60, channels: 8, grid_lengths: [3, 5], strides: [2, 2, 2], lower_width: 4, save_every: 3}
+"""
+
+
+def encode(clip, out: Path, state: Path) -> subprocess.Popen:
+    condition = out.parent / "kill.yaml"
+    condition.write_text(CONDITION)
+    command = [sys.executable, "-m", "bench", "encode", "--codec", "ffnerv-matched", "--point", "low"]
+    command += ["--condition", str(condition), "--clip", str(clip.path.with_name("clip.json"))]
+    command += ["--device", "cpu", "--out", str(out), "--state-dir", str(state)]
+    return subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+
+
+def test_killed_again_and_again_the_stream_is_the_same(tiny_clip, tmp_path):
+    """SIGKILL at arbitrary moments of a real encode, then once to the end."""
+    assert encode(tiny_clip, tmp_path / "whole.bin", tmp_path / "whole").wait(timeout=300) == 0
+    state = tmp_path / "killed" / STATE_NAME
+    for delay in (0.0, 0.3, 0.9):
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        process = encode(tiny_clip, tmp_path / "killed.bin", tmp_path / "killed")
+        while process.poll() is None and (not state.exists() or state.stat().st_mtime_ns == before):
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert state.exists()
+    assert encode(tiny_clip, tmp_path / "killed.bin", tmp_path / "killed").wait(timeout=300) == 0
+    assert (tmp_path / "killed.bin").read_bytes() == (tmp_path / "whole.bin").read_bytes()
+    assert not list(tmp_path.glob(".*"))  # nothing half-written is left beside the stream
