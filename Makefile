@@ -58,7 +58,7 @@ demo: env ## Fit, code, decode and measure everything; draw figures and tables; 
 .PHONY: run
 run: ## The same in an environment that is there
 	@mkdir -p .snakemake; exec 9>.snakemake/run.lock; \
-	flock --nonblock 9 || { echo "make: another run is at work in this folder: wait for it, or stop it" >&2; exit 1; }; \
+	flock --timeout 3 9 || { echo "make: another run is at work in this folder: wait for it, or stop it" >&2; exit 1; }; \
 	[ -z "$$(ls -A .snakemake/locks 2>/dev/null)" ] || snakemake --unlock --quiet all; \
 	flock --shared 9; exec $(SNAKEMAKE) $(TARGETS)
 

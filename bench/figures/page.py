@@ -155,10 +155,17 @@ def page(
         for column in columns:
             _draw_key(figure, column, x=x, y=tall + foot)
             x += max(group.width for group in column) + KEY_GAP
-    put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "top"}
-    figure.text(LEFT, figure.get_figheight() - 0.08, "\n".join(heading), fontsize=TITLE_PT, **put)
-    figure.text(0.1, foot, "\n".join(lines), fontsize=NOTE_PT, color=FAINT, **put)
+    write_words(figure, heading, at=LEFT, note=lines, foot=foot)
     return figure, axes
+
+
+def write_words(
+    figure: Figure, heading: Sequence[str], *, at: float, note: Sequence[str], foot: float
+) -> None:
+    """Write the lines of the heading from `at` inches on, and those of the note from `foot` downwards."""
+    put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "top"}
+    figure.text(at, figure.get_figheight() - 0.08, "\n".join(heading), fontsize=TITLE_PT, **put)
+    figure.text(min(at, 0.1), foot, "\n".join(note), fontsize=NOTE_PT, color=FAINT, **put)
 
 
 def _axes(figure: Figure, panels: int, *, right: float, bottom: float, top: float) -> list[Axes]:

@@ -29,6 +29,7 @@ from bench.figures.page import (
     save,
     text_width,
     wrap,
+    write_words,
 )
 from bench.figures.series import in_groups, looks, nearest_title, need_clip, point_dir, remarks
 from bench.rd import load_points, nearest_points, series_label
@@ -134,9 +135,7 @@ def _plot(tiles: list[Tile], title: str, width: float, note: str) -> Figure:
     foot, top = NOTE_ROW * len(lines), TITLE + TITLE_ROW * (len(heading) - 1)
     height = top + ceil(len(tiles) / columns) * (tall + CAPTION) + foot
     figure = new_figure(width, height)
-    put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "top"}
-    figure.text(MARGIN, height - 0.07, "\n".join(heading), fontsize=TITLE_PT, **put)
-    figure.text(MARGIN, foot, "\n".join(lines), fontsize=NOTE_PT, color=FAINT, **put)
+    write_words(figure, heading, at=MARGIN, note=lines, foot=foot)
     for index, tile in enumerate(tiles):
         x = MARGIN + index % columns * (each + GAP)
         y = height - top - index // columns * (tall + CAPTION)

@@ -63,54 +63,76 @@ def _spread(planes: Tensor, height: int, width: int) -> Tensor:
     return _filter(planes, (10 if planes.shape[2] != height else 0, 10 if planes.shape[3] != width else 0))
 
 
+def _empty(like: Tensor, batch: int, planes: int) -> Tensor:
+    """An unfilled channels-last tensor with the height, width, type and device of another."""
+    shape = (batch, planes, *like.shape[2:])
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
+
+
 class _MeanSSIM(torch.autograd.Function):
-    """Mean SSIM of each of M predictions against one target, with its gradient in closed form."""
+    """Mean SSIM of each of M predictions against one target, with its gradient in closed form.
+
+    Planes are (B, M * C, H, W), channels-last; moments are stacked along the batch so that each is
+    contiguous. Names follow ssim = (a1 / b1) * (a2 / b2) with a1 = 2 mu_x mu_y + C1,
+    a2 = 2 cov + C2, b1 = mu_x^2 + mu_y^2 + C1, b2 = var_x + var_y + C2.
+    """
 
     @staticmethod
     def forward(ctx, target: Tensor, *predictions: Tensor) -> Tensor:
-        count = len(predictions)
-        channels = target.shape[1]
-        # Planes (B, M * C, H, W); the moments are stacked along the batch so that each is contiguous.
-        x = torch.cat(predictions, dim=1).contiguous(memory_format=torch.channels_last)
+        count, channels = len(predictions), target.shape[1]
         y = target.contiguous(memory_format=torch.channels_last)
-        mu_y, yy = (moment.repeat(1, count, 1, 1) for moment in _filter(torch.cat([y, y * y])).chunk(2))
-        y = y.repeat(1, count, 1, 1)
-        mu_x, xx, xy = _filter(torch.cat([x, x * x, x * y])).chunk(3)
-        # ssim = a1 * a2 / (b1 * b2), the spec's terms
-        mu_xy, mu_xx, mu_yy = mu_x * mu_y, mu_x * mu_x, mu_y * mu_y
-        b2 = xx.sub_(mu_xx).add_(yy.sub_(mu_yy)).add_(_C2)
-        b1 = mu_xx.add_(mu_yy).add_(_C1)
-        a2 = xy.sub_(mu_xy).mul_(2).add_(_C2)
-        a1 = mu_xy.mul_(2).add_(_C1)
-        inverse = (b1 * b2).reciprocal_()
-        ssim = (a1 * a2).mul_(inverse)
-        means = ssim.unflatten(1, (count, channels)).mean(dim=(0, 2, 3, 4))
+        mu_y, yy = _filter(torch.cat([y, y * y])).chunk(2)
+        repeat = (1, count, 1, 1)  # what the target contributes is the same for all predictions
+        luminance_y = (mu_y * mu_y).add_(_C1).repeat(repeat)
+        variance_y = (yy - mu_y * mu_y).add_(_C2).repeat(repeat)
+        mu_y2, y2 = (mu_y * 2).repeat(repeat), (y * 2).repeat(repeat)
+
+        batch = len(target)
+        stack = _empty(y, 3 * batch, count * channels)
+        x, xx, xy2 = stack.chunk(3)
+        torch.cat(predictions, dim=1, out=x)
+        torch.mul(x, x, out=xx)
+        torch.mul(x, y2, out=xy2)
+        mu_x, b2, a2 = _filter(stack).chunk(3)
+        mu_xy2 = mu_x * mu_y2
+        a2.sub_(mu_xy2).add_(_C2)
+        b2.addcmul_(mu_x, mu_x, value=-1).add_(variance_y)
+        b1 = luminance_y.addcmul_(mu_x, mu_x)
+        luminance, structure = mu_xy2.add_(_C1).div_(b1), a2.div_(b2)
+        ssim = luminance * structure
         if any(ctx.needs_input_grad[1:]):
-            gradient = _ssim_gradient(x, y, mu_x, mu_y, a1, a2, b1, b2, inverse, ssim)
-            ctx.save_for_backward(gradient.mul_(count / ssim.numel()))
-            ctx.count = count
-        return means
+            gradient = _ssim_gradient(stack, y2, mu_x, mu_y2, b1, b2, luminance, structure, ssim)
+            ctx.save_for_backward(gradient)
+            ctx.scale = count / ssim.numel()
+        return ssim.unflatten(1, (count, channels)).mean(dim=(0, 2, 3, 4))
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        parts = gradient.chunk(ctx.count, dim=1)
-        return (None, *(part * scale for part, scale in zip(parts, grad, strict=True)))
+        parts = gradient.chunk(len(grad), dim=1)
+        return (None, *(part * scale for part, scale in zip(parts, grad * ctx.scale, strict=True)))
 
 
 def _ssim_gradient(
-    x: Tensor, y: Tensor, mu_x: Tensor, mu_y: Tensor, a1: Tensor, a2: Tensor, b1: Tensor, b2: Tensor,
-    inverse: Tensor, ssim: Tensor,
+    stack: Tensor, y2: Tensor, mu_x: Tensor, mu_y2: Tensor, b1: Tensor, b2: Tensor,
+    luminance: Tensor, structure: Tensor, ssim: Tensor,
 ) -> Tensor:  # fmt: skip
-    """d(sum of the SSIM map)/dx: the map's derivatives by its three moments, filtered back to the pixels."""
-    by_xy = a1.mul(inverse).mul_(2)
-    by_xx = ssim.div(b2).neg_()
-    # What reaches mu through the (co)variances is taken from the rounded derivatives above: where the
-    # image is flat it must cancel theirs, and Adam would blow up whatever does not.
-    by_mu = a2.mul_(inverse).mul_(mu_y).mul_(2).addcmul_(mu_x, ssim / b1, value=-2)
-    by_mu.addcmul_(mu_x, by_xx, value=-2).addcmul_(mu_y, by_xy, value=-1)
-    g_mu, g_xx, g_xy = _spread(torch.cat([by_mu, by_xx, by_xy]), *x.shape[2:]).chunk(3)
-    return torch.addcmul(g_mu, y, g_xy).addcmul_(x, g_xx, value=2)
+    """d(sum of the SSIM map)/dx: the map's derivatives by its moments, filtered back to the pixels.
+
+    What reaches the mean through the (co)variances is taken from the very numbers that their own
+    derivatives are: where an image is flat the two must cancel, and Adam blows up what does not.
+    """
+    batch = len(y2)
+    moments = _empty(mu_x, 3 * batch, mu_x.shape[1])
+    by_mu, by_xx, by_xy2 = moments.chunk(3)
+    torch.div(luminance, b2, out=by_xy2)
+    torch.div(ssim, b2, out=by_xx)  # with the sign turned
+    mu_x2 = mu_x * 2
+    torch.mul(mu_x2, by_xx, out=by_mu)
+    by_mu.addcmul_(mu_y2, by_xy2, value=-1)
+    by_mu.addcmul_(mu_y2, structure.div_(b1)).addcmul_(mu_x2, ssim / b1, value=-1)
+    g_mu, g_xx, g_xy2 = _spread(moments, *y2.shape[2:]).chunk(3)
+    return g_mu.addcmul_(y2, g_xy2).addcmul_(stack[:batch], g_xx, value=-2)
 
 
 def mean_ssim(predictions: Sequence[Tensor], target: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.inr.representation import Representation
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+#: glibc refuses a larger threshold.
+_LARGEST_KEPT = 32 << 20
 
 
 def prepare(*, threads: int, device: str) -> None:
@@ -25,7 +27,7 @@ def prepare(*, threads: int, device: str) -> None:
         # step: a tenth of a step's time at 320x180. Keep them in the process instead.
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
-            libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+            libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
             libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
 
 

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import points_data
 import pytest
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -24,13 +23,9 @@ from bench.figures.fit import draw_fit
 from bench.figures.frames import draw_frames
 from bench.figures.rd import draw_rd
 from bench.figures.strip import draw_strip
-from bench.figures.style import FAMILIES, SOLID, Style, codec_styles, series_style
+from bench.figures.style import FAMILIES
 
 REPOSITORY = Path(__file__).parents[2]
-STAGE = (
-    "ffnerv-matched", "ffnerv-official", "nerv-matched", "nerv-official",
-    "x264-medium", "x264-veryslow", "x265-medium", "x265-veryslow",
-)  # fmt: skip
 MANY = {
     "enerv-matched": ("E-NeRV (matched)", -0.4),
     "hnerv-matched": ("HNeRV (matched)", 0.5),
@@ -389,74 +384,3 @@ def test_a_broken_crop_is_named(demo, tmp_path):
     broken.write_bytes(b"no picture")
     with pytest.raises(BenchError, match=r"crop\.png: no readable picture"):
         draw("strip", demo, [], source_png=broken)
-
-
-# Styles
-
-
-def luminance(style: Style) -> float:
-    red, green, blue = to_rgb(style.colour)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def test_any_two_series_differ_on_a_grey_printout():
-    styles = codec_styles([*STAGE, *MANY, "av1-slow", "vvc-slow", "vp9-best", "compressai-ssf"])
-    looks: dict[tuple[str, bool], Style] = {}
-    for codec, style in styles.items():
-        kind = "classical" if codec[:2] in ("x2", "av", "vv", "vp") else "fitted"
-        for reference in (False, True) if kind == "fitted" else (False,):
-            looks[codec, reference] = series_style(style, kind=kind, reference=reference, has_references=True)
-    for (one, first), (other, second) in combinations(looks.items(), 2):
-        shapes = [(style.marker, style.filled, style.line) for style in (first, second)]
-        assert shapes[0] != shapes[1], f"{one} and {other}"
-    for family in ("ffnerv", "nerv", "x264", "x265"):
-        pair = [luminance(style) for codec, style in styles.items() if codec.split("-")[0] == family]
-        assert abs(pair[0] - pair[1]) > 0.08, family
-
-
-def simulated(colour: str, kind: str) -> np.ndarray:
-    """A colour as a dichromat sees it (Machado, Oliveira and Fernandes 2009, severity 1), linear RGB."""
-    matrices = {
-        "protan": [
-            [0.152286, 1.052583, -0.204868],
-            [0.114503, 0.786281, 0.099216],
-            [-0.003882, -0.048116, 1.051998],
-        ],
-        "deutan": [
-            [0.367322, 0.860646, -0.227968],
-            [0.280085, 0.672501, 0.047413],
-            [-0.011820, 0.042940, 0.968881],
-        ],
-    }
-    linear = np.asarray(to_rgb(colour)) ** 2.2
-    return np.clip(np.asarray(matrices[kind]) @ linear, 0, 1) ** (1 / 2.2)
-
-
-@pytest.mark.parametrize("kind", ["protan", "deutan"])
-def test_the_hues_of_a_condition_are_told_apart_by_dichromats(kind):
-    hues = {family: simulated(FAMILIES[family][0], kind) for family in ("ffnerv", "nerv", "x264", "x265")}
-    for (one, first), (other, second) in combinations(hues.items(), 2):
-        assert np.linalg.norm(first - second) > 0.2, f"{one} and {other}"
-
-
-def test_a_style_depends_on_the_codec_alone():
-    everything = codec_styles([*STAGE, *MANY])
-    for codec in STAGE:
-        assert codec_styles([codec])[codec] == everything[codec]
-    assert codec_styles(["my-own-codec", "x264-medium"])["my-own-codec"] == everything["my-own-codec"]
-
-
-def test_strangers_get_looks_of_their_own():
-    strangers = [f"codec-{index}" for index in range(12)]
-    styles = codec_styles([*strangers, "x264-tune", "x264-zerolatency", *STAGE])
-    assert len({(s.colour, s.marker, s.filled, s.line) for s in styles.values()}) == len(styles)
-    assert styles == codec_styles([*reversed(strangers), *STAGE, "x264-zerolatency", "x264-tune"])
-    assert styles["x264-veryslow"].colour == FAMILIES["x264"][0].lower()
-    assert styles["x264-tune"].marker == styles["x264-medium"].marker
-    known = {colour.lower() for colour, _ in FAMILIES.values()}
-    assert not known & {styles[codec].colour for codec in strangers}
-
-
-def test_a_classical_codec_is_never_dashed():
-    style = codec_styles(["x264-medium"])["x264-medium"]
-    assert series_style(style, kind="classical", reference=False, has_references=True).line == SOLID
