@@ -100,6 +100,12 @@ class Plan:
     configs: Mapping[str, CodecConfig]
     settings: Mapping[tuple[str, str], Mapping[str, Any]]
 
+    @property
+    def drawn_metrics(self) -> list[str]:
+        """The condition's metrics; MS-SSIM also in dB, which spreads out what crowds below 1."""
+        metrics = self.condition.metrics
+        return [*metrics, *(f"{name}_db" for name in metrics if name.startswith("ms_ssim"))]
+
     def existing(self) -> list[Point]:
         """The points that have a record already."""
         return [point for point in self.points if Path(point.file("record.json")).is_file()]
@@ -127,7 +133,7 @@ class Plan:
         names: list[str] = []
         for kind in kinds if points else ():
             if kind == "rd":
-                names += [f"rd_{metric}" for metric in self.condition.metrics]
+                names += [f"rd_{metric}" for metric in self.drawn_metrics]
             elif strip and strip.rate_bpp:
                 names += [
                     f"{kind}_{clip}" for clip in self.condition.clips if self._fills(kind, clip, points)
@@ -168,9 +174,10 @@ class Plan:
         return _text({"family": config.family, "threads": config.threads, "settings": settings})
 
     def measure_inputs(self, wildcards: Wildcards) -> str:
-        """Of a record: the label, and the region that is kept as a picture."""
+        """Of a record: the label, the metrics, and the region that is kept as a picture."""
         strip = vars(self.condition.strip) if self.condition.strip else None
-        return _text({"label": self.configs[wildcards.codec].label, "strip": strip})
+        label = self.configs[wildcards.codec].label
+        return _text({"label": label, "strip": strip, "metrics": self.condition.metrics})
 
     def encode_sources(self, wildcards: Wildcards) -> str:
         """Fingerprint of the code that one encode runs: its family's, and no other's."""

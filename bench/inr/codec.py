@@ -51,6 +51,7 @@ class INRCodec(Codec):
         network_defaults: settings that become the network's configuration.
     """
 
+    uses_torch = True
     network_defaults: Mapping[str, Any] = {}
 
     def __init_subclass__(cls) -> None:

@@ -30,7 +30,7 @@ def test_altered_streams_end_as_errors_or_frames(
     command = [sys.executable, str(CHILD), *arguments]
     environment = run_environment(tmp_path) | {"PYTHONPATH": str(ROOT)}
     ran = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=900
     )
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)

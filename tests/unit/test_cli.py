@@ -44,7 +44,7 @@ def environment(**more: str) -> dict[str, str]:
 def bench(*words: object, cwd: Path, text: bool = True, **options) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "bench", *map(str, words)]
     options = {"capture_output": True, "env": environment(), **options}
-    return subprocess.run(command, cwd=cwd, text=text, check=False, timeout=120, **options)
+    return subprocess.run(command, cwd=cwd, text=text, check=False, timeout=300, **options)
 
 
 def refused(ran: subprocess.CompletedProcess, *said: str) -> None:

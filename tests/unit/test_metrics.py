@@ -29,7 +29,7 @@ from bench.score import ROUND_TRIP, pair_frames, round_trip_psnr_yuv_db, score
 
 @pytest.fixture(scope="module")
 def carphone(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    return prepare_sequence(tmp_path_factory.mktemp("clips") / "carphone", "carphone", trim=(0, 20))
+    return prepare_sequence(tmp_path_factory.mktemp("clips") / "carphone", "carphone_pristine", trim=(0, 20))
 
 
 @pytest.fixture(scope="module")

@@ -146,7 +146,12 @@ def test_make_does_not_unlock_a_run_that_is_alive(repo: Repo) -> None:
             "unknown codec 'x246-medium'; try x26",
         ),
         ("config/codecs/x264-medium.yaml", "label:", "lable:", "unknown key 'lable'; try label"),
-        ("config/sequences.tsv", "discs-tiny", "discs-teeny", "unknown sequence 'discs-tiny'; try discs-teeny"),
+        (
+            "config/sequences.tsv",
+            "discs-tiny",
+            "discs-teeny",
+            "unknown sequence 'discs-tiny'; try discs-teeny",
+        ),
     ],
 )
 def test_a_slip_is_told_in_one_line(finished: Finished, path: str, old: str, new: str, told: str) -> None:

@@ -18,7 +18,6 @@ except BenchError as error:
     sys.exit(f"error: {error}")
 
 CONDITION = PLAN.condition.name
-METRICS = PLAN.condition.metrics
 STRIP = PLAN.condition.strip
 
 
@@ -33,7 +32,7 @@ wildcard_constraints:
     codec=any_of(point.codec for point in PLAN.points),
     point=any_of(point.point for point in PLAN.points),
     seed="[0-9]+",
-    metric=any_of(METRICS),
+    metric=any_of(PLAN.drawn_metrics),
 
 
 def planned_records(wildcards):
