@@ -14,8 +14,8 @@ ARGS ?=
 # A package index to take torch from (one of CPU or CUDA builds); empty: where pip looks for the rest.
 TORCH_INDEX ?=
 
-# Looked up before the environment comes first on PATH, where the jobs of the workflow need it.
-INTERPRETER := $(shell command -v $(PYTHON))
+# Looked up before the environment comes first on PATH; the one beneath, if an environment is active.
+INTERPRETER := $(shell $(PYTHON) -c 'import sys; print(sys._base_executable)' 2>/dev/null)
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 
@@ -41,8 +41,8 @@ env: ## Make the environment; again only when requirements.lock changed
 install:
 	@[ -n "$(INTERPRETER)" ] && $(INTERPRETER) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
 		|| { echo "make: $(PYTHON) is not Python 3.11 or 3.12; try make env PYTHON=python3.11" >&2; exit 1; }
-	$(INTERPRETER) -m venv $$([ ! -e $(STARTED) ] || echo --clear) $(VENV)
-	@cp $(LOCK) $(STARTED)
+	@[ ! -e $(STARTED) ] || rm -rf $(VENV); mkdir -p $(VENV); cp $(LOCK) $(STARTED)
+	$(INTERPRETER) -m venv $(VENV)
 	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' $(LOCK)))
 	$(PIP) --requirement $(LOCK)
 	$(PIP) --no-deps --no-build-isolation --editable .

@@ -44,18 +44,21 @@ class DecodeCost:
 
 
 class DecodeProcess:
-    """A decode in a process of its own: iterate over its frames, then read its `cost`."""
+    """A decode in a process of its own: iterate over its frames, then read its `cost`.
 
-    def __init__(self, stream: Path, header: Header, folder: Path, device: str) -> None:
-        self.stream, self.header = stream, header
+    `alone` is the copy that is decoded, `stream` the file that errors name.
+    """
+
+    def __init__(self, stream: Path, alone: Path, header: Header, device: str) -> None:
+        self.stream, self.alone, self.header = stream, alone, header
         self.cost: DecodeCost | None = None
         self.said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         environment = os.environ | {"PYTHONPATH": _search_path()}
-        command = [sys.executable, "-m", "bench", "decode", stream.name, "--pipe", "--device", device]
+        command = [sys.executable, "-m", "bench", "decode", alone.name, "--pipe", "--device", device]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             command,
-            cwd=folder,
+            cwd=alone.parent,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -109,21 +112,23 @@ class DecodeProcess:
         self.process.wait()
         self.said.seek(0)
         lines = self.said.read().decode(errors="replace").strip().splitlines()
-        told = lines[-1].removeprefix("error: ").removeprefix(f"{self.stream.name}: ") if lines else problem
-        return StreamError(self.stream, told)
+        if not lines:
+            return StreamError(self.stream, problem)
+        told = lines[-1].removeprefix("error: ").removeprefix(f"{self.alone.name}: ")
+        what, semicolon, remedy = told.rpartition("; ")
+        return StreamError(self.stream, what, remedy) if semicolon else StreamError(self.stream, told)
 
 
 @contextmanager
 def decode_process(stream: Path, header: Header, device: str) -> Iterator[DecodeProcess]:
     """Start decoding `stream` in a new folder that holds nothing but it."""
     with tempfile.TemporaryDirectory(prefix="bench-decode-") as name:
-        folder = Path(name)
-        alone = folder / stream.name
+        alone = Path(name) / stream.name
         try:
             os.link(stream.resolve(), alone)
         except OSError:  # another file system
             shutil.copyfile(stream, alone)
-        process = DecodeProcess(alone, header, folder, device)
+        process = DecodeProcess(stream, alone, header, device)
         try:
             yield process
         finally:

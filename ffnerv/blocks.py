@@ -20,8 +20,13 @@ class QuantConv2d(nn.Conv2d):
         super().__init__(channels_in, channels_out, kernel, padding=kernel // 2, groups=groups)
         self.bits = bits
 
+    def quantised(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias as the decoder will have them."""
+        assert self.bias is not None
+        return quantise(self.weight, self.bits), quantise(self.bias, self.bits)
+
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = quantise(self.weight, self.bits), quantise(self.bias, self.bits)
+        weight, bias = self.quantised()
         return F.conv2d(x, weight, bias, padding=self.padding, groups=self.groups)
 
 
@@ -37,9 +42,8 @@ class QuantHead(QuantConv2d):
 
     def forward(self, x: Tensor, *, split: int) -> tuple[Tensor, Tensor]:
         """(B, C_in, h, w) to output channels 0..split and split..C_out."""
-        weight = quantise(self.weight, self.bits).flatten(1)
-        bias = quantise(self.bias, self.bits)
-        pixels = x.permute(0, 2, 3, 1)
+        weight, bias = self.quantised()
+        weight, pixels = weight.flatten(1), x.permute(0, 2, 3, 1)
         parts = (slice(None, split), slice(split, None))
         first, second = (F.linear(pixels, weight[part], bias[part]).permute(0, 3, 1, 2) for part in parts)
         return first, second

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bench.inr.layers import rgb_head, stage_widths
+from bench.inr.layers import DecoderConfig, rgb_head
 from ffnerv.blocks import QuantHead, UpsampleBlock
 from ffnerv.grid import TemporalGrids
 
 #: The flow map is this much smaller than the frame: the last two strides must make it.
 FLOW_SCALE = 4
+BLOCKS = ("conv", "compact")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FFNeRVConfig:
+class FFNeRVConfig(DecoderConfig):
     """Everything that a decoder needs to rebuild the network.
 
     Attributes:
-        base: (h0, w0) of the latent; times the product of `strides` it is the output size.
-        channels: C0, channels of the latent (all grids together).
-        grid_lengths: temporal resolution of each grid.
+        grid_lengths: temporal resolution of each grid; together they have `channels` channels.
         offsets: relative positions of the aggregated neighbours.
         block: `conv` or `compact` (grouped 3x3 + pointwise, for compression).
-        head: `tanh` or `sigmoid`.
         bits: bit width of quantisation-aware training; None trains floats.
         exact_warp: sample at the stated positions. The official code normalises coordinates for
             one convention and samples in another, which shifts by up to half a pixel towards the
@@ -33,17 +30,9 @@ class FFNeRVConfig:
         clamp_neighbours: repeat the first or last frame beyond the ends rather than read black.
     """
 
-    base: tuple[int, int]
-    channels: int
-    strides: tuple[int, ...]
     grid_lengths: tuple[int, ...]
-    expansion: float = 1.0
-    reduction: int = 2
-    lower_width: int = 12
     offsets: tuple[int, ...] = (-2, -1, 1, 2)
     block: str = "conv"
-    activation: str = "gelu"
-    head: str = "tanh"
     bits: int | None = 8
     exact_warp: bool = False
     clamp_neighbours: bool = False
@@ -51,29 +40,12 @@ class FFNeRVConfig:
     def __post_init__(self) -> None:
         if len(self.strides) < 3 or self.strides[-1] * self.strides[-2] != FLOW_SCALE:
             raise ValueError("strides: three stages or more, the last two with product 4")
-        if self.channels % len(self.grid_lengths):
+        if not self.grid_lengths or self.channels % len(self.grid_lengths):
             raise ValueError(f"channels: must be a multiple of {len(self.grid_lengths)}, the number of grids")
-        inputs = [self.channels, *self.widths[:-1]]
-        grouped = [w for w, s in zip(inputs, self.strides, strict=True) if s != 5]
-        if self.block == "compact" and any(w % 8 for w in grouped):
+        if self.block not in BLOCKS:
+            raise ValueError(f"block: {self.block!r} is none of {', '.join(BLOCKS)}")
+        if self.block == "compact" and any(before % 8 for before, _, stride in self.stages if stride != 5):
             raise ValueError("block: compact needs widths divisible by 8")
-
-    @property
-    def widths(self) -> list[int]:
-        """Output channels of each stage."""
-        return stage_widths(
-            self.channels,
-            strides=self.strides,
-            expansion=self.expansion,
-            reduction=self.reduction,
-            lower_width=self.lower_width,
-        )
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the output (the padded frame)."""
-        scale = math.prod(self.strides)
-        return self.base[0] * scale, self.base[1] * scale
 
 
 @dataclass(frozen=True)
@@ -116,9 +88,7 @@ class FFNeRV(nn.Module):
                 activation=config.activation,
                 bits=bits,
             )
-            for before, after, stride in zip(
-                [config.channels, *widths[:-1]], widths, config.strides, strict=True
-            )
+            for before, after, stride in config.stages
         )
         self.flow_head = QuantHead(widths[-3], 3 * len(config.offsets), bits=bits)
         self.image_head = QuantHead(widths[-1], 5, bits=bits)

@@ -9,50 +9,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.inr.layers import ACTIVATIONS, rgb_head, stage_widths
+from bench.inr.layers import ACTIVATIONS, DecoderConfig, rgb_head
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeRVConfig:
+class NeRVConfig(DecoderConfig):
     """Everything that a decoder needs to rebuild the network.
 
     Attributes:
-        base: (h0, w0) of the stem's output; times the product of `strides` it is the output size.
-        channels: C0, channels of the stem's output.
         frequency_base, frequencies: b and L of the positional encoding (`1.25_40` in the paper's code).
         stem_width, stem_layers: the hidden layers of the MLP (`512_1`).
-        head: `tanh` or `sigmoid`.
     """
 
-    base: tuple[int, int]
-    channels: int
-    strides: tuple[int, ...]
-    expansion: float = 1.0
-    reduction: int = 2
-    lower_width: int = 12
     frequency_base: float = 1.25
     frequencies: int = 40
     stem_width: int = 512
     stem_layers: int = 1
     activation: str = "swish"
-    head: str = "tanh"
-
-    @property
-    def widths(self) -> list[int]:
-        """Output channels of each stage."""
-        return stage_widths(
-            self.channels,
-            strides=self.strides,
-            expansion=self.expansion,
-            reduction=self.reduction,
-            lower_width=self.lower_width,
-        )
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the output (the padded frame)."""
-        scale = math.prod(self.strides)
-        return self.base[0] * scale, self.base[1] * scale
 
 
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
@@ -76,14 +49,10 @@ class NeRV(nn.Module):
         self.stem = nn.ModuleList(
             nn.Linear(before, after) for before, after in zip(hidden, [*hidden[1:], latent], strict=True)
         )
-        widths = config.widths
         self.stages = nn.ModuleList(
-            nn.Conv2d(before, after * stride**2, 3, padding=1)
-            for before, after, stride in zip(
-                [config.channels, *widths[:-1]], widths, config.strides, strict=True
-            )
+            nn.Conv2d(before, after * stride**2, 3, padding=1) for before, after, stride in config.stages
         )
-        self.head = nn.Conv2d(widths[-1], 3, 1)
+        self.head = nn.Conv2d(config.widths[-1], 3, 1)
 
     def forward(self, time: Tensor) -> Tensor:
         config = self.config

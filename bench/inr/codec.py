@@ -217,7 +217,8 @@ class _Reporter:
 
     def __init__(self, progress: Any, epochs: int) -> None:
         self.progress, self.epochs = progress, epochs
-        self.began, self.reported, self.first = time.monotonic(), float("-inf"), None
+        self.began, self.reported = time.monotonic(), float("-inf")
+        self.first: int | None = None
 
     def __call__(self, row: EpochLog) -> None:
         now, done = time.monotonic(), row.epoch + 1

@@ -1,9 +1,10 @@
-"""Layers that the NeRV family shares: activations, the shrinking widths, the output head."""
+"""What the networks of the NeRV family share: the decoder's shape, activations, the output head."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -24,18 +25,55 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
-def stage_widths(
-    channels: int, *, strides: Sequence[int], expansion: float, reduction: int, lower_width: int
-) -> list[int]:
-    """Output channels of every upsampling stage (NeRV section 3; the same rule in FFNeRV).
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """The upsampling decoder that the family shares (NeRV section 3; the same rule in FFNeRV).
 
-    The first stage multiplies by `expansion` (truncated); every later one divides by `reduction`
-    unless its stride is 1. `lower_width` is a floor that can also raise the width.
+    Attributes:
+        base: (h0, w0) of the latent; times the product of `strides` it is the output size.
+        channels: C0, channels of the latent.
+        strides: one a stage.
+        expansion: the first stage multiplies the channels by it (truncated).
+        reduction: every later stage divides them by it, unless its stride is 1.
+        lower_width: a floor of the divided widths; it can also raise one.
+        activation: a key of `ACTIVATIONS`.
+        head: `tanh` (the papers' default) or `sigmoid`, what bounds RGB to [0, 1].
     """
-    widths = [int(channels * expansion)]
-    for stride in strides[1:]:
-        widths.append(max(widths[-1] // (1 if stride == 1 else reduction), lower_width))
-    return widths
+
+    base: tuple[int, int]
+    channels: int
+    strides: tuple[int, ...]
+    expansion: float = 1.0
+    reduction: int = 2
+    lower_width: int = 12
+    activation: str = "gelu"
+    head: str = "tanh"
+
+    @property
+    def widths(self) -> list[int]:
+        """Output channels of every stage."""
+        widths = [int(self.channels * self.expansion)]
+        for stride in self.strides[1:]:
+            widths.append(max(widths[-1] // (1 if stride == 1 else self.reduction), self.lower_width))
+        return widths
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the output (the padded frame)."""
+        scale = math.prod(self.strides)
+        return self.base[0] * scale, self.base[1] * scale
+
+    @property
+    def stages(self) -> list[tuple[int, int, int]]:
+        """(channels in, channels out, stride) of every stage."""
+        widths = self.widths
+        return list(zip([self.channels, *widths[:-1]], widths, self.strides, strict=True))
+
+    @property
+    def peak_channels(self) -> float:
+        """Floats per output pixel in the largest stage's output: what bounds a decoder's memory."""
+        strides = self.strides
+        return max(width / math.prod(strides[i + 1 :]) ** 2 for i, width in enumerate(self.widths))
 
 
 def rgb_head(raw: Tensor, kind: str) -> Tensor:
@@ -47,8 +85,3 @@ def padded_base(height: int, width: int, strides: Sequence[int]) -> tuple[int, i
     """The smallest latent (h0, w0) whose upsampling by `strides` covers height x width."""
     scale = math.prod(strides)
     return -(-height // scale), -(-width // scale)
-
-
-def peak_channels(widths: Sequence[int], strides: Sequence[int]) -> float:
-    """Floats per output pixel in the largest stage's output: what bounds a decoder's memory."""
-    return max(width / math.prod(strides[i + 1 :]) ** 2 for i, width in enumerate(widths))

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from bench.errors import StreamError
-from bench.inr.layers import peak_channels
+from bench.inr.layers import DecoderConfig
 from bench.inr.quantise import Quantised, Quantiser
 from bench.inr.weights import decode_tensors, encode_tensors
 
@@ -107,9 +107,14 @@ def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())[:120]
 
 
-def check_network(network: nn.Module, config: Any, *, payload_bytes: int, height: int, width: int) -> None:
+def check_network(
+    network: nn.Module, config: DecoderConfig, *, payload_bytes: int, height: int, width: int
+) -> None:
     """Refuse, before memory is taken, a network that no stream of this length and size can hold."""
-    parameters = sum(p.numel() for p in network.parameters())
+    sizes = [parameter.numel() for parameter in network.parameters()]
+    if not all(sizes):
+        raise StreamError("stream", "the network has an empty layer")
+    parameters = sum(sizes)
     if parameters * _FEWEST_BITS > 8 * payload_bytes:
         raise StreamError("stream", f"{parameters} parameters in {payload_bytes} bytes")
     scale = math.prod(config.strides)
@@ -118,7 +123,7 @@ def check_network(network: nn.Module, config: Any, *, payload_bytes: int, height
     )
     if not fits:
         raise StreamError("stream", f"the network makes {config.size}, the header says {(height, width)}")
-    if peak_channels(config.widths, config.strides) > _MOST_CHANNELS:
+    if config.peak_channels > _MOST_CHANNELS:
         raise StreamError("stream", "the network's stages are wider than any decoder should hold")
 
 

@@ -1,0 +1,42 @@
+"""The tracked streams of long fits: complete, and decoded and scored again to what their records say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.condition import load_condition
+from bench.config import ROOT
+from bench.record import Record
+
+REFERENCES = ROOT / "results" / "reference"
+RECORDS = sorted(REFERENCES.rglob("record.json"))
+
+
+def test_every_stream_has_its_record_and_report() -> None:
+    streams = sorted(REFERENCES.rglob("stream.bin"))
+    assert [path.parent for path in streams] == [path.parent for path in RECORDS]
+    assert all(path.with_name("encode.json").is_file() for path in streams)
+
+
+@pytest.mark.parametrize("codec", ["ffnerv-matched", "nerv-matched"])
+def test_the_default_condition_has_a_reference_at_every_target(codec: str) -> None:
+    """150 epochs or more; the rate within a tenth of the point's name."""
+    found = {r.point: r for r in map(Record.read, RECORDS) if (r.condition, r.codec) == ("demo-v0", codec)}
+    assert list(found) == load_condition("demo-v0").points(codec)
+    for point, record in found.items():
+        assert record.epochs is not None
+        assert record.epochs >= 150
+        assert record.rate_bpp == pytest.approx(float(point.removeprefix("bpp")), rel=0.1)
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: "-".join(path.parts[-5:-1]))
+def test_verified(path: Path) -> None:
+    """What `bench verify` says of each; a failure prints what differs."""
+    command = [sys.executable, "-m", "bench", "verify", "--device", "cpu", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("as recorded")
