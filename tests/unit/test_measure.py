@@ -270,7 +270,7 @@ def test_the_decoder_sees_an_empty_folder_but_for_the_stream(x264: Run) -> None:
     stream = x264.folder / "stream.bin"
     header = read_stream(stream).header
     with decode_process(stream, header, "cpu") as process:
-        folder = process.stream.parent
+        folder = process.alone.parent
         assert [path.name for path in folder.iterdir()] == ["stream.bin"]
         assert len(list(process.frames())) == 10
         assert process.cost is not None
