@@ -283,7 +283,7 @@ def test_leaving_early_ends_the_decoder(identity: Run) -> None:
     with decode_process(stream, read_stream(stream).header, "cpu") as process:
         next(process.frames())
     assert process.process.returncode is not None
-    assert not process.stream.parent.exists()
+    assert not process.alone.parent.exists()
 
 
 def test_checksums_are_those_of_the_frames(identity: Run) -> None:
