@@ -43,7 +43,7 @@ install:
 		|| { echo "make: $(PYTHON) is not Python 3.11 or 3.12; try make env PYTHON=python3.11" >&2; exit 1; }
 	@[ ! -e $(STARTED) ] || rm -rf $(VENV); mkdir -p $(VENV); cp $(LOCK) $(STARTED)
 	$(INTERPRETER) -m venv $(VENV)
-	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' $(LOCK)))
+	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) $$(grep '^torch==' $(LOCK)))
 	$(PIP) --requirement $(LOCK)
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@mv $(STARTED) $(INSTALLED)
@@ -51,7 +51,7 @@ install:
 .PHONY: demo
 demo: env ## Fit, code, decode and measure everything; draw figures and tables; print the summary
 	@$(MAKE) --no-print-directory run
-	@snakemake --cores 1 --quiet all $(if $(CONDITION),--config condition=$(CONDITION)) -- show
+	@snakemake --cores 1 --quiet all --no-hooks $(if $(CONDITION),--config condition=$(CONDITION)) -- show
 
 # A killed run leaves Snakemake's lock behind. Each run holds a lock of its own that dies with it (this
 # one, and workflow/Snakefile's onstart): where nobody holds that one, Snakemake's is a leftover.

@@ -32,8 +32,6 @@ TABLE_SUFFIXES = (".csv", ".md", ".tex")
 _REFERENCE_RUN = "reference-"
 #: Fits take the longest by far, so they start first.
 _PRIORITY = {"fitted": 1000, "learned": 100, "classical": 10, "control": 0}
-#: So many missing points are named at the end of a run.
-_NAMED = 5
 #: What a record's bytes do not depend on: words about a sequence.
 _WORDS = ("table", "licence", "citation", "note")
 
@@ -208,24 +206,6 @@ class Plan:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
         present = not hidden and any(Path("/dev").glob("nvidia[0-9]*"))
         return int(present or self.condition.device == "cuda")
-
-    def closing(self) -> str:
-        """What a person is told at the end of a run."""
-        missing = [point for point in self.points if not Path(point.file("record.json")).is_file()]
-        name, made = self.condition.name, len(self.points) - len(missing)
-        lines = [f"{made} of {len(self.points)} points, {len(self.skipped)} skipped"]
-        lines += [f"missing: {point.folder.removeprefix(POINTS)[1:]}" for point in missing[:_NAMED]]
-        if missing:
-            lines.append("logs/ says why; snakemake partial: draw what there is")
-        lines.append(f"figures: results/figures/{name}/   tables: results/tables/{name}/")
-        lines.append("snakemake show: print the summary; snakemake --report report.zip: pack a report")
-        return "\n".join(lines if not missing else lines[:-2])
-
-    def partial_message(self) -> str:
-        """What the partial view shows, in one line."""
-        made = len(self.existing())
-        where = f"results/figures/{PARTIAL}{self.condition.name}/" if made else "nothing to draw yet"
-        return f"{made} of {len(self.points)} points: {where}"
 
 
 def make_plan(name: str) -> Plan:

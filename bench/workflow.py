@@ -1,4 +1,4 @@
-"""What the Snakefiles need beside a plan: strict configuration, fingerprints, and a lock of the run."""
+"""What the Snakefiles need beside a plan: strict configuration, fingerprints, a lock, closing words."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import fcntl
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import provenance
 from bench.config import read_yaml
 from bench.errors import BenchError
 from bench.registry import unknown
+
+if TYPE_CHECKING:
+    from bench.plan import Plan
+
+#: So many missing points are named at the end of a run.
+_NAMED = 5
 
 
 def check_config(values: Mapping[str, Any], schema: str | Path, *, where: str | Path) -> None:
@@ -66,3 +72,32 @@ def digest(paths: Iterable[str | Path]) -> str:
     for path in map(Path, paths):
         total.update(f"{path}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return total.hexdigest()[:16]
+
+
+def closing(plan: Plan, command: Sequence[str] = ()) -> str:
+    """What a person is told at the end of a run; nothing where its command asked for a view alone."""
+    if {"partial", "show"} & set(command):
+        return ""
+    missing = [point for point in plan.points if not Path(point.file("record.json")).is_file()]
+    name = plan.condition.name
+    lines = [_count(plan, len(plan.points) - len(missing)) + f", {len(plan.skipped)} skipped"]
+    if missing:
+        lines += [
+            f"missing: {point.clip}/{point.codec}/{point.point}/{point.run}" for point in missing[:_NAMED]
+        ]
+        lines.append("logs/ says why; snakemake partial: draw what there is")
+    else:
+        lines.append(f"figures: results/figures/{name}/   tables: results/tables/{name}/")
+        lines.append("snakemake show: print the summary; snakemake --report report.zip: pack a report")
+    return "\n".join(lines) + "\n"
+
+
+def partial_message(plan: Plan) -> str:
+    """What the partial view shows, in one line."""
+    made = len(plan.existing())
+    where = f"results/figures/partial/{plan.condition.name}/" if made else "nothing to draw yet"
+    return f"{_count(plan, made)}: {where}"
+
+
+def _count(plan: Plan, made: int) -> str:
+    return f"{made} of {len(plan.points)} points"

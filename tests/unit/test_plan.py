@@ -17,7 +17,7 @@ from bench.config import CONDITIONS_DIR, ROOT
 from bench.errors import BenchError
 from bench.plan import SUFFIXES, Plan, Point, find_references, make_plan, planned_info
 from bench.sources import prepare
-from bench.workflow import check_config, digest
+from bench.workflow import check_config, closing, digest, partial_message
 
 TINY = {
     "title": "tiny",
@@ -148,8 +148,10 @@ def test_the_partial_view_has_the_points_that_exist_and_waits_for_none(plan_of) 
     assert plan.in_view("tiny") == plan.points
     assert plan.planned_files("partial/tiny", "record.json") == []
     assert len(plan.planned_files("tiny", "record.json", clip="discs")) == len(plan.points)
-    assert "1 of 7 points" in plan.closing()
-    assert plan.partial_message().startswith("1 of 7 points")
+    told = closing(plan, ["snakemake"]).splitlines()
+    assert told[:2] == ["1 of 7 points, 0 skipped", "missing: discs/nerv-matched/low/seed3"]
+    assert closing(plan, ["snakemake", "partial"]) == ""
+    assert partial_message(plan).startswith("1 of 7 points: results/figures/partial/tiny")
     # Neither the source nor a fit is there yet: no strip, no fit.
     drawn = {
         path.rpartition("/")[2] for path in plan.targets("partial/tiny", ["rd", "frames", "strip", "fit"])

@@ -123,7 +123,10 @@ def test_an_environment_that_was_cut_short_is_made_from_nothing(tmp_path: Path) 
     venv = tmp_path / "venv"
     venv.mkdir()
     (venv / "half-unpacked").touch()
-    install = ["make", "install", f"VENV={venv}", f"PYTHON={sys.executable}", "PIP=echo pip"]
+    python = tmp_path / "python"  # makes an environment in no time: what is tested is the Makefile
+    python.write_text('#!/bin/sh\n[ "$2" != venv ] && echo "$0" || mkdir -p "$3/bin"\n')
+    python.chmod(0o755)
+    install = ["make", "install", f"VENV={venv}", f"PYTHON={python}", "PIP=echo pip"]
 
     # An environment that a user made is added to; one whose making began here and did not end is not.
     subprocess.run(install, cwd=ROOT, capture_output=True, check=True)
@@ -133,7 +136,7 @@ def test_an_environment_that_was_cut_short_is_made_from_nothing(tmp_path: Path) 
     assert not (venv / "half-unpacked").exists()
     assert not (venv / "started.lock").exists()
     assert (venv / "installed.lock").read_bytes() == (ROOT / "requirements.lock").read_bytes()
-    assert (venv / "bin" / "python").exists()
+    assert (venv / "bin").is_dir()
 
 
 def test_torch_comes_from_the_index_that_is_asked_for(tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
 # What the rules share: the plan of the chosen condition, and what they look up in it.
 import re
+import shlex
 import sys
 from pathlib import Path
 
+# The suite lies beside this folder: a checkout runs in an environment that does not have it installed.
+sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]))
+
 from bench.errors import BenchError
 from bench.plan import make_plan
-from bench.workflow import check_config, digest, fingerprint, hold_run_lock
+from bench.workflow import check_config, closing, digest, fingerprint, hold_run_lock, partial_message
 
 # Jobs call `python`: the one that runs this workflow, be its environment activated or not. A prefix
 # replaces Snakemake's own, without which a job whose command fails before its `| tee` would pass.
-shell.prefix(f"set -euo pipefail; export PATH='{Path(sys.executable).parent}':$PATH; ")
+shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 try:
     check_config(config, workflow.source_path("../schemas/config.schema.yaml"), where="config/config.yaml")

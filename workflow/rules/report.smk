@@ -10,7 +10,7 @@ rule partial:
     conda:
         "../envs/suite.yaml"
     params:
-        message=PLAN.partial_message(),
+        message=partial_message(PLAN),
     shell:
         "echo '{params.message}' 2>&1 | tee {log} >&2"
 
