@@ -11,9 +11,11 @@ from bench.errors import BenchError
 from bench.plan import make_plan
 from bench.workflow import check_config, closing, digest, fingerprint, hold_run_lock, partial_message
 
-# Jobs call `python`: the one that runs this workflow, be its environment activated or not. A prefix
-# replaces Snakemake's own, without which a job whose command fails before its `| tee` would pass.
-shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+# Jobs call `python`: the one that runs this workflow, be its environment activated or not (with --sdm
+# it is that of the rule's own environment). A prefix replaces Snakemake's, without which a job whose
+# command fails before its `| tee` would pass.
+if not workflow.deployment_settings.deployment_method:
+    shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 try:
     check_config(config, workflow.source_path("../schemas/config.schema.yaml"), where="config/config.yaml")
