@@ -23,7 +23,7 @@ import numpy as np
 from bench import registry
 from bench.clip import Clip, planes
 from bench.container import Header, read_stream
-from bench.decoding import decode_process, time_decode
+from bench.decoding import DecodeCost, decode_process, time_decode
 from bench.errors import BenchError, StreamError
 from bench.files import atomic_file, read_json, sha256_file
 from bench.metrics import PSNR_CAP_DB, FramePair, mse, psnr_db
@@ -71,27 +71,8 @@ def measure(
     check_names(condition.metrics)
     out.unlink(missing_ok=True)  # an older one would speak of a stream that may fail now
     cost, checksums = time_decode(stream, header, device)
-    pictures: list[np.ndarray] = []
-    again: list[int] = []
-
-    def see(pair: FramePair) -> None:
-        decoded = pair.decoded_rgb if header.pixel_format == "rgb24" else pair.decoded_yuv
-        again.append(zlib.crc32(decoded.data))
-        if pair.index == _strip_frame(condition.strip, source):
-            pictures.append(pair.decoded_rgb[_strip_region(condition.strip, source)].copy())
-
-    with decode_process(stream, header, device) as process:
-        scores = score(
-            process.frames(), source, pixel_format=header.pixel_format, metrics=condition.metrics, see=see
-        )
+    scores, picture, again = _score(stream, header, source, condition, device)
     _check_control(encoded, stream, source, scores)
-    decode = {
-        "wall_s": cost.wall_s,
-        "cpu_s": cost.cpu_s,
-        **{key: cost.told.get(key) for key in ("stages", "peak_memory_bytes", "peak_device_memory_bytes")},
-        "device": cost.told.get("device"),
-        "repeatable": again == checksums,
-    }
     record = _record(
         condition=condition.name,
         source=source,
@@ -100,13 +81,44 @@ def measure(
         encoded=encoded,
         run=run,
         scores=scores,
-        decode=decode,
+        decode=_decode_entry(cost, repeatable=again == checksums),
     )
     if crop is not None:
-        _write_picture(crop, pictures[0])
+        _write_picture(crop, picture)
     write_csv(frames_csv, scores.rows)
     record.write(out)
     return record
+
+
+def _score(
+    stream: Path, header: Header, source: Clip, condition: Condition, device: str
+) -> tuple[Scores, np.ndarray, list[int]]:
+    """Decode once more and score: also the condition's strip as RGB, and a checksum of each frame."""
+    pictures: list[np.ndarray] = []
+    checksums: list[int] = []
+
+    def see(pair: FramePair) -> None:
+        decoded = pair.decoded_rgb if header.pixel_format == "rgb24" else pair.decoded_yuv
+        checksums.append(zlib.crc32(decoded.data))
+        if pair.index == _strip_frame(condition.strip, source):
+            pictures.append(pair.decoded_rgb[_strip_region(condition.strip, source)].copy())
+
+    with decode_process(stream, header, device) as process:
+        scores = score(
+            process.frames(), source, pixel_format=header.pixel_format, metrics=condition.metrics, see=see
+        )
+    return scores, pictures[0], checksums
+
+
+def _decode_entry(cost: DecodeCost, *, repeatable: bool) -> dict[str, Any]:
+    """What a record tells of a decode; `repeatable`: whether two decodes gave the same frames."""
+    told = ("stages", "peak_memory_bytes", "peak_device_memory_bytes", "device")
+    return {
+        "wall_s": cost.wall_s,
+        "cpu_s": cost.cpu_s,
+        **{key: cost.told.get(key) for key in told},
+        "repeatable": repeatable,
+    }
 
 
 def _record(
