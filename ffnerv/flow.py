@@ -33,12 +33,18 @@ class Aggregation:
     blend: Tensor
 
 
+@functools.lru_cache(maxsize=8)
+def _on_device(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """Copied to the device once: a copy in every step would make the host wait for it."""
+    return torch.tensor(numbers, device=device)
+
+
 def neighbour_slots(index: Tensor, offsets: Sequence[int], frames: int, *, clamp: bool = False) -> Tensor:
     """Buffer slots (B, A) of the neighbours of frames (B,); slot `frames` is the black frame.
 
     Neighbours beyond the ends are black and stay in the softmax (official) unless `clamp`.
     """
-    slots = index[:, None] + torch.tensor(offsets, device=index.device)
+    slots = index[:, None] + _on_device(tuple(offsets), index.device)
     if clamp:
         return slots.clamp(0, frames - 1)
     return torch.where((slots < 0) | (slots >= frames), frames, slots)

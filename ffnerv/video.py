@@ -60,8 +60,7 @@ class FFNeRVVideo(Representation):
     @torch.no_grad()
     def refresh(self) -> None:
         """Fill every slot from the current weights."""
-        for i in range(self.frames):
-            index = torch.tensor([i], device=self.device)
+        for index in torch.arange(self.frames, device=self.device).split(1):
             self.buffer.write(index, self.network.independent(self.times(index)))
 
     def cached_state(self) -> dict[str, Tensor]:
