@@ -56,4 +56,4 @@ def test_adding_a_codec_a_clip_and_a_metric(repo: Repo) -> None:
     assert hold.max_error_y.between(1, 255).all()
     assert (repo.root / "results/figures/mine/rd_psnr_rgb_db.png").stat().st_size > 10_000
     done = mine.run(sys.executable, "-m", "bench", "codecs")
-    assert re.search(r"^hold +hold +control", done.stdout, re.MULTILINE)
+    assert re.search(r"^hold +hold +classical", done.stdout, re.MULTILINE)
