@@ -31,6 +31,7 @@ class FFNeRVCodec(INRCodec):
         "bits": 8,
         "exact_warp": False,
         "clamp_neighbours": False,
+        "spread_grids": False,
     }
 
     def config_type(self) -> type[FFNeRVConfig]:
@@ -44,8 +45,9 @@ class FFNeRVCodec(INRCodec):
 
         return FFNeRVVideo(FFNeRV(config), frames=frames, height=height, width=width)
 
-    def inference_config(self, config: FFNeRVConfig) -> FFNeRVConfig:
-        return replace(config, bits=None)
+    def receive(self, config: FFNeRVConfig, *, frames: int, height: int, width: int) -> Representation:
+        unquantised = replace(config, bits=None)  # a stream's weights are what training quantised to
+        return self.represent(unquantised, frames=frames, height=height, width=width)
 
     def quantiser(self, description: Mapping[str, Any]) -> Quantiser | None:
         from ffnerv.qat import TanhQuantiser

@@ -19,15 +19,23 @@ class TemporalGrids(nn.Module):
         channels: C, the channels of the concatenated latent; a multiple of L.
         height, width: h, w of the latent.
         bits: quantise the entries that are read to this many bits (None: floats).
+        spread: lay the entries over the whole clip rather than hold the last one (see `forward`).
     """
 
     def __init__(
-        self, lengths: Sequence[int], *, channels: int, height: int, width: int, bits: int | None = None
+        self,
+        lengths: Sequence[int],
+        *,
+        channels: int,
+        height: int,
+        width: int,
+        bits: int | None = None,
+        spread: bool = False,
     ) -> None:
         super().__init__()
         if channels % len(lengths):
             raise ValueError(f"{channels} channels do not divide among {len(lengths)} grids")
-        self.bits = bits
+        self.bits, self.spread = bits, spread
         self.levels = nn.ParameterList(
             nn.Parameter(torch.empty(length, channels // len(lengths), height, width)) for length in lengths
         )
@@ -38,14 +46,15 @@ class TemporalGrids(nn.Module):
     def forward(self, time: Tensor) -> Tensor:
         """Latent of shape (B, C, h, w) at times (B,), float32 in [0, 1).
 
-        Frame i of N sits at position i * T / N; the last entry is held over its whole cell.
-        The order of operations is the official one, so that a read agrees to the last bit.
+        Frame i of N sits at position i * T / N; the last entry is held over its whole cell, where
+        all frames share one latent. With `spread` it sits at i * (T - 1) / N and every frame has its
+        own. The order of operations is the official one, so that a read agrees to the last bit.
         """
         return torch.cat([self._read(level, time) for level in self.levels], dim=1)
 
     def _read(self, level: Tensor, time: Tensor) -> Tensor:
         last = level.shape[0] - 1
-        position = time * level.shape[0]
+        position = time * (last if self.spread else level.shape[0])
         lower = torch.floor(position + 1e-6).clamp_(0, last)
         upper = (lower + 1).clamp_(max=last)
         # Only what is read is quantised: two slices a frame rather than the whole grid.

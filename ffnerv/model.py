@@ -28,6 +28,9 @@ class FFNeRVConfig(DecoderConfig):
             one convention and samples in another, which shifts by up to half a pixel towards the
             borders; its weights depend on it, so it is the default.
         clamp_neighbours: repeat the first or last frame beyond the ends rather than read black.
+        spread_grids: lay a grid's entries over the whole clip. As published, the last entry is held
+            for N / T frames: nothing where a grid is as long as the clip, but frames that share one
+            latent (and lose up to 8 dB) where it is much shorter.
     """
 
     grid_lengths: tuple[int, ...]
@@ -36,6 +39,7 @@ class FFNeRVConfig(DecoderConfig):
     bits: int | None = 8
     exact_warp: bool = False
     clamp_neighbours: bool = False
+    spread_grids: bool = False
 
     def __post_init__(self) -> None:
         if len(self.strides) < 3 or self.strides[-1] * self.strides[-2] != FLOW_SCALE:
@@ -78,6 +82,7 @@ class FFNeRV(nn.Module):
             height=config.base[0],
             width=config.base[1],
             bits=bits,
+            spread=config.spread_grids,
         )
         self.stages = nn.ModuleList(
             UpsampleBlock(

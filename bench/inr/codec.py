@@ -65,9 +65,12 @@ class INRCodec(Codec):
     def represent(self, config: Any, *, frames: int, height: int, width: int) -> Representation:
         """A network of this configuration, freshly initialised, for a clip of this size."""
 
-    def inference_config(self, config: Any) -> Any:
-        """The configuration a decoder runs: weights come from the stream already quantised."""
-        return config
+    def receive(self, config: Any, *, frames: int, height: int, width: int) -> Representation:
+        """The same as a decoder has it: `network` holds the parameters of a stream, already quantised.
+
+        Those of what `Representation.finish` gives, in the same order.
+        """
+        return self.represent(config, frames=frames, height=height, width=width)
 
     def quantiser(self, description: Mapping[str, Any]) -> Quantiser | None:
         """The quantiser that settings or a stream describe; None keeps float32 weights."""
@@ -117,12 +120,13 @@ class INRCodec(Codec):
         )
         with job.clock("fit"):
             log = fit.run(_Reporter(job.progress, recipe.epochs))
+        network = representation.finish(frames)
         with job.clock("entropy-code"):
-            side, weights, codes = coded_weights(representation.network, quantiser)
+            side, weights, codes = coded_weights(network, quantiser)
         payload = Payload(config_values(config), dict(job.settings["quantiser"]), side, weights)
         pixels = clip.info.frames * clip.info.height * clip.info.width
         details = {
-            "parameters": sum(p.numel() for p in representation.network.parameters()),
+            "parameters": sum(p.numel() for p in network.parameters()),
             "macs_per_pixel": runtime.macs(representation) / (clip.info.height * clip.info.width),
             "rate_bpp_paper": huffman_bits(codes) / pixels if codes else None,
             "fit_log": [asdict(row) for row in log],
@@ -184,11 +188,8 @@ class INRCodec(Codec):
         try:
             quantiser = self.quantiser(payload.quantiser)
             with torch.device("meta"):  # shapes only: nothing is allocated before it is checked
-                representation = self.represent(
-                    self.inference_config(config),
-                    frames=header.frames,
-                    height=header.height,
-                    width=header.width,
+                representation = self.receive(
+                    config, frames=header.frames, height=header.height, width=header.width
                 )
         except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, RuntimeError) as error:
             raise StreamError(stream.path, f"the network cannot be built ({error})") from error

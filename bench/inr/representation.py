@@ -49,6 +49,14 @@ class Representation(ABC):
     def render(self, first: int, stop: int) -> Iterator[Tensor]:
         """Frames `first` to `stop` in order, each (3, H, W) in [0, 1], cropped to the visible area."""
 
+    def finish(self, frames: Tensor) -> nn.Module:
+        """What a decoder needs, after the last step: the module whose parameters are coded.
+
+        Args:
+            frames: the clip (N, 3, H, W), uint8 RGB, on the network's device.
+        """
+        return self.network
+
     def refresh(self) -> None:
         """Recompute what is cached from the current weights; nothing to do for most networks."""
 
