@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.inr.losses import losses
 from bench.inr.representation import Representation
@@ -56,6 +56,10 @@ class FFNeRVVideo(Representation):
         aggregated, independent, final = losses(loss, images, target)
         total = self.auxiliary_weight * (aggregated + independent) + final
         return total, images[2].detach()
+
+    def prunable(self) -> list[nn.Parameter]:
+        """The kernels of the stages: neither grids nor heads (as published)."""
+        return [weight for weight in self.network.stages.parameters() if weight.ndim > 1]
 
     @torch.no_grad()
     def refresh(self) -> None:

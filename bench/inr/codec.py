@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from bench.clip import Clip, ClipInfo
     from bench.container import Stream
-    from bench.inr.fit import EpochLog, Recipe
+    from bench.inr.fit import EpochLog
     from bench.inr.quantise import Quantiser
+    from bench.inr.recipe import Recipe
     from bench.inr.representation import Representation
 
 #: Seconds between two progress lines of a fit.
@@ -38,8 +39,10 @@ RECIPE_DEFAULTS: dict[str, Any] = {
     "betas": [0.5, 0.999],
     "loss": "Fusion6",
     "batch_size": 1,
+    "clip_gradient": None,
     "save_every": 5,
     "refresh": "saves",
+    "prune": None,
     "quantiser": {"name": "affine", "bits": 8},
 }
 
@@ -119,7 +122,7 @@ class INRCodec(Codec):
             identity=self._identity(clip.info, config, recipe, job.seed),
         )
         with job.clock("fit"):
-            log = fit.run(_Reporter(job.progress, recipe.epochs))
+            log = fit.run(_Reporter(job.progress, recipe.total_epochs))
         network = representation.finish(frames)
         with job.clock("entropy-code"):
             side, weights, codes = coded_weights(network, quantiser)
@@ -135,16 +138,14 @@ class INRCodec(Codec):
 
     def _resolve(self, clip: ClipInfo, settings: Mapping[str, Any]) -> tuple[Any, Recipe, Quantiser | None]:
         """Raises BenchError where the settings make no network, recipe or quantiser."""
-        from bench.inr.fit import Recipe
+        from bench.inr.recipe import Pruning, Recipe
 
         recipe = {key: settings[key] for key in RECIPE_DEFAULTS if key != "quantiser"}
+        recipe["betas"] = tuple(recipe["betas"])
         try:
             config = self.configure(clip, settings)
-            return (
-                config,
-                Recipe(**{**recipe, "betas": tuple(recipe["betas"])}),
-                self.quantiser(settings["quantiser"]),
-            )
+            recipe["prune"] = Pruning(**recipe["prune"]) if recipe["prune"] else None
+            return config, Recipe(**recipe), self.quantiser(settings["quantiser"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BenchError("settings", str(error), "change the codec's settings or the point's") from error
 

@@ -7,64 +7,22 @@ that was killed and started again ends in the same weights, byte for byte, as on
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bench.errors import BenchError
+from bench.inr.pruning import Masks, prune_masks
+from bench.inr.recipe import Recipe
 from bench.inr.representation import Representation
 
 STATE_NAME = "fit.pt"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How a network is fitted.
-
-    Attributes:
-        epochs: passes over the clip.
-        learning_rate: Adam's peak rate.
-        warmup: fraction of the epochs over which the rate climbs from a tenth to the peak.
-        betas: Adam's decay rates.
-        loss: a name in `bench.inr.losses.CATALOGUE`.
-        batch_size: frames a step.
-        save_every: epochs between saved states.
-        refresh: when a representation's cache is recomputed. `saves`: at every saved state, so that
-            the state need not hold it. `official`: where FFNeRV's script evaluates (every 50
-            epochs and in the last nine), the cache being part of the state.
-    """
-
-    epochs: int
-    learning_rate: float
-    warmup: float = 0.2
-    betas: tuple[float, float] = (0.5, 0.999)
-    loss: str = "Fusion6"
-    batch_size: int = 1
-    save_every: int = 5
-    refresh: Literal["saves", "official"] = "saves"
-
-    def rate_at(self, epoch: float) -> float:
-        """Learning rate at a (fractional) epoch: linear warm-up from 0.1, then cosine to 0."""
-        warm = int(self.warmup * self.epochs)
-        if epoch < warm:
-            return self.learning_rate * (0.1 + 0.9 * epoch / warm)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (epoch - warm) / (self.epochs - warm)))
-
-    def saves_after(self, epoch: int) -> bool:
-        return (epoch + 1) % self.save_every == 0 and epoch + 1 < self.epochs
-
-    def refreshes_after(self, epoch: int) -> bool:
-        if self.refresh == "saves":
-            return self.saves_after(epoch)
-        return (epoch + 1) % 50 == 0 or epoch > self.epochs - 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +55,7 @@ def train_step(
     *,
     learning_rate: float,
     loss: str,
+    clip_gradient: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One update; returns the detached loss and each frame's squared error (B,), on the device."""
     for group in optimiser.param_groups:
@@ -104,6 +63,8 @@ def train_step(
     total, frames = representation.step(index, target, loss)
     optimiser.zero_grad(set_to_none=True)
     total.backward()
+    if clip_gradient is not None:
+        torch.nn.utils.clip_grad_norm_(representation.network.parameters(), clip_gradient)
     optimiser.step()
     return total.detach(), (frames - target).square_().sum(dim=(1, 2, 3))
 
@@ -131,13 +92,16 @@ class Fit:
         self.state_path = state_dir / STATE_NAME if state_dir else None
         self.identity = identity
         self.optimiser = make_optimiser(representation.network.parameters(), recipe)
+        self.masks: Masks | None = None
         self.log: list[EpochLog] = []
 
     def run(self, report: Callable[[EpochLog], None] = lambda row: None) -> list[EpochLog]:
         """Train what is left of the epochs; `report` is called after each."""
         if not self._resume():
             self.representation.refresh()
-        for epoch in range(len(self.log), self.recipe.epochs):
+        for epoch in range(len(self.log), self.recipe.total_epochs):
+            if self.recipe.prunes_before(epoch):
+                self._prune()
             row = self._epoch(epoch)
             self.log.append(row)
             if self.recipe.refreshes_after(epoch):
@@ -154,8 +118,7 @@ class Fit:
         loss_sum = torch.zeros((), device=self.frames.device)
         batches = order.split(self.recipe.batch_size)
         for step, index in enumerate(batches):
-            # Official in-epoch fraction: iterations over frames, the same at batch size 1.
-            rate = self.recipe.rate_at(epoch + step / len(order))
+            rate = self.recipe.rate_at(epoch + step / len(batches))
             target = self.frames.index_select(0, index).to(torch.float32).div_(255)
             loss, squared = train_step(
                 self.representation,
@@ -164,7 +127,10 @@ class Fit:
                 target,
                 learning_rate=rate,
                 loss=self.recipe.loss,
+                clip_gradient=self.recipe.clip_gradient,
             )
+            if self.masks:
+                self.masks.apply()
             loss_sum += loss
             errors.index_copy_(0, index, squared)
         mse = errors.double().cpu() / self.frames[0].numel()  # the epoch's one read from the device
@@ -177,6 +143,13 @@ class Fit:
             wall_s=before + time.perf_counter() - began,
         )
 
+    def _prune(self) -> None:
+        """From here on the smallest weights are zero."""
+        assert self.recipe.prune is not None
+        scores = self.representation.pruning_scores()
+        self.masks = Masks(list(scores), prune_masks(list(scores.values()), self.recipe.prune.ratio))
+        self.masks.apply()
+
     def _save(self) -> None:
         if self.state_path is None:
             return
@@ -185,6 +158,7 @@ class Fit:
             "log": [asdict(row) for row in self.log],
             "network": self.representation.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "kept": self.masks.kept if self.masks else None,
             "cache": self.representation.cached_state() if self.recipe.refresh == "official" else {},
         }
         self.state_path.parent.mkdir(parents=True, exist_ok=True)
@@ -210,6 +184,8 @@ class Fit:
         self.representation.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.log = [EpochLog(**row) for row in state["log"]]
+        if state["kept"] is not None:
+            self.masks = Masks(list(self.representation.pruning_scores()), state["kept"])
         if state["cache"]:
             self.representation.load_cached_state(state["cache"])
         else:

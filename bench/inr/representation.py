@@ -57,6 +57,15 @@ class Representation(ABC):
         """
         return self.network
 
+    def prunable(self) -> list[nn.Parameter]:
+        """The weights that pruning may remove, in a fixed order: matrices and kernels outside heads."""
+        named = self.network.named_parameters()
+        return [weight for name, weight in named if weight.ndim > 1 and "head" not in name]
+
+    def pruning_scores(self) -> dict[nn.Parameter, Tensor]:
+        """Prunable weight -> the score of each entry: the smallest go first (magnitude)."""
+        return {weight: weight.detach().abs() for weight in self.prunable()}
+
     def refresh(self) -> None:
         """Recompute what is cached from the current weights; nothing to do for most networks."""
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from bench.inr.accounting import huffman_bits
-from bench.inr.fit import Recipe, make_optimiser, train_step
+from bench.inr.fit import make_optimiser, train_step
+from bench.inr.recipe import Recipe
 from bench.inr.losses import losses
 from ffnerv.flow import KeyFrames, aggregate, neighbour_slots
 from ffnerv.grid import TemporalGrids

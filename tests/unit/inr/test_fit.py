@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from bench.errors import BenchError
-from bench.inr.fit import STATE_NAME, Fit, Recipe, frame_order
+from bench.inr.fit import STATE_NAME, Fit, frame_order
+from bench.inr.recipe import Pruning, Recipe
 from bench.inr.representation import FramewiseVideo
 from ffnerv.model import FFNeRV, FFNeRVConfig
 from ffnerv.video import FFNeRVVideo
@@ -53,6 +54,20 @@ def test_official_refresh_is_where_the_official_script_evaluates():
     assert refreshed == [49, 99, *range(111, 120)]
 
 
+def test_fine_tuning_has_a_schedule_of_its_own():
+    recipe = Recipe(epochs=10, learning_rate=2.0, prune=Pruning(ratio=0.5, epochs=4, learning_rate=1.0))
+    assert recipe.total_epochs == 14
+    assert [epoch for epoch in range(14) if recipe.prunes_before(epoch)] == [10]
+    assert [recipe.rate_at(epoch) for epoch in (10, 12, 14)] == pytest.approx([1.0, 0.5, 0.0])
+    assert recipe.rate_at(6) == Recipe(epochs=10, learning_rate=2.0).rate_at(6)
+
+
+@pytest.mark.parametrize("wrong", [{"ratio": 0.0}, {"ratio": 1.0}, {"epochs": 0}])
+def test_pruning_that_prunes_nothing_or_all_is_refused(wrong):
+    with pytest.raises(ValueError, match="prune"):
+        Pruning(**{"ratio": 0.5, "epochs": 3, **wrong})
+
+
 def test_order_is_a_permutation_that_only_seed_and_epoch_decide():
     assert sorted(frame_order(3, 5, 40).tolist()) == list(range(40))
     assert torch.equal(frame_order(3, 5, 40), frame_order(3, 5, 40))
@@ -77,10 +92,25 @@ def ffnerv_video() -> FFNeRVVideo:
     return FFNeRVVideo(FFNeRV(config), frames=6, height=12, width=16)
 
 
+def test_pruned_weights_are_zero_and_stay_it(frames):
+    """The smallest half of the stages' kernels, ranked together, at the end of the epochs."""
+    recipe = Recipe(epochs=3, learning_rate=1e-2, prune=Pruning(ratio=0.5, epochs=3))
+    before, after = ffnerv_video(), ffnerv_video()
+    Fit(before, frames, Recipe(epochs=3, learning_rate=1e-2)).run()
+    log = Fit(after, frames, recipe).run()
+    assert len(log) == 6
+    pooled = torch.cat([weight.detach().abs().flatten() for weight in before.prunable()])
+    kept = pooled > pooled.sort().values[round(pooled.numel() / 2) - 1]
+    final = torch.cat([weight.detach().flatten() for weight in after.prunable()])
+    assert torch.equal(final != 0, kept)
+    assert all((weight != 0).any() for weight in after.network.grids.parameters())
+
+
 @pytest.mark.parametrize("refresh", ["saves", "official"])
 def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
     """Interrupted in every epoch; the state of the last save is taken up, the buffer with it."""
-    recipe = Recipe(epochs=9, learning_rate=1e-2, save_every=2, refresh=refresh)
+    prune = Pruning(ratio=0.3, epochs=4)
+    recipe = Recipe(epochs=5, learning_rate=1e-2, save_every=2, refresh=refresh, prune=prune)
     whole = ffnerv_video()
     Fit(whole, frames, recipe).run()
 

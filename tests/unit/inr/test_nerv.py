@@ -11,7 +11,9 @@ import torch
 from baselines.nerv.model import positional_encoding
 from baselines.nerv.official import config_from_official, network_from_official, official_name
 from bench.inr.losses import losses
+from bench.inr.pruning import Masks, prune_masks
 from bench.inr.quantise import AffineQuantiser
+from bench.inr.representation import FramewiseVideo
 
 STAGES = 4
 
@@ -67,6 +69,20 @@ def test_post_training_quantisation_has_the_official_ranges(golden, network, bit
         assert np.array_equal(codes.numpy(), arrays[f"ptq/{key}/code/{official}"]), name
         values = (low + step * quantiser._slices(codes)).view(parameter.shape)
         assert np.abs(values.numpy() - arrays[f"ptq/{key}/deq/{official}"]).max() < 1e-6, name
+
+
+def test_pruning_keeps_what_the_official_code_keeps(golden, network):
+    """60 % of the stem's and the stages' weights go, ranked together; then the frames."""
+    arrays, _ = golden
+    video = FramewiseVideo(network, frames=9, height=48, width=64)
+    scores = video.pruning_scores()
+    kept = prune_masks(list(scores.values()), 1 - 0.4)
+    names = {weight: name for name, weight in network.named_parameters()}
+    for weight, mask in zip(scores, kept, strict=True):
+        official = official_name(names[weight], STAGES)
+        assert np.array_equal(mask.numpy(), arrays[f"prune0.4/{official}_mask"]), official
+    Masks(list(scores), kept).apply()
+    assert relative(network(torch.from_numpy(arrays["t"])), arrays["prune0.4/out_last"]) < 2e-6
 
 
 @pytest.mark.parametrize("axis", [None, 0])

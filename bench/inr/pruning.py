@@ -1,0 +1,40 @@
+"""Global magnitude pruning: weights that are zero for good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def prune_masks(scores: Sequence[Tensor], ratio: float) -> list[Tensor]:
+    """True where a weight is kept: all but the `ratio` of all weights whose scores are smallest.
+
+    Args:
+        scores: one tensor a weight tensor, of its shape; ranked together.
+        ratio: fraction to remove, in (0, 1); the number is rounded to the nearest.
+    """
+    pooled = torch.cat([score.flatten() for score in scores])
+    removed = pooled.topk(round(ratio * pooled.numel()), largest=False).indices
+    kept = torch.ones_like(pooled, dtype=torch.bool)
+    kept[removed] = False
+    parts = kept.split([score.numel() for score in scores])
+    return [part.view_as(score) for part, score in zip(parts, scores, strict=True)]
+
+
+class Masks:
+    """The pruned weights of a fit, put back to zero after every step.
+
+    Args:
+        weights: the prunable parameters, in a fixed order.
+        kept: for each, where it stays (`prune_masks`).
+    """
+
+    def __init__(self, weights: Sequence[Tensor], kept: Sequence[Tensor]) -> None:
+        self.weights, self.kept = list(weights), list(kept)
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        for weight, kept in zip(self.weights, self.kept, strict=True):
+            weight.mul_(kept)
