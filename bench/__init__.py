@@ -1,3 +1,46 @@
 """A benchmark and reproducibility suite for neural video representations."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
 __version__ = "0.1.0"
+
+
+def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> nn.Module:
+    """A method's network with the weights of its authors' code.
+
+    `network(inputs)` gives what the official forward gives; `network.network` is the suite's own
+    network. Public entry points of each method:
+
+    * ``ffnerv``: `network(t)` with t (B,) gives [flow head (B, 3A, h, w), image head (B, 5, H, W)].
+      `network.aggregate(outputs, key_frames, index)` mixes with a buffer of key frames
+      (N + 1, 3, H, W) and gives a `ffnerv.flow.Aggregation`. Loss: `bench.inr.losses.losses` on the
+      aggregated, the independent and the final frame; with the auxiliary weight, the buffer and all
+      else of a training step in `ffnerv.video.FFNeRVVideo(network.network, ...).step`. Quantiser:
+      `ffnerv.qat.quantise(weight, bits)`, codes by `ffnerv.qat.to_codes`; `config["wbit"]` switches
+      it on in the forward.
+    * ``nerv``: `network(t)` gives a list of images (B, 3, h, w), one a head. Loss: `losses`.
+      Quantiser: `bench.inr.quantise.AffineQuantiser`; pruning: `bench.inr.pruning.prune_masks`.
+    * ``enerv``: `network(t)` with t = i / (N - 1) gives a list of images. Loss: `losses`.
+    * ``hnerv``: see `baselines.hnerv.official`. Loss: `losses`.
+    * ``hinerv``: see `baselines.hinerv.official`.
+
+    `bench.inr.fit.train_step` is one step of Adam with any of them.
+
+    Args:
+        name: ffnerv, nerv, enerv, hnerv or hinerv.
+        config: the arguments of the official constructor by their names. They may stand beside other
+            keys, in a section `generator` (FFNeRV, NeRV), `model` (E-NeRV), `args` (HNeRV).
+        state_dict: official name -> tensor or NumPy array; names may begin with `module.`.
+
+    Raises:
+        BenchError: no such method; an argument or weight that is missing; a weight of another shape.
+    """
+    from bench.inr.official import import_official
+
+    return import_official(name, config, state_dict)

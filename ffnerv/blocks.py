@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.inr.layers import ACTIVATIONS
+from bench.inr.layers import ACTIVATIONS, NORMS
 from ffnerv.qat import quantise
 
 COMPACT_GROUPS = 8
@@ -50,7 +50,7 @@ class QuantHead(QuantConv2d):
 
 
 class UpsampleBlock(nn.Module):
-    """Convolution to C_out * s^2 channels, pixel shuffle by s, activation.
+    """Convolution to C_out * s^2 channels, pixel shuffle by s, normalisation, activation.
 
     `compact` replaces the 3x3 convolution by a grouped 3x3 and a pointwise one with nothing between
     them, except where the stride is 5: the official rule tests the stride, not the stage.
@@ -64,9 +64,11 @@ class UpsampleBlock(nn.Module):
         stride: int,
         compact: bool = False,
         activation: str = "gelu",
+        norm: str = "none",
         bits: int | None = None,
     ) -> None:
         super().__init__()
+        self.norm = NORMS[norm](channels_out)
         self.stride, self.activation = stride, ACTIVATIONS[activation]
         expanded = channels_out * stride**2
         grouped = compact and stride != 5
@@ -78,4 +80,4 @@ class UpsampleBlock(nn.Module):
         x = self.conv(x)
         if self.pointwise is not None:
             x = self.pointwise(x)
-        return self.activation(F.pixel_shuffle(x, self.stride))
+        return self.activation(self.norm(F.pixel_shuffle(x, self.stride)))

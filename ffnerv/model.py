@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bench.inr.layers import DecoderConfig, rgb_head
+from bench.inr.layers import NORMS, DecoderConfig, check_choice, rgb_head
 from ffnerv.blocks import QuantHead, UpsampleBlock
 from ffnerv.grid import TemporalGrids
 
@@ -23,6 +23,7 @@ class FFNeRVConfig(DecoderConfig):
         grid_lengths: temporal resolution of each grid; together they have `channels` channels.
         offsets: relative positions of the aggregated neighbours.
         block: `conv` or `compact` (grouped 3x3 + pointwise, for compression).
+        norm: after a stage's pixel shuffle, `none` (published), `in` or `bn`.
         bits: bit width of quantisation-aware training; None trains floats.
         exact_warp: sample at the stated positions. The official code normalises coordinates for
             one convention and samples in another, which shifts by up to half a pixel towards the
@@ -36,6 +37,7 @@ class FFNeRVConfig(DecoderConfig):
     grid_lengths: tuple[int, ...]
     offsets: tuple[int, ...] = (-2, -1, 1, 2)
     block: str = "conv"
+    norm: str = "none"
     bits: int | None = 8
     exact_warp: bool = False
     clamp_neighbours: bool = False
@@ -46,8 +48,8 @@ class FFNeRVConfig(DecoderConfig):
             raise ValueError("strides: three stages or more, the last two with product 4")
         if not self.grid_lengths or self.channels % len(self.grid_lengths):
             raise ValueError(f"channels: must be a multiple of {len(self.grid_lengths)}, the number of grids")
-        if self.block not in BLOCKS:
-            raise ValueError(f"block: {self.block!r} is none of {', '.join(BLOCKS)}")
+        check_choice("block", self.block, BLOCKS)
+        check_choice("norm", self.norm, NORMS)
         if self.block == "compact" and any(before % 8 for before, _, stride in self.stages if stride != 5):
             raise ValueError("block: compact needs widths divisible by 8")
 
@@ -91,6 +93,7 @@ class FFNeRV(nn.Module):
                 stride=stride,
                 compact=config.block == "compact",
                 activation=config.activation,
+                norm=config.norm,
                 bits=bits,
             )
             for before, after, stride in config.stages

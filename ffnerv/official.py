@@ -1,4 +1,4 @@
-"""Weights of the official FFNeRV code (commit f02d4c0) in this package's network."""
+"""Networks of the official FFNeRV code (commit f02d4c0) as networks of this package."""
 
 from __future__ import annotations
 
@@ -6,33 +6,74 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bench.inr.official import copy_weights
-from ffnerv.model import FFNeRV, FFNeRVConfig
+import torch
+from torch import Tensor, nn
+
+from bench.inr.official import copy_weights, official_arguments
+from ffnerv.flow import Aggregation, aggregate, neighbour_slots
+from ffnerv.model import FFNeRV, FFNeRVConfig, Heads
 
 
-def config_from_official(config: Mapping[str, Any], *, bits: int | None = None) -> FFNeRVConfig:
+class OfficialFFNeRV(nn.Module):
+    """`network` with the official forward: times (B,) to the outputs of the two heads."""
+
+    def __init__(self, network: FFNeRV) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, time: Tensor) -> list[Tensor]:
+        """[flows x, y of each neighbour, then its logits (B, 3A, h, w); RGB, blend logits (B, 5, H, W)]."""
+        heads = self.network(time)
+        flow_head = torch.cat([heads.flows, heads.neighbour_logits], dim=1)
+        return [flow_head, torch.cat([heads.independent, heads.blend_logits], dim=1)]
+
+    def aggregate(self, outputs: list[Tensor], key_frames: Tensor, index: Tensor) -> Aggregation:
+        """Mix and blend frames `index` (B,), whose `forward` gave `outputs`.
+
+        Args:
+            key_frames: (N + 1, 3, H, W), any float type; the last is what lies outside the clip.
+        """
+        flow_head, image_head = outputs
+        flows = 2 * len(self.network.config.offsets)
+        heads = Heads(flow_head[:, :flows], flow_head[:, flows:], image_head[:, :3], image_head[:, 3:])
+        slots = neighbour_slots(index, self.network.config.offsets, len(key_frames) - 1)
+        neighbours = key_frames[slots.flatten()].float().unflatten(0, slots.shape)
+        return aggregate(heads, neighbours)
+
+
+def config_from_official(config: Mapping[str, Any]) -> FFNeRVConfig:
     """The configuration of an official `Generator(**kwargs)`.
 
     Args:
-        config: the constructor's arguments by their official names (`fc_hw_dim`, `t_dim`, `aggs`, ...),
-            with `agg_ind` where the offsets are not the published -2 -1 1 2.
-        bits: `--wbit`; None or 32 for floats.
+        config: the constructor's arguments by their names (`fc_hw_dim`, `t_dim`, `aggs`, ...).
+            Two of the command line may stand beside them: `agg_ind`, the neighbours' relative
+            positions (by default `aggs` of them around the frame), and `wbit`, the bits of
+            quantisation-aware training (none, or 32, for floats).
     """
-    height, width, channels = (int(x) for x in str(config["fc_hw_dim"]).split("_"))
+    given = official_arguments(config, "generator")
+    height, width, channels = (int(x) for x in str(given["fc_hw_dim"]).split("_"))
+    bits = given.get("wbit")
     return FFNeRVConfig(
         base=(height, width),
         channels=channels,
-        strides=tuple(config["stride_list"]),
-        grid_lengths=tuple(config["t_dim"]),
-        expansion=config["expansion"],
-        reduction=config["reduction"],
-        lower_width=config["lower_width"],
-        offsets=tuple(config.get("agg_ind", (-2, -1, 1, 2))),
-        block=config["conv_type"],
-        activation=config["act"],
-        head="sigmoid" if config["sigmoid"] else "tanh",
-        bits=None if bits in (None, 32) else bits,
+        strides=tuple(given["stride_list"]),
+        grid_lengths=tuple(given["t_dim"]),
+        expansion=given["expansion"],
+        reduction=given["reduction"],
+        lower_width=given["lower_width"],
+        offsets=tuple(given.get("agg_ind") or _around(int(given["aggs"]))),
+        block=given["conv_type"],
+        activation=given["act"],
+        norm=given.get("norm", "none"),
+        head="sigmoid" if given["sigmoid"] else "tanh",
+        bits=None if bits in (None, 32) else int(bits),
     )
+
+
+def _around(count: int) -> list[int]:
+    """`count` relative positions around a frame, itself among them where the number is odd."""
+    half = count // 2
+    return [offset for offset in range(-half, half + 1) if offset or count % 2]
 
 
 def official_name(name: str, stages: int) -> str:
@@ -40,16 +81,17 @@ def official_name(name: str, stages: int) -> str:
     name = re.sub(r"^grids\.levels\.", "video_grid.", name)
     name = re.sub(r"^stages\.(\d+)\.conv\.", r"layers.\1.conv.conv1.", name)
     name = re.sub(r"^stages\.(\d+)\.pointwise\.", r"layers.\1.conv.conv2.", name)
+    name = re.sub(r"^stages\.(\d+)\.norm\.", r"layers.\1.norm.", name)
     name = name.replace("flow_head.", f"head_layers.{stages - 3}.")
     return name.replace("image_head.", f"head_layers.{stages - 1}.")
 
 
-def network_from_official(config: FFNeRVConfig, state_dict: Mapping[str, Any]) -> FFNeRV:
-    """A network with official weights (tensors or arrays).
+def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> OfficialFFNeRV:
+    """The network of official arguments with official weights (tensors or arrays).
 
     Raises:
-        BenchError: a weight is missing or of another shape; the line names it.
+        BenchError: an argument or a weight is missing, or a weight has another shape.
     """
-    network = FFNeRV(config)
-    copy_weights(network, state_dict, lambda name: official_name(name, len(config.strides)))
-    return network
+    network = FFNeRV(config_from_official(config))
+    copy_weights(network, state_dict, lambda name: official_name(name, len(network.config.strides)))
+    return OfficialFFNeRV(network)

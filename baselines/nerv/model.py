@@ -1,4 +1,4 @@
-"""The NeRV network: positional encoding, MLP stem, upsampling stages, RGB head (section 3)."""
+"""The NeRV network: positional encoding, MLP stem, upsampling stages, RGB heads (section 3)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.inr.layers import ACTIVATIONS, DecoderConfig, rgb_head
+from bench.inr.layers import ACTIVATIONS, NORMS, DecoderConfig, check_choice, rgb_head
+
+UPSAMPLINGS = ("conv", "deconv", "bilinear")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,10 @@ class NeRVConfig(DecoderConfig):
     Attributes:
         frequency_base, frequencies: b and L of the positional encoding (`1.25_40` in the paper's code).
         stem_width, stem_layers: the hidden layers of the MLP (`512_1`).
+        upsampling: `conv` (to s^2 times the channels, then pixel shuffle: all published results),
+            `deconv` (transposed, kernel and stride s) or `bilinear` (then a 2s+1 convolution).
+        norm: after the upsampling, `none` (published), `in` or `bn`.
+        multi_resolution: a head on every stage, not only on the last (`--single_res` left out).
     """
 
     frequency_base: float = 1.25
@@ -26,6 +32,13 @@ class NeRVConfig(DecoderConfig):
     stem_width: int = 512
     stem_layers: int = 1
     activation: str = "swish"
+    upsampling: str = "conv"
+    norm: str = "none"
+    multi_resolution: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("upsampling", self.upsampling, UPSAMPLINGS)
+        check_choice("norm", self.norm, NORMS)
 
 
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
@@ -35,6 +48,31 @@ def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
     """
     phases = torch.stack([time * base**k * math.pi for k in range(count)], dim=1)
     return torch.stack([phases.sin(), phases.cos()], dim=2).flatten(1)
+
+
+class UpsampleBlock(nn.Module):
+    """(B, C_in, h, w) to (B, C_out, s*h, s*w): upsampling, normalisation, activation (section 3.2)."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int, config: NeRVConfig) -> None:
+        super().__init__()
+        self.stride, self.upsampling = stride, config.upsampling
+        self.activation = ACTIVATIONS[config.activation]
+        self.norm = NORMS[config.norm](channels_out)
+        self.conv: nn.Conv2d | nn.ConvTranspose2d
+        if config.upsampling == "deconv":
+            self.conv = nn.ConvTranspose2d(channels_in, channels_out, stride, stride)
+        elif config.upsampling == "bilinear":
+            self.conv = nn.Conv2d(channels_in, channels_out, 2 * stride + 1, padding=stride)
+        else:
+            self.conv = nn.Conv2d(channels_in, channels_out * stride**2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.upsampling == "bilinear":
+            x = F.interpolate(x, scale_factor=float(self.stride), mode="bilinear", align_corners=True)
+        x = self.conv(x)
+        if self.upsampling == "conv":
+            x = F.pixel_shuffle(x, self.stride)
+        return self.activation(self.norm(x))
 
 
 class NeRV(nn.Module):
@@ -49,17 +87,25 @@ class NeRV(nn.Module):
         self.stem = nn.ModuleList(
             nn.Linear(before, after) for before, after in zip(hidden, [*hidden[1:], latent], strict=True)
         )
-        self.stages = nn.ModuleList(
-            nn.Conv2d(before, after * stride**2, 3, padding=1) for before, after, stride in config.stages
-        )
-        self.head = nn.Conv2d(config.widths[-1], 3, 1)
+        self.stages = nn.ModuleList(UpsampleBlock(*stage, config) for stage in config.stages)
+        widths = config.widths if config.multi_resolution else config.widths[-1:]
+        self.heads = nn.ModuleList(nn.Conv2d(width, 3, 1) for width in widths)
 
     def forward(self, time: Tensor) -> Tensor:
+        """The frames at full resolution."""
+        return self.pyramid(time, last_only=True)[-1]
+
+    def pyramid(self, time: Tensor, *, last_only: bool = False) -> list[Tensor]:
+        """What every head says, from coarse to fine: (B, 3, h_i, w_i) each."""
         config = self.config
         x = positional_encoding(time, config.frequency_base, config.frequencies)
         for layer in self.stem:
             x = self.activation(layer(x))
         x = x.view(-1, config.channels, *config.base).contiguous(memory_format=torch.channels_last)
-        for conv, stride in zip(self.stages, config.strides, strict=True):
-            x = self.activation(F.pixel_shuffle(conv(x), stride))
-        return rgb_head(self.head(x), config.head)
+        images = []
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            head = index - len(self.stages) + len(self.heads)
+            if head >= 0 and (head == len(self.heads) - 1 or not last_only):
+                images.append(rgb_head(self.heads[head](x), config.head))
+        return images

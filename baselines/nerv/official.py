@@ -1,4 +1,4 @@
-"""Weights of the official NeRV code (commit 6904589) in this package's network."""
+"""Networks of the official NeRV code (commit 6904589) as networks of this package."""
 
 from __future__ import annotations
 
@@ -6,41 +6,74 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor, nn
+
 from baselines.nerv.model import NeRV, NeRVConfig
-from bench.inr.official import copy_weights
+from bench.inr.official import copy_weights, official_arguments
 
 
-def config_from_official(config: Mapping[str, Any], embed: str) -> NeRVConfig:
-    """The configuration of an official `Generator(**kwargs)` with `--embed` (such as `1.25_40`)."""
-    height, width, channels = (int(x) for x in str(config["fc_hw_dim"]).split("_"))
-    stem_width, stem_layers = (int(x) for x in str(config["stem_dim_num"]).split("_"))
+class OfficialNeRV(nn.Module):
+    """`network` with the official forward: times (B,) to a list of images (B, 3, h, w), one a head."""
+
+    def __init__(self, network: NeRV) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, time: Tensor) -> list[Tensor]:
+        return self.network.pyramid(time)
+
+
+def config_from_official(config: Mapping[str, Any]) -> NeRVConfig:
+    """The configuration of an official `Generator(**kwargs)`.
+
+    Args:
+        config: the constructor's arguments by their names. The positional encoding is not among
+            them: `embed` (`1.25_40`) where given, else base 1.25 with as many frequencies as
+            `embed_length` says.
+    """
+    given = official_arguments(config, "generator")
+    height, width, channels = (int(x) for x in str(given["fc_hw_dim"]).split("_"))
+    stem_width, stem_layers = (int(x) for x in str(given["stem_dim_num"]).split("_"))
+    embed = given["embed"] if "embed" in given else f"1.25_{given['embed_length'] // 2}"
     frequency_base, frequencies = embed.split("_")
     return NeRVConfig(
         base=(height, width),
         channels=channels,
-        strides=tuple(config["stride_list"]),
-        expansion=config["expansion"],
-        reduction=config["reduction"],
-        lower_width=config["lower_width"],
+        strides=tuple(given["stride_list"]),
+        expansion=given["expansion"],
+        reduction=given["reduction"],
+        lower_width=given["lower_width"],
         frequency_base=float(frequency_base),
         frequencies=int(frequencies),
         stem_width=stem_width,
         stem_layers=stem_layers,
-        activation=config["act"],
-        head="sigmoid" if config["sigmoid"] else "tanh",
+        activation=given["act"],
+        head="sigmoid" if given["sigmoid"] else "tanh",
+        upsampling=given.get("conv_type", "conv"),
+        norm=given.get("norm", "none"),
+        multi_resolution=not given.get("sin_res", True),
     )
 
 
-def official_name(name: str, stages: int) -> str:
-    """Our parameter's name in the official state dict (`stages` upsampling blocks, one head)."""
+def official_name(name: str, config: NeRVConfig) -> str:
+    """Our parameter's name in the official state dict."""
     # The official stem is a Sequential of linear layers and activations by turns.
     name = re.sub(r"^stem\.(\d+)\.", lambda match: f"stem.{2 * int(match[1])}.", name)
-    name = re.sub(r"^stages\.(\d+)\.", r"layers.\1.conv.conv.", name)
-    return re.sub(r"^head\.", f"head_layers.{stages - 1}.", name)
+    layer = "up_scale" if config.upsampling == "bilinear" else "conv"
+    name = re.sub(r"^stages\.(\d+)\.conv\.", rf"layers.\1.conv.{layer}.", name)
+    name = re.sub(r"^stages\.(\d+)\.norm\.", r"layers.\1.norm.", name)
+    # Without a head of its own a stage has an empty place in the official list.
+    skipped = 0 if config.multi_resolution else len(config.strides) - 1
+    return re.sub(r"^heads\.(\d+)\.", lambda match: f"head_layers.{int(match[1]) + skipped}.", name)
 
 
-def network_from_official(config: NeRVConfig, state_dict: Mapping[str, Any]) -> NeRV:
-    """A network with official weights (tensors or arrays); BenchError names what does not fit."""
-    network = NeRV(config)
-    copy_weights(network, state_dict, lambda name: official_name(name, len(config.strides)))
-    return network
+def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> OfficialNeRV:
+    """The network of official arguments with official weights (tensors or arrays).
+
+    Raises:
+        BenchError: an argument or a weight is missing, or a weight has another shape.
+    """
+    ours = config_from_official(config)
+    network = NeRV(ours)
+    copy_weights(network, state_dict, lambda name: official_name(name, ours))
+    return OfficialNeRV(network)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -74,6 +74,20 @@ class DecoderConfig:
         """Floats per output pixel in the largest stage's output: what bounds a decoder's memory."""
         strides = self.strides
         return max(width / math.prod(strides[i + 1 :]) ** 2 for i, width in enumerate(self.widths))
+
+
+#: Normalisations after a pixel shuffle by their official names; all published results have none.
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "none": nn.Identity,
+    "in": nn.InstanceNorm2d,
+    "bn": nn.BatchNorm2d,
+}
+
+
+def check_choice(name: str, value: str, known: Iterable[str]) -> None:
+    """Raises ValueError where a setting's value is none of the known ones."""
+    if value not in known:
+        raise ValueError(f"{name}: {value!r} is none of {', '.join(known)}")
 
 
 def rgb_head(raw: Tensor, kind: str) -> Tensor:

@@ -10,12 +10,12 @@ import torch
 
 from bench.inr.accounting import huffman_bits
 from bench.inr.fit import make_optimiser, train_step
-from bench.inr.recipe import Recipe
 from bench.inr.losses import losses
+from bench.inr.recipe import Recipe
 from ffnerv.flow import KeyFrames, aggregate, neighbour_slots
 from ffnerv.grid import TemporalGrids
 from ffnerv.model import FFNeRV
-from ffnerv.official import config_from_official, network_from_official, official_name
+from ffnerv.official import OfficialFFNeRV, network_from_official, official_name
 from ffnerv.qat import quantise, to_codes
 from ffnerv.video import FFNeRVVideo
 
@@ -35,12 +35,14 @@ def golden(golden_dir):
     return arrays, described
 
 
-def official(golden, bits: int | None) -> FFNeRV:
+def imported(golden, bits: int | None) -> OfficialFFNeRV:
     arrays, described = golden
     weights = {name[2:]: arrays[name] for name in arrays.files if name.startswith("w/")}
-    return network_from_official(
-        config_from_official(described["generator"] | {"agg_ind": described["agg_ind"]}, bits=bits), weights
-    )
+    return network_from_official(described | {"wbit": bits}, weights)
+
+
+def official(golden, bits: int | None) -> FFNeRV:
+    return imported(golden, bits).network
 
 
 def buffer_of(frames: np.ndarray) -> KeyFrames:
@@ -53,11 +55,9 @@ def buffer_of(frames: np.ndarray) -> KeyFrames:
 class TestAgainstOfficial:
     def test_forward(self, golden, bits, prefix):
         arrays, _ = golden
-        network = official(golden, bits)
-        heads = network(torch.from_numpy(arrays["t"]))
-        assert relative(network.grids(torch.from_numpy(arrays["t"])), arrays[prefix + "latent"]) < FORWARD
-        flow_head = torch.cat([heads.flows, heads.neighbour_logits], dim=1)
-        image_head = torch.cat([heads.independent, heads.blend_logits], dim=1)
+        network, times = imported(golden, bits), torch.from_numpy(arrays["t"])
+        assert relative(network.network.grids(times), arrays[prefix + "latent"]) < FORWARD
+        flow_head, image_head = network(times)
         assert relative(flow_head, arrays[prefix + "out0"]) < FORWARD
         assert relative(image_head, arrays[prefix + "out1"]) < FORWARD
 
@@ -66,8 +66,9 @@ class TestAgainstOfficial:
         slots = neighbour_slots(torch.tensor(described["batch"]), described["agg_ind"], described["N"])
         assert slots.tolist() == arrays["eval/neighbour_slots"].tolist()
         # The float and the QAT arrays were made from the same given buffer.
-        neighbours = buffer_of(arrays["key_frames_f16"]).read(slots)
-        mixed = aggregate(official(golden, bits)(torch.from_numpy(arrays["t"])), neighbours)
+        network, index = imported(golden, bits), torch.tensor(described["batch"])
+        outputs = network(torch.from_numpy(arrays["t"]))
+        mixed = network.aggregate(outputs, torch.from_numpy(arrays["key_frames_f16"]), index)
         for name in ("aggregated", "independent", "final"):
             assert relative(getattr(mixed, name), arrays[f"{prefix}eval/{name}"]) < FORWARD
         error = (mixed.final.detach() - torch.from_numpy(arrays["target"])).square().mean(dim=(1, 2, 3))
@@ -122,9 +123,8 @@ def test_training_trajectory(golden_dir):
     """An official run of 98 steps, frame by frame: losses, evaluations and the final weights."""
     run = np.load(golden_dir / "ffnerv_conv_traj.npz")
     described = json.loads((golden_dir / "ffnerv_conv.json").read_text())
-    config = config_from_official(described["generator"])
     weights = {name[3:]: run[name] for name in run.files if name.startswith("w0/")}
-    network = network_from_official(config, weights)
+    network = network_from_official(described["generator"], weights).network
     frames = torch.from_numpy(run["frames_u8"]).permute(0, 3, 1, 2)
     video = FFNeRVVideo(network, frames=len(frames), height=48, width=64)
     recipe = Recipe(epochs=14, learning_rate=4e-3)

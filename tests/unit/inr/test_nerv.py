@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.nerv.model import positional_encoding
+from baselines.nerv.model import NeRV, NeRVConfig, positional_encoding
 from baselines.nerv.official import config_from_official, network_from_official, official_name
 from bench.inr.losses import losses
 from bench.inr.pruning import Masks, prune_masks
 from bench.inr.quantise import AffineQuantiser
 from bench.inr.representation import FramewiseVideo
-
-STAGES = 4
 
 
 def relative(ours: torch.Tensor, theirs: np.ndarray) -> float:
@@ -32,7 +30,7 @@ def golden(golden_dir):
 def network(golden):
     arrays, described = golden
     weights = {name[2:]: arrays[name] for name in arrays.files if name.startswith("w/")}
-    return network_from_official(config_from_official(described["generator"], described["embed"]), weights)
+    return network_from_official(described, weights).network
 
 
 @pytest.mark.parametrize("frames", [132, 600])
@@ -51,7 +49,42 @@ def test_forward_loss_and_gradients(golden, network):
     assert loss.item() == pytest.approx(float(arrays["loss_total"]), abs=1e-6)
     loss.backward()
     for name, parameter in network.named_parameters():
-        assert relative(parameter.grad, arrays[f"grad/{official_name(name, STAGES)}"]) < 1e-5, name
+        assert relative(parameter.grad, arrays[f"grad/{official_name(name, network.config)}"]) < 1e-5, name
+
+
+#: Official arguments of 720p NeRV (README) and of the argparse defaults at 1080p.
+BUNNY = {"expansion": 1, "act": "swish", "reduction": 2, "stride_list": [5, 2, 2, 2, 2], "lower_width": 96}
+BUNNY |= {"stem_dim_num": "512_1", "sigmoid": False, "sin_res": True}
+UVG = {"expansion": 8, "act": "gelu", "reduction": 2, "stride_list": [5, 3, 2, 2, 2], "lower_width": 32}
+UVG |= {"stem_dim_num": "1024_1", "sigmoid": False, "fc_hw_dim": "9_16_128", "embed": "1.25_80"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (BUNNY | {"fc_hw_dim": "9_16_26", "embed": "1.25_40"}, 3_201_905),
+        (BUNNY | {"fc_hw_dim": "9_16_58", "embed": "1.25_40"}, 6_282_001),
+        (BUNNY | {"fc_hw_dim": "9_16_112", "embed": "1.25_80"}, 12_565_523),
+        (UVG | {"sin_res": True}, 97_241_539),
+        (UVG | {"sin_res": False}, 97_247_311),
+    ],
+)
+def test_published_sizes(arguments, count):
+    with torch.device("meta"):
+        network = NeRV(config_from_official(arguments))
+    assert sum(parameter.numel() for parameter in network.parameters()) == count
+
+
+@pytest.mark.parametrize("upsampling", ["conv", "deconv", "bilinear"])
+def test_every_upsampling_makes_every_resolution(upsampling):
+    config = NeRVConfig(
+        base=(3, 4), channels=8, strides=(2, 3), stem_width=8, lower_width=4, frequencies=4,
+        upsampling=upsampling, multi_resolution=True, norm="in",
+    )  # fmt: skip
+    network, time = NeRV(config), torch.tensor([0.0, 0.5])
+    images = network.pyramid(time)
+    assert [tuple(image.shape) for image in images] == [(2, 3, 6, 8), (2, 3, 18, 24)]
+    assert torch.equal(images[-1], network(time))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +98,7 @@ def test_post_training_quantisation_has_the_official_ranges(golden, network, bit
         low, step = quantiser.ranges(parameter)
         slices = quantiser._slices(parameter.detach())
         codes = ((slices - low) / (step + 1e-19)).round().view(parameter.shape)
-        official = official_name(name, STAGES)
+        official = official_name(name, network.config)
         assert np.array_equal(codes.numpy(), arrays[f"ptq/{key}/code/{official}"]), name
         values = (low + step * quantiser._slices(codes)).view(parameter.shape)
         assert np.abs(values.numpy() - arrays[f"ptq/{key}/deq/{official}"]).max() < 1e-6, name
@@ -79,7 +112,7 @@ def test_pruning_keeps_what_the_official_code_keeps(golden, network):
     kept = prune_masks(list(scores.values()), 1 - 0.4)
     names = {weight: name for name, weight in network.named_parameters()}
     for weight, mask in zip(scores, kept, strict=True):
-        official = official_name(names[weight], STAGES)
+        official = official_name(names[weight], network.config)
         assert np.array_equal(mask.numpy(), arrays[f"prune0.4/{official}_mask"]), official
     Masks(list(scores), kept).apply()
     assert relative(network(torch.from_numpy(arrays["t"])), arrays["prune0.4/out_last"]) < 2e-6
