@@ -38,6 +38,8 @@ class CodecConfig:
             used where a condition gives none of its own.
         threads: CPU threads of an encode, fixed because encoders change their output with it.
         test: laid over everything by the contract tests, so that a tiny clip takes seconds.
+        size: the settings that `bench size` changes to reach a rate, with their values: the width
+            first, {from, to, step}, then those whose first value is the proportion to keep.
         citation, license: of the method and its implementation; note: anything a reader must know.
     """
 
@@ -52,6 +54,7 @@ class CodecConfig:
     threads: int = 1
     note: str = ""
     test: dict[str, Any] = field(default_factory=dict)
+    size: dict[str, Any] = field(default_factory=dict)
     path: Path = field(default=Path(), compare=False)
 
 
@@ -193,7 +196,7 @@ def _validate(config: CodecConfig) -> None:
     for key, kind in (("family", str), ("label", str), ("citation", str), ("license", str), ("note", str)):
         if not isinstance(getattr(config, key), kind):
             raise BenchError(path, f"{key}: {getattr(config, key)!r} is no text", "write text")
-    for key in ("settings", "points", "test"):
+    for key in ("settings", "points", "test", "size"):
         if not isinstance(getattr(config, key), dict):
             raise BenchError(path, f"{key}: is not a table of names and values", "write `name: value` lines")
     if config.kind not in get_args(Kind):

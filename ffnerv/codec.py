@@ -20,6 +20,7 @@ class FFNeRVCodec(INRCodec):
     network_defaults: Mapping[str, Any] = {
         "channels": ...,
         "grid_lengths": [33, 66],
+        "hidden": 0,
         "strides": [5, 2, 2],
         "expansion": 1.0,
         "reduction": 2,

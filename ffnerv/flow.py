@@ -86,6 +86,8 @@ def aggregate(heads: Heads, neighbours: Tensor, *, exact: bool = False) -> Aggre
         heads: of the frames (B).
         neighbours: (B, A, 3, H, W) float32, the neighbours' independent frames (no gradient).
     """
+    assert heads.flows is not None
+    assert heads.neighbour_logits is not None
     flows = upsample_flows(heads.flows)
     warped = warp(neighbours.flatten(0, 1), flows, exact=exact).view_as(neighbours)
     # The logits are upsampled by nearest neighbour, so the softmax can be taken before.

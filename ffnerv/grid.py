@@ -1,4 +1,4 @@
-"""Multi-resolution temporal grids: the only input of the network (FFNeRV section 3.2)."""
+"""What the decoder starts from: multi-resolution temporal grids (FFNeRV section 3.2), or an MLP."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.inr.layers import Activation, positional_encoding
 from ffnerv.qat import quantise
 
 
@@ -66,3 +68,40 @@ class TemporalGrids(nn.Module):
             + (position - lower).view(column) * after
             - (upper - lower - 1).view(column) * before
         )
+
+
+class PositionalLatent(nn.Module):
+    """NeRV's input instead of grids, for comparison: positional encoding and one hidden layer.
+
+    Args:
+        hidden: width of the hidden layer; frequencies: L of the encoding, whose base is 1.25.
+        channels, height, width: of the latent, as in `TemporalGrids`.
+    """
+
+    BASE = 1.25
+
+    def __init__(
+        self,
+        *,
+        hidden: int,
+        frequencies: int,
+        channels: int,
+        height: int,
+        width: int,
+        activation: Activation,
+        bits: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.shape, self.frequencies = (channels, height, width), frequencies
+        self.activation, self.bits = activation, bits
+        self.layers = nn.ModuleList(
+            [nn.Linear(2 * frequencies, hidden), nn.Linear(hidden, channels * height * width)]
+        )
+
+    def forward(self, time: Tensor) -> Tensor:
+        """Latent of shape (B, C, h, w) at times (B,), float32 in [0, 1)."""
+        x = positional_encoding(time, self.BASE, self.frequencies)
+        for layer in self.layers:
+            weight, bias = (quantise(parameter, self.bits) for parameter in (layer.weight, layer.bias))
+            x = self.activation(F.linear(x, weight, bias))
+        return x.unflatten(1, self.shape).contiguous(memory_format=torch.channels_last)

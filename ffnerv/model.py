@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bench.inr.layers import NORMS, DecoderConfig, check_choice, rgb_head
+from bench.inr.layers import ACTIVATIONS, NORMS, DecoderConfig, check_choice, rgb_head
 from ffnerv.blocks import QuantHead, UpsampleBlock
-from ffnerv.grid import TemporalGrids
+from ffnerv.grid import PositionalLatent, TemporalGrids
 
 #: The flow map is this much smaller than the frame: the last two strides must make it.
 FLOW_SCALE = 4
 BLOCKS = ("conv", "compact")
+#: L of the positional encoding that may stand in for the grids: the published NeRV's.
+FREQUENCIES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,8 @@ class FFNeRVConfig(DecoderConfig):
 
     Attributes:
         grid_lengths: temporal resolution of each grid; together they have `channels` channels.
-        offsets: relative positions of the aggregated neighbours.
+            None of them and `hidden` above 0: positional encoding and one hidden layer of that width.
+        offsets: relative positions of the aggregated neighbours; none: the independent frame is all.
         block: `conv` or `compact` (grouped 3x3 + pointwise, for compression).
         norm: after a stage's pixel shuffle, `none` (published), `in` or `bn`.
         bits: bit width of quantisation-aware training; None trains floats.
@@ -35,6 +38,7 @@ class FFNeRVConfig(DecoderConfig):
     """
 
     grid_lengths: tuple[int, ...]
+    hidden: int = 0
     offsets: tuple[int, ...] = (-2, -1, 1, 2)
     block: str = "conv"
     norm: str = "none"
@@ -46,7 +50,9 @@ class FFNeRVConfig(DecoderConfig):
     def __post_init__(self) -> None:
         if len(self.strides) < 3 or self.strides[-1] * self.strides[-2] != FLOW_SCALE:
             raise ValueError("strides: three stages or more, the last two with product 4")
-        if not self.grid_lengths or self.channels % len(self.grid_lengths):
+        if bool(self.grid_lengths) == bool(self.hidden):
+            raise ValueError("grid_lengths: give them, or none and `hidden`")
+        if self.grid_lengths and self.channels % len(self.grid_lengths):
             raise ValueError(f"channels: must be a multiple of {len(self.grid_lengths)}, the number of grids")
         check_choice("block", self.block, BLOCKS)
         check_choice("norm", self.norm, NORMS)
@@ -59,16 +65,28 @@ class Heads:
     """What the network says of B frames; `ffnerv.flow` makes the final frames of it.
 
     Attributes:
-        flows: (B, 2A, h, w), x and y of each neighbour's displacement in flow-map pixels.
-        neighbour_logits: (B, A, h, w), where h = H/4 and w = W/4.
         independent: (B, 3, H, W), RGB in [0, 1].
         blend_logits: (B, 2, H, W), of the independent and of the aggregated frame.
+        flows: (B, 2A, h, w), x and y of each neighbour's displacement in flow-map pixels; None
+            (and no logits) where no neighbours are aggregated.
+        neighbour_logits: (B, A, h, w), where h = H/4 and w = W/4.
     """
 
-    flows: Tensor
-    neighbour_logits: Tensor
     independent: Tensor
     blend_logits: Tensor
+    flows: Tensor | None
+    neighbour_logits: Tensor | None
+
+
+def _make_latent(config: FFNeRVConfig) -> nn.Module:
+    height, width = config.base
+    shape = {"channels": config.channels, "height": height, "width": width}
+    if config.grid_lengths:
+        return TemporalGrids(config.grid_lengths, **shape, bits=config.bits, spread=config.spread_grids)
+    activation = ACTIVATIONS[config.activation]
+    return PositionalLatent(
+        hidden=config.hidden, frequencies=FREQUENCIES, **shape, activation=activation, bits=config.bits
+    )
 
 
 class FFNeRV(nn.Module):
@@ -78,14 +96,7 @@ class FFNeRV(nn.Module):
         super().__init__()
         self.config = config
         widths, bits = config.widths, config.bits
-        self.grids = TemporalGrids(
-            config.grid_lengths,
-            channels=config.channels,
-            height=config.base[0],
-            width=config.base[1],
-            bits=bits,
-            spread=config.spread_grids,
-        )
+        self.grids = _make_latent(config)
         self.stages = nn.ModuleList(
             UpsampleBlock(
                 before,
@@ -98,19 +109,20 @@ class FFNeRV(nn.Module):
             )
             for before, after, stride in config.stages
         )
-        self.flow_head = QuantHead(widths[-3], 3 * len(config.offsets), bits=bits)
-        self.image_head = QuantHead(widths[-1], 5, bits=bits)
+        neighbours = len(config.offsets)
+        self.flow_head = QuantHead(widths[-3], 3 * neighbours, bits=bits) if neighbours else None
+        self.image_head = QuantHead(widths[-1], 5 if neighbours else 3, bits=bits)
 
     def forward(self, time: Tensor) -> Heads:
         """Heads at times (B,), float32 in [0, 1)."""
         x = self.grids(time)
-        neighbours = 2 * len(self.config.offsets)
+        flows = logits = None
         for index, stage in enumerate(self.stages):
             x = stage(x)
-            if index == len(self.stages) - 3:
-                flows, logits = self.flow_head(x, split=neighbours)
+            if index == len(self.stages) - 3 and self.flow_head is not None:
+                flows, logits = self.flow_head(x, split=2 * len(self.config.offsets))
         image, blend = self.image_head(x, split=3)
-        return Heads(flows, logits, rgb_head(image, self.config.head), blend)
+        return Heads(rgb_head(image, self.config.head), blend, flows, logits)
 
     def independent(self, time: Tensor) -> Tensor:
         """The independent frames (B, 3, H, W) alone: what fills the key-frame buffer."""

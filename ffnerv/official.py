@@ -24,6 +24,8 @@ class OfficialFFNeRV(nn.Module):
     def forward(self, time: Tensor) -> list[Tensor]:
         """[flows x, y of each neighbour, then its logits (B, 3A, h, w); RGB, blend logits (B, 5, H, W)]."""
         heads = self.network(time)
+        assert heads.flows is not None
+        assert heads.neighbour_logits is not None
         flow_head = torch.cat([heads.flows, heads.neighbour_logits], dim=1)
         return [flow_head, torch.cat([heads.independent, heads.blend_logits], dim=1)]
 
@@ -35,7 +37,7 @@ class OfficialFFNeRV(nn.Module):
         """
         flow_head, image_head = outputs
         flows = 2 * len(self.network.config.offsets)
-        heads = Heads(flow_head[:, :flows], flow_head[:, flows:], image_head[:, :3], image_head[:, 3:])
+        heads = Heads(image_head[:, :3], image_head[:, 3:], flow_head[:, :flows], flow_head[:, flows:])
         slots = neighbour_slots(index, self.network.config.offsets, len(key_frames) - 1)
         neighbours = key_frames[slots.flatten()].float().unflatten(0, slots.shape)
         return aggregate(heads, neighbours)

@@ -50,6 +50,9 @@ class FFNeRVVideo(Representation):
     def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
         """Forward, store the independent frames, read the neighbours, score all three images."""
         heads = self.network(self.times(index))
+        if not self.network.config.offsets:  # nothing to aggregate: the independent frame is final
+            frames = self.visible(heads.independent)
+            return losses(loss, [frames], target)[0], frames.detach()
         self.buffer.write(index, heads.independent)
         mixed = self.aggregate(heads, self.buffer.read(self.slots(index)))
         images = [self.visible(x) for x in (mixed.aggregated, mixed.independent, mixed.final)]
@@ -64,18 +67,25 @@ class FFNeRVVideo(Representation):
     @torch.no_grad()
     def refresh(self) -> None:
         """Fill every slot from the current weights."""
+        if not self.network.config.offsets:
+            return
         for index in torch.arange(self.frames, device=self.device).split(1):
             self.buffer.write(index, self.network.independent(self.times(index)))
 
     def cached_state(self) -> dict[str, Tensor]:
-        return {"key_frames": self.buffer.data}
+        return {"key_frames": self.buffer.data} if self.network.config.offsets else {}
 
     def load_cached_state(self, state: dict[str, Tensor]) -> None:
         self.buffer.data.copy_(state["key_frames"])
 
+    @torch.no_grad()
     def render(self, first: int, stop: int) -> Iterator[Tensor]:
-        for mixed in self.mixes(first, stop):
-            yield self.visible(mixed.final)[0]
+        if self.network.config.offsets:
+            for mixed in self.mixes(first, stop):
+                yield self.visible(mixed.final)[0]
+        else:
+            for index in torch.arange(first, stop, device=self.device).split(1):
+                yield self.visible(self.network.independent(self.times(index)))[0]
 
     @torch.no_grad()
     def mixes(self, first: int, stop: int) -> Iterator[Aggregation]:
@@ -97,3 +107,19 @@ class FFNeRVVideo(Representation):
             yield self.aggregate(held[i][0], neighbours)
             for j in [j for j in held if j < i + 1 + reach]:
                 del held[j]
+
+    @torch.no_grad()
+    def parts(self, index: int) -> dict[str, Tensor]:
+        """Independent, aggregated and final frame, the blend, and each neighbour's flow and weight."""
+        if not self.network.config.offsets:
+            return {}
+        mixed = next(self.mixes(index, index + 1))
+        images = {"independent": mixed.independent, "aggregated": mixed.aggregated, "final": mixed.final}
+        parts = {f"{name} frame": self.visible(image)[0] for name, image in images.items()}
+        parts["share of the aggregated frame"] = self.visible(mixed.blend)[0, 0]
+        scale = self.network.config.size[0] // mixed.neighbour_weights.shape[-2]
+        weights = mixed.neighbour_weights.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
+        for at, offset in enumerate(self.network.config.offsets):
+            parts[f"flow to frame {index + offset}"] = self.visible(mixed.flows)[0, at]
+            parts[f"weight of frame {index + offset}"] = self.visible(weights)[0, at]
+        return parts

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.inr.layers import ACTIVATIONS, NORMS, DecoderConfig, check_choice, rgb_head
+from bench.inr.layers import (
+    ACTIVATIONS,
+    NORMS,
+    DecoderConfig,
+    check_choice,
+    positional_encoding,
+    rgb_head,
+)
 
 UPSAMPLINGS = ("conv", "deconv", "bilinear")
 
@@ -39,15 +45,6 @@ class NeRVConfig(DecoderConfig):
     def __post_init__(self) -> None:
         check_choice("upsampling", self.upsampling, UPSAMPLINGS)
         check_choice("norm", self.norm, NORMS)
-
-
-def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
-    """[sin p_0, cos p_0, sin p_1, ...] with p_k = t * base^k * pi, (B,) to (B, 2 * count).
-
-    base^k is taken in double and rounded when multiplied, as the official code does.
-    """
-    phases = torch.stack([time * base**k * math.pi for k in range(count)], dim=1)
-    return torch.stack([phases.sin(), phases.cos()], dim=2).flatten(1)
 
 
 class UpsampleBlock(nn.Module):

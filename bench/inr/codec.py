@@ -12,7 +12,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.clock import StageClock
 from bench.codec import Codec, Encoded, EncodeJob
@@ -45,6 +45,14 @@ RECIPE_DEFAULTS: dict[str, Any] = {
     "prune": None,
     "quantiser": {"name": "affine", "bits": 8},
 }
+
+
+class Resolved(NamedTuple):
+    """The settings of a fit as objects: the network's configuration, the recipe, the quantiser."""
+
+    config: Any
+    recipe: Recipe
+    quantiser: Quantiser | None
 
 
 class INRCodec(Codec):
@@ -95,6 +103,24 @@ class INRCodec(Codec):
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         return self.config_type()(base=padded_base(clip.height, clip.width, values["strides"]), **values)
 
+    def start(
+        self, clip: ClipInfo, settings: Mapping[str, Any], *, seed: int = 0, device: str = "cpu"
+    ) -> Representation:
+        """A network as a fit begins with it, on its device.
+
+        Raises:
+            BenchError: the settings make no network for this clip.
+        """
+        import torch
+
+        from bench.inr import runtime
+
+        torch.manual_seed(seed)
+        config = self.resolve(clip, settings).config
+        representation = self.represent(config, frames=clip.frames, height=clip.height, width=clip.width)
+        runtime.place(representation.network, device)
+        return representation
+
     def encode(self, clip: Clip, job: EncodeJob) -> Encoded:
         """Fit the network to the clip, quantise, entropy-code."""
         import torch
@@ -105,12 +131,8 @@ class INRCodec(Codec):
         from bench.inr.payload import Payload, coded_weights, config_values
 
         runtime.prepare(threads=job.threads, device=job.device)
-        torch.manual_seed(job.seed)
-        config, recipe, quantiser = self._resolve(clip.info, job.settings)
-        representation = self.represent(
-            config, frames=clip.info.frames, height=clip.info.height, width=clip.info.width
-        )
-        runtime.place(representation.network, job.device)
+        config, recipe, quantiser = self.resolve(clip.info, job.settings)
+        representation = self.start(clip.info, job.settings, seed=job.seed, device=job.device)
         with job.clock("colour"):
             frames = torch.from_numpy(clip.rgb_array()).permute(0, 3, 1, 2).contiguous().to(job.device)
         fit = Fit(
@@ -136,8 +158,12 @@ class INRCodec(Codec):
         }
         return Encoded(payload=[payload.to_bytes()], pixel_format="rgb24", details=details)
 
-    def _resolve(self, clip: ClipInfo, settings: Mapping[str, Any]) -> tuple[Any, Recipe, Quantiser | None]:
-        """Raises BenchError where the settings make no network, recipe or quantiser."""
+    def resolve(self, clip: ClipInfo, settings: Mapping[str, Any]) -> Resolved:
+        """What complete settings make for a clip.
+
+        Raises:
+            BenchError: they make no network, recipe or quantiser.
+        """
         from bench.inr.recipe import Pruning, Recipe
 
         recipe = {key: settings[key] for key in RECIPE_DEFAULTS if key != "quantiser"}
@@ -145,7 +171,7 @@ class INRCodec(Codec):
         try:
             config = self.configure(clip, settings)
             recipe["prune"] = Pruning(**recipe["prune"]) if recipe["prune"] else None
-            return config, Recipe(**recipe), self.quantiser(settings["quantiser"])
+            return Resolved(config, Recipe(**recipe), self.quantiser(settings["quantiser"]))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BenchError("settings", str(error), "change the codec's settings or the point's") from error
 

@@ -90,6 +90,15 @@ def check_choice(name: str, value: str, known: Iterable[str]) -> None:
         raise ValueError(f"{name}: {value!r} is none of {', '.join(known)}")
 
 
+def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
+    """[sin p_0, cos p_0, sin p_1, ...] with p_k = t * base^k * pi, (B,) to (B, 2 * count).
+
+    base^k is taken in double and rounded when multiplied, as the official codes of NeRV and E-NeRV do.
+    """
+    phases = torch.stack([time * base**k * math.pi for k in range(count)], dim=1)
+    return torch.stack([phases.sin(), phases.cos()], dim=2).flatten(1)
+
+
 def rgb_head(raw: Tensor, kind: str) -> Tensor:
     """Map an unbounded (B, 3, H, W) to RGB in [0, 1]: `tanh` (the papers' default) or `sigmoid`."""
     return torch.sigmoid(raw) if kind == "sigmoid" else (torch.tanh(raw) + 1) / 2

@@ -66,6 +66,13 @@ class Representation(ABC):
         """Prunable weight -> the score of each entry: the smallest go first (magnitude)."""
         return {weight: weight.detach().abs() for weight in self.prunable()}
 
+    def parts(self, index: int) -> dict[str, Tensor]:
+        """What frame `index` is made of, by name, for people to look at; nothing for most networks.
+
+        Images (3, H, W) and maps (H, W) in [0, 1], flows (2, H, W) in pixels, x then y.
+        """
+        return {}
+
     def refresh(self) -> None:
         """Recompute what is cached from the current weights; nothing to do for most networks."""
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.nerv.model import NeRV, NeRVConfig, positional_encoding
+from baselines.nerv.model import NeRV, NeRVConfig
 from baselines.nerv.official import config_from_official, network_from_official, official_name
+from bench.inr.layers import positional_encoding
 from bench.inr.losses import losses
 from bench.inr.pruning import Masks, prune_masks
 from bench.inr.quantise import AffineQuantiser

@@ -1,0 +1,99 @@
+"""``bench inspect``: where a stream's bits go, and pictures of what its frames are made of."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.cli import process
+from bench.cli.decode import codec_of
+from bench.container import Header, Stream, read_stream
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.inr.anatomy import TensorSize
+    from bench.inr.codec import INRCodec
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser("inspect", help="show where a fitted network's bits go, and its parts")
+    parser.add_argument("stream", type=Path)
+    parser.add_argument("--pictures", nargs="+", type=Path, metavar="FILE", help=".pdf, .png or .svg files")
+    parser.add_argument("--frames", nargs="+", type=int, metavar="N", help="to draw (default: three)")
+    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    stream = read_stream(args.stream)
+    codec = codec_of(stream)
+    if not hasattr(codec, "restore"):
+        family = stream.header.family
+        raise BenchError(args.stream, f"is of the family {family}, no fitted network", "use bench describe")
+    sys.stdout.writelines(f"{line}\n" for line in report(codec, stream))
+    if args.pictures:
+        draw(codec, stream, args.frames, args.pictures, device=process.resolve_device(args.device, codec))
+    return 0
+
+
+def report(codec: INRCodec, stream: Stream) -> Iterator[str]:
+    """The header, the settings, then bits by stage and by tensor, as lines."""
+    from bench.inr.anatomy import by_stage, tensor_sizes
+
+    told, header = codec.describe(stream), stream.header
+    size = f"{header.width}x{header.height}, {header.frames} frames, {float(header.fps):g} per second"
+    yield f"{stream.path}: {header.family}, {size}"
+    yield f"{stream.bytes} bytes, {8 * stream.bytes / _pixels(header):.4f} bpp"
+    parts = {"header": stream.bytes - len(stream.payload), "quantiser ranges": told["side_bytes"]}
+    parts |= {"weights": told["weight_bytes"]}
+    parts["configuration"] = stream.bytes - sum(parts.values())
+    yield "bytes: " + ", ".join(f"{name} {count}" for name, count in parts.items())
+    yield "network: " + ", ".join(f"{key} {value}" for key, value in told["network"].items())
+    yield "quantiser: " + ", ".join(f"{key} {value}" for key, value in told["quantiser"].items())
+    sizes = tensor_sizes(codec, stream)
+    total = sum(size.bits for size in sizes)
+    for title, rows in (("by stage", list(by_stage(sizes))), ("by tensor", sizes)):
+        yield ""
+        yield from _table(title, rows, total)
+
+
+def draw(
+    codec: INRCodec, stream: Stream, frames: Sequence[int] | None, outs: Sequence[Path], *, device: str
+) -> None:
+    """Draw the parts of frames (default: first, middle, last).
+
+    Raises:
+        BenchError: a frame that is not in the clip, or a network without parts to show.
+    """
+    from bench.figures.parts import draw_parts
+    from bench.inr import runtime
+
+    count = stream.header.frames
+    chosen = list(dict.fromkeys(frames or (0, count // 2, count - 1)))
+    for frame in chosen:
+        if not 0 <= frame < count:
+            raise BenchError(f"--frames {frame}", f"is no frame of {stream.path}", f"give 0 to {count - 1}")
+    runtime.prepare(threads=1, device=device)
+    representation = codec.restore(stream)
+    runtime.place(representation.network, device)
+    parts = {
+        frame: {name: part.cpu().numpy() for name, part in representation.parts(frame).items()}
+        for frame in chosen
+    }
+    title = f"{stream.header.family}, {8 * stream.bytes / _pixels(stream.header):.3f} bpp"
+    draw_parts(parts, title=title, outs=outs)
+
+
+def _pixels(header: Header) -> int:
+    return header.frames * header.width * header.height
+
+
+def _table(title: str, rows: Iterable[TensorSize], total: int) -> Iterator[str]:
+    yield f"{title:<32}{'shape':>22}{'weights':>10}{'bits':>10}{'each':>7}{'share':>8}"
+    for row in rows:
+        shape = "x".join(map(str, row.shape))
+        each, share = row.bits / row.weights, 100 * row.bits / total
+        yield f"{row.name:<32}{shape:>22}{row.weights:>10}{row.bits:>10}{each:>7.2f}{share:>6.1f} %"

@@ -1,0 +1,133 @@
+"""``bench size``: the widths that bring a fitted network to target rates, as the points of a condition."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import registry
+from bench.cli import process
+from bench.cli.encode import EncodePlan, encode
+from bench.clip import Clip
+from bench.condition import load_condition
+from bench.errors import BenchError
+from bench.files import atomic_file
+from bench.registry import CodecConfig, resolve_settings, unknown
+
+if TYPE_CHECKING:
+    from bench.inr.codec import INRCodec
+    from bench.inr.size import Sized
+
+#: What is assumed of a weight's coded size before a fit has measured it.
+_GUESS_BITS = 6.0
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser("size", help="find the widths of a fitted network for target rates")
+    parser.add_argument(
+        "--codec", required=True, metavar="ID", help="a fitted codec id with a `size` section"
+    )
+    parser.add_argument("--condition", required=True, help="whose budget and settings the fit has")
+    parser.add_argument("--clip", required=True, type=Path, help="clip.json of the clip to calibrate on")
+    parser.add_argument("--targets", required=True, nargs="+", type=float, metavar="BPP")
+    parser.add_argument(
+        "--bits-per-weight", type=float, help="of earlier fits; left out: one fit measures it"
+    )
+    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--out", type=Path, help="YAML file of points (default: standard output)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    import yaml
+
+    if min(args.targets) <= 0:
+        raise BenchError(f"--targets {min(args.targets)}", "is no rate", "give bits a pixel above 0")
+    config, clip = registry.codec_config(args.codec), Clip.load(args.clip)
+    settings = _settings(config, args.condition)
+    ladder = _Ladder(config, clip, settings)
+    tell = process.progress(f"size {config.id}")
+    process.die_with_parent()
+    bits = args.bits_per_weight
+    if bits is None:
+        middle = ladder.pick(sorted(args.targets)[len(args.targets) // 2], _GUESS_BITS)
+        bits = _measured_bits(config, {**settings, **middle.settings}, clip, middle.weights, args.device)
+        tell(f"{bits:.3f} bits a weight at {middle.weights} weights")
+    points = {}
+    for target in args.targets:
+        sized = ladder.pick(target, bits)
+        points[f"bpp{target:.2f}"] = dict(sized.settings)
+        expected = sized.weights * bits / clip.info.pixels
+        tell(f"{target} bpp: {sized.weights} weights, {expected:.4f} bpp expected, {dict(sized.settings)}")
+    text = yaml.safe_dump({"points": points}, sort_keys=False, default_flow_style=None)
+    if args.out is None:
+        sys.stdout.write(text)
+    else:
+        with atomic_file(args.out) as file:
+            file.write(text.encode())
+    return 0
+
+
+class _Ladder:
+    """All sizes that a codec's `size` section makes of a clip."""
+
+    def __init__(self, config: CodecConfig, clip: Clip, settings: Mapping[str, Any]) -> None:
+        from bench.inr.size import candidates
+
+        codec: INRCodec = registry.load_family(config.family)  # type: ignore[assignment]
+        self.knobs = {name: _values(config, name, values) for name, values in config.size.items()}
+        if config.kind != "fitted" or not self.knobs:
+            raise BenchError(config.path, "has no section `size`", "say there which settings may change")
+        if strange := set(self.knobs) - set(settings):
+            raise unknown(f"setting of {config.id}", min(strange), settings, where=f"{config.path}: size")
+        self.clip, self.where = clip, str(config.path)
+        self.sizes = list(candidates(codec, clip.info, settings, self.knobs))
+
+    def pick(self, rate_bpp: float, bits_per_weight: float) -> Sized:
+        from bench.inr.size import closest
+
+        weights = rate_bpp * self.clip.info.pixels / bits_per_weight
+        return closest(self.sizes, self.knobs, weights, where=self.where)
+
+
+def _values(config: CodecConfig, name: str, values: Any) -> Sequence[Any]:
+    """The values of one knob: a list as it is, {from, to, step} spelt out."""
+    if isinstance(values, dict) and set(values) == {"from", "to", "step"}:
+        return range(values["from"], values["to"] + 1, values["step"])
+    if isinstance(values, list) and values:
+        return values
+    raise BenchError(config.path, f"size: {name}: is no range", "write {from, to, step} or a list")
+
+
+def _settings(config: CodecConfig, name: str) -> dict[str, Any]:
+    """The codec's settings in a condition; what `size` will change may be missing there."""
+    condition = load_condition(name)
+    first = {
+        knob: values["from"] if isinstance(values, dict) else values[0]
+        for knob, values in config.size.items()
+    }
+    own = condition.codecs[config.id].settings if config.id in condition.codecs else {}
+    return resolve_settings(config, {**condition.budget, **own}, first)
+
+
+def _measured_bits(
+    config: CodecConfig, settings: Mapping[str, Any], clip: Clip, weights: int, device: str
+) -> float:
+    """Bits of a weight in the stream of one fit; the stream's few hundred other bytes count as theirs."""
+    with tempfile.TemporaryDirectory(prefix="bench-size-") as folder:
+        out = Path(folder) / "stream.bin"
+        plan = EncodePlan(
+            config=config,
+            point="size",
+            settings=settings,
+            clip=clip,
+            out=out,
+            threads=config.threads,
+            device=device,
+        )
+        encode(plan)
+        return 8 * out.stat().st_size / weights

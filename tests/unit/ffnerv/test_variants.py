@@ -1,0 +1,82 @@
+"""Parts of FFNeRV left out or replaced, as its ablations need them."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from bench.inr.fit import make_optimiser, train_step
+from bench.inr.recipe import Recipe
+from ffnerv.grid import PositionalLatent
+from ffnerv.model import FFNeRV, FFNeRVConfig
+from ffnerv.video import FFNeRVVideo
+
+SMALL = {"base": (2, 2), "channels": 8, "strides": (2, 2, 2), "lower_width": 4}
+
+
+def video(**changed) -> FFNeRVVideo:
+    torch.manual_seed(0)
+    config = FFNeRVConfig(**{**SMALL, "grid_lengths": (2, 4), **changed})
+    return FFNeRVVideo(FFNeRV(config), frames=6, height=12, width=16)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"offsets": ()},
+        {"grid_lengths": (), "hidden": 12},
+        {"grid_lengths": (4,)},
+        {"offsets": (-1, 1), "spread_grids": True, "clamp_neighbours": True, "exact_warp": True},
+        {"offsets": (-3, -2, -1, 1, 2, 3), "block": "compact", "bits": None, "lower_width": 8},
+    ],
+)
+def test_every_variant_trains_all_its_weights_and_renders(changed):
+    made = video(**changed)
+    made.refresh()
+    before = {name: weight.clone() for name, weight in made.network.named_parameters()}
+    optimiser = make_optimiser(made.network.parameters(), Recipe(epochs=1, learning_rate=0.1))
+    target = torch.rand(6, 3, 12, 16, generator=torch.Generator().manual_seed(1))
+    for _ in range(2):  # a step that meets a neighbour which is black tells its flow nothing
+        for index in torch.arange(6).split(1):
+            train_step(made, optimiser, index, target[index], learning_rate=0.1, loss="Fusion6")
+    unchanged = [
+        name for name, weight in made.network.named_parameters() if torch.equal(weight, before[name])
+    ]
+    assert not unchanged
+    frames = list(made.render(0, 6))
+    assert torch.equal(torch.stack(frames[2:4]), torch.stack(list(made.render(2, 4))))
+    assert [frame.shape for frame in frames] == [(3, 12, 16)] * 6
+
+
+def test_without_neighbours_there_is_no_flow_head():
+    network = video(offsets=()).network
+    assert not [name for name, _ in network.named_parameters() if name.startswith("flow_head")]
+    assert network.image_head.out_channels == 3
+    assert video(offsets=()).parts(0) == {}
+
+
+def test_a_positional_latent_is_quantised_too():
+    latent = video(grid_lengths=(), hidden=12).network.grids
+    assert isinstance(latent, PositionalLatent)
+    with torch.no_grad():
+        for layer in latent.layers:
+            layer.weight.fill_(0.5 / 127)  # below the first level
+            layer.bias.zero_()
+    assert torch.equal(latent(torch.tensor([0.3])), torch.zeros(1, 8, 2, 2))
+
+
+def test_spread_grids_give_every_frame_a_latent_of_its_own():
+    times = torch.arange(12) / 12
+    held, spread = (video(spread_grids=spread).network.grids(times) for spread in (False, True))
+    assert torch.equal(held[-1], held[-2])
+    assert all(not torch.equal(a, b) for a, b in itertools.pairwise(spread))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"), [({"hidden": 4}, "give them, or none"), ({"norm": "x"}, "norm")]
+)
+def test_configurations_that_contradict_themselves(changed, said):
+    with pytest.raises(ValueError, match=said):
+        video(**changed)

@@ -1,0 +1,124 @@
+"""The commands that look at networks rather than fit them for a result: size, speed, inspect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from bench.cli import main
+from bench.clip import Clip
+from bench.container import read_stream
+from bench.figures.flow import colour_wheel, flow_colours
+
+CONDITION = """
+title: tools
+clips: {tiny: {sequence: discs-tiny}}
+budget: {epochs: 2}
+codecs:
+  ffnerv-matched:
+    settings: {grid_lengths: [3, 5], strides: [2, 2, 2], lower_width: 4}
+    points:
+      low: {channels: 8}
+"""
+
+
+@pytest.fixture
+def condition(tmp_path: Path) -> Path:
+    path = tmp_path / "tools.yaml"
+    path.write_text(CONDITION)
+    return path
+
+
+def clip_json(clip: Clip) -> str:
+    return str(clip.path.with_name("clip.json"))
+
+
+@pytest.fixture
+def stream(tiny_clip: Clip, condition: Path, tmp_path: Path) -> Path:
+    out = tmp_path / "stream.bin"
+    arguments = ["encode", "--codec", "ffnerv-matched", "--point", "low", "--condition", str(condition)]
+    assert main([*arguments, "--clip", clip_json(tiny_clip), "--device", "cpu", "--out", str(out)]) == 0
+    return out
+
+
+def size(clip: Clip, condition: Path, *more: str) -> int:
+    arguments = ["size", "--codec", "ffnerv-matched", "--condition", str(condition), "--device", "cpu"]
+    return main([*arguments, "--clip", clip_json(clip), *more])
+
+
+def test_sizes_reach_their_targets(tiny_clip: Clip, condition: Path, tmp_path: Path, capsys) -> None:
+    """The rate of a stream that was really fitted at what `size` wrote, one fit having measured the bits."""
+    out = tmp_path / "points.yaml"
+    assert size(tiny_clip, condition, "--targets", "2", "1.5", "--out", str(out)) == 0
+    points = yaml.safe_load(out.read_text())["points"]
+    assert list(points) == ["bpp2.00", "bpp1.50"]
+    text = yaml.safe_load(CONDITION)
+    text["codecs"]["ffnerv-matched"]["points"] = points
+    condition.write_text(yaml.safe_dump(text))
+    for name in points:
+        stream = tmp_path / f"{name}.bin"
+        arguments = ["encode", "--codec", "ffnerv-matched", "--point", name, "--condition", str(condition)]
+        main([*arguments, "--clip", clip_json(tiny_clip), "--device", "cpu", "--out", str(stream)])
+        rate_bpp = 8 * stream.stat().st_size / tiny_clip.info.pixels
+        assert rate_bpp == pytest.approx(float(name.removeprefix("bpp")), rel=0.1)
+
+
+def test_a_rate_out_of_reach_is_one_line(tiny_clip: Clip, condition: Path, capsys) -> None:
+    assert size(tiny_clip, condition, "--targets", "500", "--bits-per-weight", "6") == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "ffnerv-matched.yaml: no width makes about" in told
+    assert "widen the ranges" in told
+
+
+def test_speed_prints_a_row_a_network_and_size(condition: Path, capsys) -> None:
+    arguments = ["speed", "--condition", str(condition), "--sizes", "64x48", "32x24", "--steps", "2"]
+    assert main([*arguments, "--device", "cpu"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[0] == "network"
+    assert [row.split()[:3] for row in rows] == [
+        ["ffnerv-matched", "low", "64x48"],
+        ["ffnerv-matched", "low", "32x24"],
+    ]
+    for row in rows:
+        *stages, step = (float(cell) for cell in row.split()[4:9])
+        assert min(stages) > 0
+        assert step == pytest.approx(sum(stages), abs=0.3)
+    assert main(["speed", "--sizes", "64", "--condition", str(condition)]) == 2
+
+
+def test_inspect_accounts_for_the_bits(stream: Path, tmp_path: Path, capsys) -> None:
+    capsys.readouterr()
+    picture = tmp_path / "parts.png"
+    assert main(["inspect", str(stream), "--frames", "0", "8", "--pictures", str(picture)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    by_tensor = told[next(i for i, line in enumerate(told) if line.startswith("by tensor")) + 1 :]
+    bits = sum(int(line.split()[3]) for line in by_tensor)
+    payload = 8 * len(read_stream(stream).payload)
+    assert abs(bits - payload) < 0.1 * payload
+    stages = told[next(i for i, line in enumerate(told) if line.startswith("by stage")) + 1 :]
+    assert [line.split()[0] for line in stages[:3]] == ["grids.levels.0", "grids.levels.1", "stages.0"]
+    with Image.open(picture) as image:
+        assert image.width > 1000
+
+
+@pytest.mark.parametrize("arguments", [["--frames", "9", "--pictures", "x.png"], []])
+def test_inspect_refuses_in_one_line(stream: Path, tmp_path: Path, arguments, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = stream if arguments else tmp_path / "nothing.bin"
+    assert main(["inspect", str(target), *arguments]) == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("error: ")
+
+
+def test_the_colour_wheel_says_direction_and_length() -> None:
+    assert colour_wheel().shape == (55, 3)
+    flow = np.zeros((2, 1, 3))
+    flow[0, 0] = [0.0, 1.0, -1.0]  # still, to the right, to the left
+    still, right, left = flow_colours(flow, largest=1)[0]
+    assert np.allclose(still, 1)
+    assert right.argmax() == 0  # red
+    assert right.min() == pytest.approx(0)
+    assert np.abs(right - left).max() > 0.9
