@@ -16,7 +16,7 @@ from torch import Tensor
 
 _C1, _C2 = 0.01**2, 0.03**2
 
-#: Loss name to weights of (L1, L2, 1 - SSIM, 1 - MS-SSIM): the official scripts' catalogue.
+#: Loss name to weights of (L1, L2, 1 - SSIM, 1 - MS-SSIM): the official scripts' catalogue, and HiNeRV's.
 CATALOGUE: dict[str, tuple[float, float, float, float]] = {
     "L1": (1, 0, 0, 0),
     "L2": (0, 1, 0, 0),
@@ -33,7 +33,11 @@ CATALOGUE: dict[str, tuple[float, float, float, float]] = {
     "Fusion10": (0.7, 0, 0, 0.3),
     "Fusion11": (0.9, 0, 0, 0.1),
     "Fusion12": (0.8, 0, 0, 0.2),
+    "Fusion10-win5": (0.7, 0, 0, 0.3),
 }
+
+#: Losses whose MS-SSIM has another window than 11 taps: HiNeRV's, for patches of a side above 64.
+_WINDOWS = {"Fusion10-win5": 5}
 
 
 @functools.lru_cache(maxsize=8)
@@ -160,6 +164,7 @@ def losses(name: str, predictions: Sequence[Tensor], target: Tensor) -> Tensor:
     if ms_ssim:
         import pytorch_msssim
 
-        values = [pytorch_msssim.ms_ssim(p, target, data_range=1) for p in predictions]
+        window = _WINDOWS.get(name, 11)
+        values = [pytorch_msssim.ms_ssim(p, target, data_range=1, win_size=window) for p in predictions]
         total = total + ms_ssim * (1 - torch.stack(values))
     return total

@@ -1,0 +1,1 @@
+"""HiNeRV: hierarchical encoding-based neural representation (Kwan et al., NeurIPS 2023)."""

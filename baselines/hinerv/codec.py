@@ -1,0 +1,65 @@
+"""HiNeRV as a codec of the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from baselines.hinerv.config import HiNeRVConfig
+from bench.inr.codec import INRCodec
+
+if TYPE_CHECKING:
+    from bench.clip import ClipInfo
+    from bench.inr.quantise import Quantiser
+    from bench.inr.representation import Representation
+
+
+class HiNeRVCodec(INRCodec):
+    """Settings are those of `baselines.hinerv.config.HiNeRVConfig` and of `bench.inr.fit.Recipe`."""
+
+    network_defaults: Mapping[str, Any] = {
+        "channels": ...,
+        "strides": [5, 2, 2, 2],
+        "depths": [3, 3, 3, 1],
+        "expansions": [4, 4, 4, 1],
+        "reduction": 2.0,
+        "lower_width": 1,
+        "base_length": 40,
+        "base_channels": 2,
+        "base_levels": 2,
+        "local_channels": 4,
+        "local_levels": 3,
+        "upsample_norm": True,
+        "patch": None,
+    }
+
+    def config_type(self) -> type[HiNeRVConfig]:
+        return HiNeRVConfig
+
+    def configure(self, clip: ClipInfo, settings: Mapping[str, Any]) -> HiNeRVConfig:
+        config = super().configure(clip, settings)
+        config.check_clip(frames=clip.frames, height=clip.height, width=clip.width)
+        return config
+
+    def represent(self, config: HiNeRVConfig, *, frames: int, height: int, width: int) -> Representation:
+        from baselines.hinerv.model import HiNeRV
+        from baselines.hinerv.video import HiNeRVVideo
+
+        return HiNeRVVideo(HiNeRV(config, frames=frames), frames=frames, height=height, width=width)
+
+    def receive(self, config: HiNeRVConfig, *, frames: int, height: int, width: int) -> Representation:
+        whole = replace(config, patch=None)  # a decoder makes whole frames, however they were fitted
+        return self.represent(whole, frames=frames, height=height, width=width)
+
+    def quantiser(self, description: Mapping[str, Any]) -> Quantiser | None:
+        from baselines.hinerv.qat import BITS, SymmetricQuantiser
+
+        if description.get("name") != "symmetric":
+            return super().quantiser(description)
+        if set(description) - {"name", "bits"}:
+            raise ValueError(f"quantiser {dict(description)}: symmetric has bits alone")
+        return SymmetricQuantiser(description.get("bits", BITS))
+
+
+CODEC = HiNeRVCodec

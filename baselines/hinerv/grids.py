@@ -1,0 +1,85 @@
+"""Grids that are read in time: the base encoding and the local encodings of each stage (section 3.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from baselines.hinerv.config import level_shapes
+from baselines.hinerv.patches import Window
+
+_INITIAL = 1e-3
+
+
+def read_in_time(grid: Tensor, frame: Tensor, frames: int) -> Tensor:
+    """Entries (T, ...) at frames (B,) of `frames`: (B, ...), linear, half-pixel, the ends held.
+
+    Frame t sits at (t + 1/2) * T / frames - 1/2.
+    """
+    # In double, so that the weights do not depend on how a device rounds.
+    position = ((frame.double() + 0.5) * grid.shape[0] / frames - 0.5).clamp_(0, grid.shape[0] - 1)
+    lower = position.floor()
+    entries = torch.cat([lower, (lower + 1).clamp_(max=grid.shape[0] - 1)]).long()
+    # One read for both: its backward fills the gradient of the whole grid.
+    before, after = grid.index_select(0, entries).chunk(2)
+    weight = (position - lower).to(grid.dtype).view(-1, *[1] * (grid.ndim - 1))
+    return torch.lerp(before, after, weight)
+
+
+def _grid(*shape: int) -> nn.Parameter:
+    return nn.Parameter(nn.init.uniform_(torch.empty(shape), -_INITIAL, _INITIAL))
+
+
+class BaseGrids(nn.Module):
+    """The network's input: J levels (T_j, h0 * w0, C_j), one feature map a frame.
+
+    Args:
+        length: T_0; None: as many as frames.
+        size: (h0, w0).
+    """
+
+    def __init__(
+        self, *, length: int | None, channels: int, levels: int, size: tuple[int, int], frames: int
+    ) -> None:
+        super().__init__()
+        self.size, self.frames = size, frames
+        shapes = level_shapes(length or frames, channels, levels)
+        self.levels = nn.ParameterList(_grid(time, size[0] * size[1], width) for time, width in shapes)
+        self.channels = sum(width for _, width in shapes)
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """(B,) to (B, h0, w0, C)."""
+        read = [read_in_time(level, frame, self.frames) for level in self.levels]
+        return torch.cat(read, dim=2).unflatten(1, self.size)
+
+
+class LocalEncoding(nn.Module):
+    """Adds to every pixel a feature of its frame and of its place within the upsampled coarser pixel.
+
+    J levels (T_j, s * s * c_j), rows of places slowest, one linear layer from all levels to the
+    feature map's channels.
+    """
+
+    def __init__(self, channels_out: int, *, stride: int, channels: int, levels: int, frames: int) -> None:
+        super().__init__()
+        self.stride, self.frames = stride, frames
+        shapes = level_shapes(frames, channels, levels)
+        self.levels = nn.ParameterList(_grid(time, stride**2 * width) for time, width in shapes)
+        self.linear = nn.Linear(sum(width for _, width in shapes), channels_out)
+        nn.init.zeros_(self.linear.bias)
+
+    def read(self, frame: Tensor) -> Tensor:
+        """The features (B, s, s, channels_out) of frames (B,)."""
+        places = (self.stride, self.stride, -1)
+        read = [read_in_time(level, frame, self.frames).unflatten(1, places) for level in self.levels]
+        return self.linear(torch.cat(read, dim=3))
+
+    def forward(self, x: Tensor, frame: Tensor, window: Window | None = None) -> Tensor:
+        """(B, H, W, channels_out): whole frames, or what a window has of them."""
+        features, stride = self.read(frame), self.stride
+        if window is None:
+            blocks = x.unflatten(2, (-1, stride)).unflatten(1, (-1, stride))
+            return (blocks + features[:, None, :, None]).flatten(3, 4).flatten(1, 2)
+        # A patch begins at a whole number of coarser pixels, so that all have the same places.
+        rows, columns = window.rows[0] % stride, window.columns[0] % stride
+        return window.inside(x + features[:, rows][:, :, columns])

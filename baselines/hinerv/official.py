@@ -1,0 +1,190 @@
+"""Weights of the official HiNeRV code (commit fdb92ec) in this package's network."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from baselines.hinerv.config import HiNeRVConfig
+from baselines.hinerv.model import HiNeRV
+from bench.errors import BenchError
+from bench.inr.official import copy_weights
+
+#: Flag -> the only value that it can have here (as numbers where they are); None: any.
+_FLAGS: dict[str, list[Any] | None] = {
+    "model": ["HiNeRV"],
+    "block-type": ["convnext"],
+    "stem-kernels": [3],
+    "stem-paddings": [-1, -1, -1],
+    "paddings": [-1, -1, -1],
+    "enc-type": ["normalized+temp_local_grid"],
+    "enc-grid-level-scale": [2, 0.5],
+    "enc-grid-depth-scale": [1, 0.5],
+    "base-grid-level-scale": [2, 1, 1, 0.5],
+    "upsample-type": ["trilinear"],
+    "upsample-norm": ["none"],  # of the b-variants; the others leave it out
+    "upsample-config": None,  # how the same function is computed there
+    **dict.fromkeys(("channels", "channels-reduce", "depths", "exps", "kernels", "scales-t", "scales-hw")),
+    **dict.fromkeys(("base-size", "base-grid-size", "base-grid-level", "enc-grid-size", "enc-grid-level")),
+}
+
+
+class OfficialHiNeRV(nn.Module):
+    """The network behind the official interface: positions in, five-dimensional video out."""
+
+    def __init__(self, network: HiNeRV) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, idx: Tensor) -> Tensor:
+        """Whole frames (B, 3, 1, H, W) for `idx` (B, 3), of which only t counts: official evaluation."""
+        return self.network(idx[:, 0])[:, :, None]
+
+    def patches(self, idx: Tensor) -> Tensor:
+        """Patches (B, 3, 1, h, w) for their numbers `idx` (B, 3), t, y and x: official training.
+
+        Numbers count patches, of the size that `patch` gives in the configuration.
+        """
+        return self.network(idx[:, 0], idx[:, 1:])[:, :, None]
+
+
+def read_flags(flags: str) -> dict[str, list[Any]]:
+    """An official command line as name -> values, numbers read as such.
+
+    Raises:
+        BenchError: a flag that no published model has, or with a value that this network cannot have.
+    """
+    values: dict[str, list[Any]] = {}
+    name = ""
+    for word in flags.split():
+        if word.startswith("--"):
+            name = word[2:]
+            values[name] = []
+        else:
+            values.setdefault(name, []).append(_number(word))
+    for name, given in values.items():
+        if name not in _FLAGS:
+            raise BenchError(f"--{name}", "no flag of a published model", "leave it out")
+        published = _FLAGS[name]
+        if published not in (None, given):
+            words = " ".join(map(str, published))
+            raise BenchError(f"--{name}", f"{given} cannot be had", f"the published models have {words}")
+    return values
+
+
+def config_from_official(config: Mapping[str, Any]) -> HiNeRVConfig:
+    """The configuration of an official model.
+
+    Args:
+        config: `flags` (the official command line; -1 where the official code derives a value),
+            `video_size` (T, H, W) and, for patches, `patch` (1, h, w).
+
+    Raises:
+        BenchError: a flag that this network cannot have.
+    """
+    flags = read_flags(config["flags"])
+    _, height, width = config["video_size"]
+    strides = _whole(flags, "scales-hw")
+    scale = math.prod(strides)
+    base = height // scale, width // scale
+    _expect(flags, "base-size", [config["video_size"][0], *base], derived=True)
+    _expect(flags, "kernels", [3] * len(strides))
+    _expect(flags, "scales-t", [1] * len(strides))
+    length, *area, channels = _whole(flags, "base-grid-size")
+    if area not in ([-1, -1], list(base)):
+        raise BenchError("--base-grid-size", f"is {area} in space", f"give -1 -1 or {base[0]} {base[1]}")
+    local_length, local_channels = _whole(flags, "enc-grid-size")
+    if local_length not in (-1, config["video_size"][0]):
+        raise BenchError("--enc-grid-size", f"is {local_length} in time", "give -1")
+    try:
+        return HiNeRVConfig(
+            base=base,
+            channels=_whole(flags, "channels")[0],
+            strides=tuple(strides),
+            depths=tuple(_whole(flags, "depths")),
+            expansions=tuple(map(float, _values(flags, "exps"))),
+            reduction=float(_values(flags, "channels-reduce")[0]),
+            base_length=None if length == -1 else length,
+            base_channels=channels,
+            base_levels=_whole(flags, "base-grid-level")[0],
+            local_channels=local_channels,
+            local_levels=_whole(flags, "enc-grid-level")[0],
+            upsample_norm="upsample-norm" not in flags,
+            patch=tuple(config["patch"][1:]) if "patch" in config else None,
+        )
+    except ValueError as error:
+        raise BenchError("flags", str(error), "give a published model's flags") from error
+
+
+def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> OfficialHiNeRV:
+    """A network with official weights (tensors or arrays), behind the official interface.
+
+    Raises:
+        BenchError: a flag that the network cannot have, or an entry of the state dict that is
+            missing, unknown or of another shape; the line names it.
+    """
+    network = HiNeRV(config_from_official(config), frames=config["video_size"][0])
+    names = {official_name(name) for name, _ in network.named_parameters()}
+    if unknown := sorted(set(state_dict) - names):
+        raise BenchError(unknown[0], "is no weight of this network", "give the flags of these weights")
+    entries = dict(state_dict)
+    for name, level in network.base.levels.named_parameters():
+        entry = entries.get(f"encoding.grids.{name}.weight")
+        if entry is not None and tuple(entry.shape) == (level[..., 0].numel(), level.shape[2]):
+            # There time and space are one axis; here time is one of its own.
+            entries[f"encoding.grids.{name}.weight"] = entry.reshape(level.shape)
+    copy_weights(network, entries, official_name)
+    return OfficialHiNeRV(network)
+
+
+def official_name(name: str) -> str:
+    """Our parameter's name in the official state dict."""
+    name = re.sub(r"^base\.levels\.(\d+)$", r"encoding.grids.\1.weight", name)
+    name = re.sub(r"^stem\.", "decoder.stem.conv.", name)
+    name = re.sub(r"^head\.", "decoder.head.linear.", name)
+    name = re.sub(
+        r"^stages\.(\d+)\.encoding\.levels\.(\d+)$", r"decoder.blocks.\1.1.enc.grids.\2.weight", name
+    )
+    name = re.sub(r"^stages\.(\d+)\.encoding\.linear\.", r"decoder.blocks.\1.1.enc.linear.", name)
+    # Upsampling and encoding come before the blocks in the official list.
+    name = re.sub(
+        r"^stages\.(\d+)\.blocks\.(\d+)\.",
+        lambda match: f"decoder.blocks.{match[1]}.{int(match[2]) + 2}.",
+        name,
+    )
+    for ours, theirs in (("spatial", "dconv"), ("widen", "fc1"), ("narrow", "fc2")):
+        name = name.replace(f".{ours}.", f".{theirs}.")
+    return name
+
+
+def _number(word: str) -> Any:
+    try:
+        value = float(word)
+    except ValueError:
+        return word
+    return int(value) if value.is_integer() else value
+
+
+def _values(flags: Mapping[str, list[Any]], name: str) -> list[Any]:
+    if not flags.get(name):
+        raise BenchError(f"--{name}", "is not given", "give the model's whole command line")
+    return flags[name]
+
+
+def _whole(flags: Mapping[str, list[Any]], name: str) -> list[int]:
+    values = _values(flags, name)
+    if any(not isinstance(value, int) for value in values):
+        raise BenchError(f"--{name}", f"{values} are no whole numbers", "give the model's own command line")
+    return values
+
+
+def _expect(flags: Mapping[str, list[Any]], name: str, wanted: list[int], *, derived: bool = False) -> None:
+    """Refuse a flag with other values than the only ones possible (or -1, which derives them)."""
+    given = flags.get(name, wanted)
+    if given != wanted and not (derived and set(given) == {-1}):
+        words = " ".join(map(str, wanted))
+        raise BenchError(f"--{name}", f"{given} cannot be had", f"give {'-1 or ' if derived else ''}{words}")

@@ -1,0 +1,64 @@
+"""A clip as a HiNeRV: fitted on whole frames or on patches of them."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from baselines.hinerv.model import HiNeRV
+from baselines.hinerv.patches import cut_patches, join_patches, patch_numbers
+from baselines.hinerv.pruning import pruning_scores
+from baselines.hinerv.qat import QuantNoise
+from bench.inr.losses import losses
+from bench.inr.representation import FramewiseVideo
+
+
+class HiNeRVVideo(FramewiseVideo):
+    """Fits and renders `frames` frames of height x width (the visible area of the network's output).
+
+    Attributes:
+        noise: what a step does to the weights before it uses them; None: nothing. Rendering has none.
+    """
+
+    def __init__(self, network: HiNeRV, *, frames: int, height: int, width: int) -> None:
+        super().__init__(network, frames=frames, height=height, width=width)
+        self.network: HiNeRV = network
+        self.noise: QuantNoise | None = None
+
+    def times(self, index: Tensor) -> Tensor:
+        """The grids are read at frame numbers, relative to the length that the network knows."""
+        return index
+
+    def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+        """Whole frames, or all patches of the frames as one batch."""
+        patch = self.network.config.patch
+        if patch is None:
+            frames = self.visible(self.predict(index))
+            return losses(loss, [frames], target)[0], frames.detach()
+        numbers = patch_numbers(self.network.config.size, patch, index.device)
+        total, patches = self.patch_step(
+            index.repeat_interleave(len(numbers)),
+            numbers.repeat(len(index), 1),
+            cut_patches(target, patch),
+            loss,
+        )
+        return total, join_patches(patches, self.network.config.size)
+
+    def patch_step(self, index: Tensor, numbers: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+        """Scalar loss of patches from anywhere in the clip, and the patches, detached.
+
+        Args:
+            index: the frame of each patch (B,); numbers: its row and column (B, 2).
+            target: the patches (B, 3, h, w), of the size `config.patch`.
+        """
+        patches = self.predict(index, numbers)
+        return losses(loss, [patches], target)[0], patches.detach()
+
+    def pruning_scores(self) -> dict[nn.Parameter, Tensor]:
+        return pruning_scores(self.network)
+
+    def predict(self, *inputs: Tensor) -> Tensor:
+        """The network's output with the weights of a training step."""
+        if self.noise is None:
+            return self.network(*inputs)
+        return functional_call(self.network, self.noise.weights(self.network), inputs)
