@@ -13,6 +13,7 @@ from bench.inr.layers import (
     NORMS,
     DecoderConfig,
     check_choice,
+    check_encoding,
     positional_encoding,
     rgb_head,
 )
@@ -45,6 +46,7 @@ class NeRVConfig(DecoderConfig):
     def __post_init__(self) -> None:
         check_choice("upsampling", self.upsampling, UPSAMPLINGS)
         check_choice("norm", self.norm, NORMS)
+        check_encoding("frequencies", self.frequency_base, self.frequencies)
 
 
 class UpsampleBlock(nn.Module):

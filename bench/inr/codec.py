@@ -172,7 +172,7 @@ class INRCodec(Codec):
             config = self.configure(clip, settings)
             recipe["prune"] = Pruning(**recipe["prune"]) if recipe["prune"] else None
             return Resolved(config, Recipe(**recipe), self.quantiser(settings["quantiser"]))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
             raise BenchError("settings", str(error), "change the codec's settings or the point's") from error
 
     def _identity(self, clip: ClipInfo, config: Any, recipe: Recipe, seed: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -90,13 +91,27 @@ def check_choice(name: str, value: str, known: Iterable[str]) -> None:
         raise ValueError(f"{name}: {value!r} is none of {', '.join(known)}")
 
 
+def check_encoding(name: str, base: float, count: int) -> None:
+    """Raises ValueError where a positional encoding has no frequencies, or some that float32 cannot hold."""
+    if type(count) is not int or not (base > 0 and count > 0):
+        raise ValueError(f"{name}: {base}, {count} is no base and number of frequencies, both above 0")
+    if count * math.log2(base) > 100:
+        raise ValueError(f"{name}: {base}, {count} has frequencies that float32 cannot hold")
+
+
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
     """[sin p_0, cos p_0, sin p_1, ...] with p_k = t * base^k * pi, (B,) to (B, 2 * count).
 
     base^k is taken in double and rounded when multiplied, as the official codes of NeRV and E-NeRV do.
     """
-    phases = torch.stack([time * base**k * math.pi for k in range(count)], dim=1)
+    phases = time[:, None] * _powers(base, count, time.dtype, time.device) * math.pi
     return torch.stack([phases.sin(), phases.cos()], dim=2).flatten(1)
+
+
+@functools.lru_cache(maxsize=16)
+def _powers(base: float, count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Copied to the device once: a copy in every step would make the host wait for it."""
+    return torch.tensor([base**k for k in range(count)], dtype=dtype, device=device)
 
 
 def rgb_head(raw: Tensor, kind: str) -> Tensor:

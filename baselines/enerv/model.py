@@ -1,0 +1,229 @@
+"""The E-NeRV network: tokens of space, times a vector of time, then modulated stages (section 3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from bench.inr.layers import ACTIVATIONS, DecoderConfig, check_encoding, positional_encoding, rgb_head
+
+#: Attention heads before and after the tokens meet time.
+SPATIAL_HEADS, TEMPORAL_HEADS = 1, 8
+#: Tokens that attention may be asked for, whatever the size of the frame.
+MOST_POSITIONS = 4096
+#: The first stage goes through channels divided by this where it widens.
+BOTTLENECK = 4
+_COUNTS = (
+    *("base", "channels", "strides", "reduction", "lower_width"),
+    *("stem_widths", "token_width", "mlp_width", "head_width", "modulation_width"),
+)
+_ENCODINGS = ("time_encoding", "position_encoding", "modulation_encoding")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ENeRVConfig(DecoderConfig):
+    """Everything that a decoder needs to rebuild the network.
+
+    Attributes:
+        time_encoding, position_encoding, modulation_encoding: base and number of frequencies of the
+            positional encodings: of time for the tokens, of a token's row and column, and of time
+            for the stages.
+        stem_widths: the hidden layers between time and the vector that the tokens are multiplied by.
+        token_width, mlp_width: of the transformers' tokens and of the layer between them.
+        head_width: of one attention head.
+        modulation_width: of the two layers between time and the stages' gains and offsets.
+        stage_heads: an image of every stage, not of the last alone; viewers see the last.
+    """
+
+    time_encoding: tuple[float, int] = (1.25, 80)
+    position_encoding: tuple[float, int] = (1.25, 80)
+    modulation_encoding: tuple[float, int] = (1.25, 80)
+    stem_widths: tuple[int, ...] = (512,)
+    token_width: int = 256
+    mlp_width: int = 128
+    head_width: int = 64
+    modulation_width: int = 128
+    stage_heads: bool = False
+    head: str = "sigmoid"
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if not all(type(x) is int and x > 0 for x in (value if isinstance(value, tuple) else (value,))):
+                raise ValueError(f"{name}: {value!r} is not made of whole numbers from 1")
+        for name in _ENCODINGS:
+            check_encoding(name, *getattr(self, name))
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation: {self.activation!r} is none of {', '.join(ACTIVATIONS)}")
+        first_width = int(self.channels * self.expansion)
+        if first_width < 1 or (self.channels < BOTTLENECK and self.channels <= first_width):
+            raise ValueError(f"channels: {self.channels} times {self.expansion} leave the first stage none")
+        # Of one token the instance norm leaves nothing; attention takes memory by the square of many.
+        most = min(MOST_POSITIONS, (8 * math.prod(self.strides)) ** 2)
+        if not 1 < self.positions <= most:
+            raise ValueError(f"strides: {self.strides} make {self.positions} tokens, not 2 to {most}")
+
+    @property
+    def positions(self) -> int:
+        """P, the number of tokens: one a pixel of the latent."""
+        return self.base[0] * self.base[1]
+
+    @property
+    def peak_channels(self) -> float:
+        """Floats per output pixel where most are held: in a stage's output, or in the tokens."""
+        token = max(
+            4 * self.position_encoding[1],
+            3 * TEMPORAL_HEADS * self.head_width,
+            self.mlp_width,
+            self.token_width,
+            self.channels,
+        )
+        return max(super().peak_channels, token / math.prod(self.strides) ** 2)
+
+
+class MLP(nn.Module):
+    """Linear layers of the given widths, the activation after each."""
+
+    def __init__(self, *widths: int, activation: str) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[activation]
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = self.activation(layer(x))
+        return x
+
+
+class Attention(nn.Module):
+    """Self-attention of tokens (B, P, D)."""
+
+    def __init__(self, width: int, *, heads: int, head_width: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * heads * head_width, bias=False)
+        # The official code projects unless one head is as wide as a token.
+        projects = heads > 1 or head_width != width
+        self.out = nn.Linear(heads * head_width, width) if projects else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        # Written out: as fast as torch's fused kernel for a few hundred tokens, and torch's counter
+        # of multiplications sees it.
+        weights = (query @ key.transpose(2, 3) * query.shape[3] ** -0.5).softmax(dim=3)
+        return self.out((weights @ value).transpose(1, 2).flatten(2))
+
+
+class Transformer(nn.Module):
+    """x + attention, then x + MLP; without normalisation, and GELU whatever the network's activation."""
+
+    def __init__(self, config: ENeRVConfig, heads: int) -> None:
+        super().__init__()
+        width = config.token_width
+        self.attention = Attention(width, heads=heads, head_width=config.head_width)
+        self.widen = nn.Linear(width, config.mlp_width)
+        self.narrow = nn.Linear(config.mlp_width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(x)
+        return x + self.narrow(ACTIVATIONS["gelu"](self.widen(x)))
+
+
+def modulated_norm(x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
+    """Instance norm of (B, C, H, W) times gain plus offset, both (B, C); one pass over the maps."""
+    # torch's own instance norm leaves channels-last, its batch norm sums without care for large maps.
+    variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+    scale = gain[:, :, None, None] * (variance + 1e-5).rsqrt()
+    return torch.addcmul(offset[:, :, None, None] - mean * scale, x, scale)
+
+
+def upsampling(before: int, after: int, stride: int) -> list[nn.Module]:
+    """A 3x3 convolution and the pixel shuffle that makes space of its channels."""
+    return [nn.Conv2d(before, after * stride**2, 3, padding=1), nn.PixelShuffle(stride)]
+
+
+def first_upsampling(before: int, after: int, stride: int) -> list[nn.Module]:
+    """The same in two convolutions, of which the one at more channels and pixels is spared."""
+    if before <= after:
+        narrow = before // BOTTLENECK
+        return [*upsampling(before, narrow, stride), nn.Conv2d(narrow, after, 3, padding=1)]
+    return [nn.Conv2d(before, after, 3, padding=1), *upsampling(after, after, stride)]
+
+
+class Stage(nn.Module):
+    """Instance norm, gain and offset of the time, upsampling, activation.
+
+    Gains and offsets go through the activation, too, and a gain is not one plus something.
+    """
+
+    def __init__(self, config: ENeRVConfig, index: int) -> None:
+        super().__init__()
+        before, after, stride = config.stages[index]
+        self.activation = ACTIVATIONS[config.activation]
+        self.modulation = MLP(config.modulation_width, 2 * before, activation=config.activation)
+        make = upsampling if index else first_upsampling
+        self.convs = nn.Sequential(*make(before, after, stride))
+
+    def forward(self, x: Tensor, time_features: Tensor) -> Tensor:
+        gain, offset = self.modulation(time_features).chunk(2, dim=1)
+        return self.activation(self.convs(modulated_norm(x, gain, offset)))
+
+
+class ENeRV(nn.Module):
+    """Maps times (B,), float32 in [0, 1], to frames (B, 3, H, W) in [0, 1]."""
+
+    def __init__(self, config: ENeRVConfig) -> None:
+        super().__init__()
+        self.config = config
+        act, width, modulation = config.activation, config.token_width, config.modulation_width
+        self.time_stem = MLP(2 * config.time_encoding[1], *config.stem_widths, width, activation=act)
+        self.time_features = MLP(2 * config.modulation_encoding[1], modulation, modulation, activation=act)
+        self.position_stem = MLP(4 * config.position_encoding[1], width, activation=act)
+        self.spatial = Transformer(config, SPATIAL_HEADS)
+        self.temporal = Transformer(config, TEMPORAL_HEADS)
+        same = width == config.channels
+        self.to_latent = nn.Identity() if same else MLP(width, config.channels, activation=act)
+        self.stages = nn.ModuleList(Stage(config, index) for index in range(len(config.stages)))
+        widths = config.widths if config.stage_heads else config.widths[-1:]
+        self.heads = nn.ModuleList(nn.Conv2d(channels, 3, 1) for channels in widths)
+
+    def positions(self) -> Tensor:
+        """Encoded row / h0 and column / w0 of every token, (P, 4 * frequencies), row by row."""
+        height, width = self.config.base
+        device = next(self.parameters()).device
+        rows = torch.arange(height, device=device) / height
+        columns = torch.arange(width, device=device) / width
+        grid = torch.meshgrid(rows, columns, indexing="ij")
+        return torch.cat([positional_encoding(x.flatten(), *self.config.position_encoding) for x in grid], 1)
+
+    def tokens(self) -> Tensor:
+        """Tokens (1, P, D) before they meet time: the same for every frame."""
+        return self.spatial(self.position_stem(self.positions())[None])
+
+    def latent(self, time: Tensor, tokens: Tensor) -> Tensor:
+        """What the first stage upsamples, (B, C0, h0, w0)."""
+        vector = self.time_stem(positional_encoding(time, *self.config.time_encoding))
+        x = self.to_latent(self.temporal(tokens * vector[:, None]))
+        return x.unflatten(1, self.config.base).permute(0, 3, 1, 2)
+
+    def images(self, time: Tensor, tokens: Tensor | None = None) -> list[Tensor]:
+        """The images of all heads, each (B, 3, h, w), the full frame last.
+
+        Args:
+            tokens: what `tokens` gives, for callers that ask for many frames.
+        """
+        x = self.latent(time, self.tokens() if tokens is None else tokens)
+        features = self.time_features(positional_encoding(time, *self.config.modulation_encoding))
+        headless, images = len(self.stages) - len(self.heads), []
+        for index, stage in enumerate(self.stages):
+            x = stage(x, features)
+            if index >= headless:
+                images.append(rgb_head(self.heads[index - headless](x), self.config.head))
+        return images
+
+    def forward(self, time: Tensor, tokens: Tensor | None = None) -> Tensor:
+        return self.images(time, tokens)[-1]

@@ -1,0 +1,292 @@
+"""E-NeRV against arrays that the official code computed (tests/golden/README.md), and its published size."""
+
+from __future__ import annotations
+
+import json
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from baselines.enerv.codec import ENeRVCodec
+from baselines.enerv.model import ENeRV, ENeRVConfig, modulated_norm
+from baselines.enerv.official import config_from_official, network_from_official, official_name
+from baselines.enerv.video import ENeRVVideo
+from bench import registry
+from bench.clip import ClipInfo
+from bench.errors import BenchError
+from bench.inr.layers import positional_encoding
+from bench.inr.losses import losses
+
+FORWARD = 3e-6  # relative to the array's maximum, as a second float32 implementation met
+GRADIENT = 1e-5
+#: Gradients that the instance norm cancels but for rounding have rounding's accuracy.
+CANCELLED, CANCELLED_GRADIENT = 2e-4, 2e-4
+
+#: The authors' file for Big Buck Bunny.
+BUNNY = {
+    "pos_b": 1.25,
+    "pos_l": 80,
+    "xypos_b": 1.25,
+    "xypos_l": 80,
+    "pos_b_tm": 1.25,
+    "pos_l_tm": 80,
+    "stem_dim_num": "512",
+    "fc_hw_dim": "9_16_196",
+    "act": "gelu",
+    "stride_list": [5, 2, 2, 2, 2],
+    "expansion": 3,
+    "reduction": 2,
+    "lower_width": 96,
+    "num_blocks": 1,
+    "bias": True,
+    "norm": "none",
+    "conv_type": "conv",
+    "sin_res": True,
+    "sigmoid": True,
+    "block_dim": 256,
+    "mlp_dim": 128,
+}
+
+
+def relative(ours: torch.Tensor, theirs: np.ndarray) -> float:
+    return float(np.abs(ours.detach().numpy() - theirs).max() / np.abs(theirs).max())
+
+
+@pytest.fixture(scope="module")
+def golden(golden_dir):
+    arrays = dict(np.load(golden_dir / "enerv.npz"))
+    return arrays, json.loads((golden_dir / "enerv.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def weights(golden):
+    return {name[2:]: array for name, array in golden[0].items() if name.startswith("w/")}
+
+
+@pytest.fixture
+def module(golden, weights):
+    return network_from_official(golden[1]["model"], weights)
+
+
+def small(**changes) -> ENeRVConfig:
+    values = {"base": (3, 4), "channels": 8, "strides": (2, 2), "lower_width": 4, "stem_widths": (8,)}
+    values |= {"token_width": 8, "mlp_width": 8, "head_width": 4, "modulation_width": 8, "expansion": 1.5}
+    values |= {f"{name}_encoding": (1.25, 6) for name in ("time", "position", "modulation")}
+    return ENeRVConfig(**(values | changes))
+
+
+def test_positional_encodings(golden, module):
+    arrays, _ = golden
+    time = torch.from_numpy(arrays["t"])
+    config = module.network.config
+    assert relative(positional_encoding(time, *config.time_encoding), arrays["pos_enc_t"]) < 1e-6
+    assert relative(positional_encoding(time, *config.modulation_encoding), arrays["pos_enc_tm"]) < 1e-6
+    assert relative(module.network.positions(), arrays["xy_pos_enc"]) < 1e-6
+
+
+def test_times_reach_one(golden):
+    arrays, described = golden
+    video = ENeRVVideo(ENeRV(small()), frames=described["N"], height=12, width=16)
+    assert video.times(torch.tensor(described["batch"])).tolist() == arrays["t"].tolist()
+
+
+def test_every_intermediate_value(golden, module):
+    arrays, _ = golden
+    network, seen = module.network, {}
+
+    def watch(layer: torch.nn.Module, name: str, what: str = "output") -> None:
+        layer.register_forward_hook(
+            lambda _, inputs, output: seen.update({name: inputs[0] if what == "input" else output})
+        )
+
+    watch(network.time_stem, "stem_t_out")
+    watch(network.time_features, "t_branch_out")
+    watch(network.position_stem, "stem_xy_out")
+    watch(network.spatial, "trans1_out")
+    watch(network.temporal, "trans2_in", "input")
+    watch(network.temporal, "trans2_out")
+    watch(network.to_latent, "toconv_out")
+    for index, stage in enumerate(network.stages):
+        watch(stage.modulation, f"t_feat/{index}")
+        watch(stage.convs, f"block_in/{index}", "input")
+        watch(stage, f"block_out/{index}")
+    network(torch.from_numpy(arrays["t"]))
+    assert len(seen) == 7 + 3 * 4
+    assert set(seen) <= set(arrays)
+    for name, value in seen.items():
+        assert relative(value, arrays[name]) < FORWARD, name
+
+
+def test_outputs_loss_and_gradients(golden, module):
+    arrays, described = golden
+    images = module(torch.from_numpy(arrays["t"]))
+    assert len(images) == 1
+    assert relative(images[0], arrays["out/0"]) < FORWARD
+    loss = losses(described["loss"], images, torch.from_numpy(arrays["target"])).sum()
+    assert loss.item() == pytest.approx(float(arrays["loss_total"]), abs=1e-6)
+    loss.backward()
+    for name, parameter in module.network.named_parameters():
+        theirs = arrays[f"grad/{official_name(name, module.network.config)}"]
+        tolerance = CANCELLED_GRADIENT if np.abs(theirs).max() < CANCELLED else GRADIENT
+        assert relative(parameter.grad, theirs) < tolerance, name
+
+
+def test_parameters_of_the_golden_network(golden, module, weights):
+    _, described = golden
+    trainable = sum(parameter.numel() for parameter in module.parameters())
+    assert trainable == described["trainable"]
+    assert trainable + weights["xy_coord"].size == described["params"]
+
+
+def test_the_whole_description_is_a_configuration_too(golden, weights):
+    _, described = golden
+    assert config_from_official(described) == config_from_official(described["model"])
+    tensors = {name: torch.from_numpy(array) for name, array in weights.items() if name != "xy_coord"}
+    network_from_official(described, tensors)
+
+
+def test_the_published_configuration_has_its_published_size():
+    config = config_from_official(BUNNY)
+    with torch.device("meta"):
+        network = ENeRV(config)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    assert parameters == 12_490_314
+    assert parameters + 2 * config.positions == 12_490_602  # the authors count the coordinates
+
+
+def test_the_point_of_the_codec_is_the_published_configuration():
+    codec = registry.codec_config("enerv-official")
+    settings = registry.resolve_settings(codec, {}, codec.points["bunny-720p"])
+    clip = ClipInfo(
+        name="bunny", sequence="bigbuckbunny", width=1280, height=720, frames=132, fps=Fraction(25)
+    )
+    assert ENeRVCodec().configure(clip, settings) == config_from_official(BUNNY)
+
+
+def refusal(config: dict, weights: dict) -> str:
+    with pytest.raises(BenchError) as refused:
+        network_from_official(config, weights)
+    return str(refused.value)
+
+
+def test_weights_that_do_not_fit_are_named(golden, weights):
+    model = golden[1]["model"]
+    for name in ("trans1.attn.to_qkv.weight", "layers.0.conv1.conv.bias", "t_layers.3.0.weight"):
+        told = refusal(model, {key: array for key, array in weights.items() if key != name})
+        assert told.startswith(f"{name}: missing")
+        assert refusal(model, weights | {name: weights[name][:-1]}).startswith(f"{name}: has the shape")
+    assert refusal(model, weights | {"xy_coord": weights["xy_coord"].T}).startswith("xy_coord: has the shape")
+    assert refusal(model, weights | {"head_layers.0.weight": np.zeros(3)}).startswith("head_layers.0.weight")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"norm": "bn"}, "norm is 'bn'"),
+        ({"conv_type": "deconv"}, "conv_type is 'deconv'"),
+        ({"act": "sin"}, "activation: 'sin'"),
+        ({"fc_hw_dim": "9_16"}, "expected 3"),
+        ({"pos_b": 0}, "time_encoding"),
+    ],
+)
+def test_configurations_that_are_not_built_are_named(golden, weights, changes, told):
+    assert told in refusal(golden[1]["model"] | changes, weights)
+
+
+def test_a_missing_argument_is_named(golden, weights):
+    given = {key: value for key, value in golden[1]["model"].items() if key != "xypos_l"}
+    assert "'xypos_l' is missing" in refusal(given, weights)
+
+
+def test_names_of_the_other_branches(golden):
+    """A first stage that narrows, a head a stage, tokens as wide as the latent and as one head."""
+    changes = {"expansion": 0.5, "sin_res": False, "block_dim": 64, "fc_hw_dim": "3_4_64", "sigmoid": False}
+    given = golden[1]["model"] | changes | {"stem_dim_num": "24_5", "stride_list": [2, 1, 2]}
+    config = config_from_official(given)
+    names = {official_name(name, config): p for name, p in ENeRV(config).named_parameters()}
+    modules = {name.rpartition(".")[0] for name in names}
+    assert modules == {
+        *("stem_t.0", "stem_t.2", "stem_t.4", "t_branch.0", "t_branch.2", "stem_xy.0"),
+        *("trans1.attn.to_qkv", "trans1.ffn.net.0", "trans1.ffn.net.3"),
+        *("trans2.attn.to_qkv", "trans2.attn.to_out.0", "trans2.ffn.net.0", "trans2.ffn.net.3"),
+        *("layers.0.conv1", "layers.0.conv2.conv", "layers.1.conv.conv", "layers.2.conv.conv"),
+        *("t_layers.0.0", "t_layers.1.0", "t_layers.2.0"),
+        *("head_layers.0", "head_layers.1", "head_layers.2"),
+    }
+    assert names["layers.0.conv1.weight"].shape == (32, 64, 3, 3)
+    assert names["layers.0.conv2.conv.weight"].shape == (128, 32, 3, 3)
+    assert names["layers.1.conv.conv.weight"].shape == (32, 32, 3, 3)  # stride 1 does not narrow
+    module = network_from_official(given, {name: p.detach() for name, p in names.items()})
+    time = torch.tensor([0.0, 0.5])
+    images = module(time)
+    assert [tuple(image.shape) for image in images] == [(2, 3, 6, 8), (2, 3, 6, 8), (2, 3, 12, 16)]
+    assert torch.equal(module.network(time), images[-1])
+    assert all(image.min() >= 0 and image.max() <= 1 for image in images)
+
+
+def test_frames_in_a_row_share_the_tokens():
+    torch.manual_seed(0)
+    network = ENeRV(small())
+    calls = []
+    network.spatial.register_forward_hook(lambda *_: calls.append(1))
+    video = ENeRVVideo(network, frames=5, height=11, width=15)
+    frames = torch.stack(list(video.render(0, 5)))
+    assert len(calls) == 1
+    assert frames.shape == (5, 3, 11, 15)
+    together = video.visible(network(video.times(torch.arange(5))))
+    assert (frames - together).abs().max() < 1e-6
+    assert torch.equal(torch.stack(list(video.render(3, 5))), frames[3:])
+    assert (frames[0] - frames[4]).abs().max() > 1e-4  # the network hears of time
+
+
+def test_a_clip_of_one_frame():
+    video = ENeRVVideo(ENeRV(small()), frames=1, height=12, width=16)
+    assert video.times(torch.tensor([0])).tolist() == [0.0]
+    loss, frames = video.step(torch.tensor([0]), torch.rand(1, 3, 12, 16), "L2")
+    loss.backward()
+    assert torch.isfinite(frames).all()
+    assert all(torch.isfinite(p.grad).all() for p in video.network.parameters())
+    (frame,) = video.render(0, 1)
+    assert frame.shape == (3, 12, 16)
+
+
+def test_the_norm_is_exact_on_large_maps():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 6, 180, 320, generator=generator) + 1
+    x = x.contiguous(memory_format=torch.channels_last)
+    gain, offset = torch.randn(2, 2, 6, generator=generator)
+    exact = F.instance_norm(x.double(), eps=1e-5) * gain[:, :, None, None] + offset[:, :, None, None]
+    ours = modulated_norm(x, gain, offset)
+    assert (ours - exact).abs().max() < 3e-6
+    assert ours.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"channels": 3}, "channels: 3 times 1.5"),
+        ({"expansion": 0.1}, "channels: 8 times 0.1"),
+        ({"base": (1, 1)}, "strides: .* make 1 tokens"),
+        ({"base": (64, 65), "strides": (5, 2)}, "make 4160 tokens, not 2 to 4096"),
+        ({"base": (16, 17), "strides": (1, 2)}, "make 272 tokens, not 2 to 256"),
+        ({"strides": (2, 0)}, r"strides: \(2, 0\)"),
+        ({"head_width": 0}, "head_width: 0"),
+        ({"mlp_width": 8.5}, "mlp_width: 8.5"),
+        ({"activation": "tanh"}, "activation: 'tanh' is none of"),
+        ({"time_encoding": (1.25,)}, "time_encoding"),
+        ({"position_encoding": (math.nan, 8)}, "position_encoding"),
+        ({"modulation_encoding": (65536.0, 80)}, "modulation_encoding: .* float32 cannot hold"),
+    ],
+)
+def test_configurations_without_a_network_are_refused(changes, told):
+    with pytest.raises(ValueError, match=told):
+        small(**changes)
+
+
+def test_the_tokens_are_in_the_bound_of_memory():
+    assert small(head_width=400).peak_channels == 3 * 8 * 400 / 16
+    assert small(head_width=1).peak_channels == 6  # of the last stage's output
