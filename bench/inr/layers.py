@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -91,12 +92,13 @@ def check_choice(name: str, value: str, known: Iterable[str]) -> None:
         raise ValueError(f"{name}: {value!r} is none of {', '.join(known)}")
 
 
-def check_encoding(name: str, base: float, count: int) -> None:
-    """Raises ValueError where a positional encoding has no frequencies, or some that float32 cannot hold."""
+def check_encoding(name: str, *encoding: Any) -> None:
+    """Raises ValueError where base and count make no frequencies, or some that float32 cannot hold."""
+    base, count = encoding if len(encoding) == 2 else (0, 0)
     if type(count) is not int or not (base > 0 and count > 0):
-        raise ValueError(f"{name}: {base}, {count} is no base and number of frequencies, both above 0")
+        raise ValueError(f"{name}: {encoding} is no base and number of frequencies, both above 0")
     if count * math.log2(base) > 100:
-        raise ValueError(f"{name}: {base}, {count} has frequencies that float32 cannot hold")
+        raise ValueError(f"{name}: {encoding} has frequencies that float32 cannot hold")
 
 
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
