@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,11 +50,27 @@ class Encoded:
 
     `details` holds what only the encoder knows and the record keeps (JSON values only):
     `parameters`, `macs_per_pixel`, `rate_bpp_paper`, `fit_log` (a list of rows), and so on.
+    `earlier_s` are wall and CPU seconds of interrupted runs that this encode went on from.
     """
 
     payload: Iterable[bytes]
     pixel_format: PixelFormat
     details: Mapping[str, Any] = field(default_factory=dict)
+    earlier_s: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """A file of somebody else's that a codec needs.
+
+    Attributes:
+        path: where the codec looks for it.
+        sha256: its SHA-256 in hexadecimal, or the first digits of it where no more is published.
+    """
+
+    url: str
+    path: Path
+    sha256: str
 
 
 class Codec(ABC):
@@ -77,6 +93,24 @@ class Codec(ABC):
         """Why this codec cannot code this clip at this point; None where it can."""
         return None
 
+    def encoder_files(self, clip: ClipInfo, settings: Mapping[str, Any]) -> Sequence[Path]:
+        """The files beside the clip that an encode reads (trained weights); asked where `skip` is None."""
+        return ()
+
+    def decoder_files(self, stream: Stream) -> Sequence[Path]:
+        """The files beside the stream that decoding reads: they are part of the decoder.
+
+        Only a learned codec has any, and its stream states their SHA-256.
+
+        Raises:
+            StreamError: a file is not here.
+        """
+        return ()
+
+    def downloads(self, settings: Mapping[str, Any]) -> Sequence[Download]:
+        """What `bench fetch-weights` brings, so that these settings can be used."""
+        return ()
+
     @abstractmethod
     def encode(self, clip: Clip, job: EncodeJob) -> Encoded:
         """Code the whole clip."""
@@ -88,7 +122,7 @@ class Codec(ABC):
         """Yield 8-bit frames `first` to `stop` in display order.
 
         A yuv420p frame is a flat array of height*width*3/2 bytes (Y, U, V planes); an rgb24
-        frame has the shape (height, width, 3). The stream is all a decoder may read.
+        frame has the shape (height, width, 3). The stream and `decoder_files` are all a decoder may read.
 
         Raises:
             StreamError: the payload is not what an encoder of this family writes.

@@ -156,7 +156,12 @@ class INRCodec(Codec):
             "rate_bpp_paper": huffman_bits(codes) / pixels if codes else None,
             "fit_log": [asdict(row) for row in log],
         }
-        return Encoded(payload=[payload.to_bytes()], pixel_format="rgb24", details=details)
+        return Encoded(
+            payload=[payload.to_bytes()],
+            pixel_format="rgb24",
+            details=details,
+            earlier_s=fit.earlier_s,
+        )
 
     def resolve(self, clip: ClipInfo, settings: Mapping[str, Any]) -> Resolved:
         """What complete settings make for a clip.

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.clock import cpu_seconds
 from bench.errors import BenchError
 from bench.inr.pruning import Masks, prune_masks
 from bench.inr.recipe import Recipe
@@ -27,13 +28,14 @@ STATE_NAME = "fit.pt"
 
 @dataclass(frozen=True, kw_only=True)
 class EpochLog:
-    """One row of the fit log; seconds add up over interruptions."""
+    """One row of the fit log; seconds since the fit began, interruptions left out."""
 
     epoch: int
     psnr_rgb_db: float
     loss: float
     learning_rate: float
     wall_s: float
+    cpu_s: float
 
 
 def frame_order(seed: int, epoch: int, frames: int) -> Tensor:
@@ -94,6 +96,8 @@ class Fit:
         self.optimiser = make_optimiser(representation.network.parameters(), recipe)
         self.masks: Masks | None = None
         self.log: list[EpochLog] = []
+        #: Wall and CPU seconds of earlier processes, whose state this fit goes on from.
+        self.earlier_s = (0.0, 0.0)
 
     def run(self, report: Callable[[EpochLog], None] = lambda row: None) -> list[EpochLog]:
         """Train what is left of the epochs; `report` is called after each."""
@@ -112,7 +116,7 @@ class Fit:
         return self.log
 
     def _epoch(self, epoch: int) -> EpochLog:
-        began = time.perf_counter()
+        wall, cpu = time.perf_counter(), cpu_seconds()
         order = frame_order(self.seed, epoch, len(self.frames)).to(self.frames.device)
         errors = torch.zeros(len(order), device=self.frames.device)
         loss_sum = torch.zeros((), device=self.frames.device)
@@ -134,13 +138,14 @@ class Fit:
             loss_sum += loss
             errors.index_copy_(0, index, squared)
         mse = errors.double().cpu() / self.frames[0].numel()  # the epoch's one read from the device
-        before = self.log[-1].wall_s if self.log else 0.0
+        before = self.log[-1] if self.log else None
         return EpochLog(
             epoch=epoch,
             psnr_rgb_db=float((-10 * mse.clamp(min=1e-10).log10()).mean()),
             loss=float(loss_sum) / len(batches),
             learning_rate=rate,
-            wall_s=before + time.perf_counter() - began,
+            wall_s=(before.wall_s if before else 0.0) + time.perf_counter() - wall,
+            cpu_s=(before.cpu_s if before else 0.0) + cpu_seconds() - cpu,
         )
 
     def _prune(self) -> None:
@@ -184,6 +189,7 @@ class Fit:
         self.representation.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.log = [EpochLog(**row) for row in state["log"]]
+        self.earlier_s = self.log[-1].wall_s, self.log[-1].cpu_s
         if state["kept"] is not None:
             self.masks = Masks(list(self.representation.pruning_scores()), state["kept"])
         if state["cache"]:

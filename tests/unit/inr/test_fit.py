@@ -128,8 +128,11 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
         with pytest.raises(Interrupted):
             Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="x").run(stop_at(epoch))
     resumed = ffnerv_video()
-    log = Fit(resumed, frames, recipe, state_dir=tmp_path, identity="x").run()
+    fit = Fit(resumed, frames, recipe, state_dir=tmp_path, identity="x")
+    log = fit.run()
     assert len(log) == 9
+    assert 0 < fit.earlier_s[0] < log[-1].wall_s
+    assert [row.cpu_s for row in log] == sorted(row.cpu_s for row in log)
     for name, weight in whole.network.state_dict().items():
         assert torch.equal(weight, resumed.network.state_dict()[name]), name
 
