@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.inr.codec import INRCodec
 
 if TYPE_CHECKING:
+    from bench.clip import ClipInfo
     from bench.inr.quantise import Quantiser
     from bench.inr.representation import Representation
     from ffnerv.model import FFNeRVConfig
@@ -39,6 +40,9 @@ class FFNeRVCodec(INRCodec):
         from ffnerv.model import FFNeRVConfig
 
         return FFNeRVConfig
+
+    def configure(self, clip: ClipInfo, settings: Mapping[str, Any]) -> FFNeRVConfig:
+        return replace(super().configure(clip, settings), key_interval=settings["fit_every"])
 
     def represent(self, config: FFNeRVConfig, *, frames: int, height: int, width: int) -> Representation:
         from ffnerv.model import FFNeRV

@@ -32,6 +32,7 @@ class FFNeRVConfig(DecoderConfig):
             one convention and samples in another, which shifts by up to half a pixel towards the
             borders; its weights depend on it, so it is the default.
         clamp_neighbours: repeat the first or last frame beyond the ends rather than read black.
+        key_interval: only every n-th frame is fitted and aggregated from (frame interpolation).
         spread_grids: lay a grid's entries over the whole clip. As published, the last entry is held
             for N / T frames: nothing where a grid is as long as the clip, but frames that share one
             latent (and lose up to 8 dB) where it is much shorter.
@@ -46,10 +47,13 @@ class FFNeRVConfig(DecoderConfig):
     exact_warp: bool = False
     clamp_neighbours: bool = False
     spread_grids: bool = False
+    key_interval: int = 1
 
     def __post_init__(self) -> None:
         if len(self.strides) < 3 or self.strides[-1] * self.strides[-2] != FLOW_SCALE:
             raise ValueError("strides: three stages or more, the last two with product 4")
+        if self.key_interval < 1:
+            raise ValueError(f"key_interval: {self.key_interval} is less than 1")
         if bool(self.grid_lengths) == bool(self.hidden):
             raise ValueError("grid_lengths: give them, or none and `hidden`")
         if self.grid_lengths and self.channels % len(self.grid_lengths):

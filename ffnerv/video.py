@@ -37,15 +37,22 @@ class FFNeRVVideo(Representation):
     def buffer(self) -> KeyFrames:
         """The training buffer of all key frames, made when first needed: decoding never needs it."""
         if self._buffer is None:
-            self._buffer = KeyFrames(self.frames, *self.network.config.size, device=self.device)
+            self._buffer = KeyFrames(self.key_frames, *self.network.config.size, device=self.device)
         return self._buffer
 
     def aggregate(self, heads: Heads, neighbours: Tensor) -> Aggregation:
         return aggregate(heads, neighbours, exact=self.network.config.exact_warp)
 
+    @property
+    def key_frames(self) -> int:
+        """How many frames others may be aggregated from: those that are fitted."""
+        return -(-self.frames // self.network.config.key_interval)
+
     def slots(self, index: Tensor) -> Tensor:
+        """Buffer slots (B, A) of frames (B,); a held-out frame counts neighbours from the one before it."""
         config = self.network.config
-        return neighbour_slots(index, config.offsets, self.frames, clamp=config.clamp_neighbours)
+        at = index // config.key_interval
+        return neighbour_slots(at, config.offsets, self.key_frames, clamp=config.clamp_neighbours)
 
     def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
         """Forward, store the independent frames, read the neighbours, score all three images."""
@@ -53,7 +60,7 @@ class FFNeRVVideo(Representation):
         if not self.network.config.offsets:  # nothing to aggregate: the independent frame is final
             frames = self.visible(heads.independent)
             return losses(loss, [frames], target)[0], frames.detach()
-        self.buffer.write(index, heads.independent)
+        self.buffer.write(index // self.network.config.key_interval, heads.independent)
         mixed = self.aggregate(heads, self.buffer.read(self.slots(index)))
         images = [self.visible(x) for x in (mixed.aggregated, mixed.independent, mixed.final)]
         aggregated, independent, final = losses(loss, images, target)
@@ -69,8 +76,9 @@ class FFNeRVVideo(Representation):
         """Fill every slot from the current weights."""
         if not self.network.config.offsets:
             return
-        for index in torch.arange(self.frames, device=self.device).split(1):
-            self.buffer.write(index, self.network.independent(self.times(index)))
+        for slot in torch.arange(self.key_frames, device=self.device).split(1):
+            index = slot * self.network.config.key_interval
+            self.buffer.write(slot, self.network.independent(self.times(index)))
 
     def cached_state(self) -> dict[str, Tensor]:
         return {"key_frames": self.buffer.data} if self.network.config.offsets else {}
@@ -91,22 +99,25 @@ class FFNeRVVideo(Representation):
     def mixes(self, first: int, stop: int) -> Iterator[Aggregation]:
         """The aggregation of each frame; every independent frame is made once.
 
-        Only the window that neighbours are read from is held: max(offsets) - min(offsets) + 1 frames.
+        Only the window that neighbours are read from is held: max(offsets) - min(offsets) + 1 key frames.
         """
-        held: dict[int, tuple[Heads, Tensor]] = {}
+        interval, held = self.network.config.key_interval, dict[int, tuple[Heads, Tensor]]()
         black = torch.zeros(1, 3, *self.network.config.size, device=self.device)
         reach = min((*self.network.config.offsets, 0))
         for i in range(first, stop):
+            own, held_out = divmod(i, interval)
             slots = self.slots(torch.tensor([i]))[0].tolist()
-            for j in sorted({i, *slots} - held.keys() - {self.frames}):
-                index = torch.tensor([j], device=self.device)
-                heads = self.network(self.times(index))
+            for slot in sorted({own, *slots} - held.keys() - {self.key_frames}):
+                heads = self._heads(slot * interval)
                 # Neighbours are read at the buffer's precision, as in fitting.
-                held[j] = heads, heads.independent.to(torch.float16).to(torch.float32)
-            neighbours = torch.stack([held[j][1] if j in held else black for j in slots], dim=1)
-            yield self.aggregate(held[i][0], neighbours)
-            for j in [j for j in held if j < i + 1 + reach]:
-                del held[j]
+                held[slot] = heads, heads.independent.to(torch.float16).to(torch.float32)
+            neighbours = torch.stack([held[slot][1] if slot in held else black for slot in slots], dim=1)
+            yield self.aggregate(self._heads(i) if held_out else held[own][0], neighbours)
+            for slot in [slot for slot in held if slot < (i + 1) // interval + reach]:
+                del held[slot]
+
+    def _heads(self, index: int) -> Heads:
+        return self.network(self.times(torch.tensor([index], device=self.device)))
 
     @torch.no_grad()
     def parts(self, index: int) -> dict[str, Tensor]:
@@ -119,7 +130,9 @@ class FFNeRVVideo(Representation):
         parts["share of the aggregated frame"] = self.visible(mixed.blend)[0, 0]
         scale = self.network.config.size[0] // mixed.neighbour_weights.shape[-2]
         weights = mixed.neighbour_weights.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
+        interval = self.network.config.key_interval
         for at, offset in enumerate(self.network.config.offsets):
-            parts[f"flow to frame {index + offset}"] = self.visible(mixed.flows)[0, at]
-            parts[f"weight of frame {index + offset}"] = self.visible(weights)[0, at]
+            neighbour = (index // interval + offset) * interval
+            parts[f"flow to frame {neighbour}"] = self.visible(mixed.flows)[0, at]
+            parts[f"weight of frame {neighbour}"] = self.visible(weights)[0, at]
         return parts

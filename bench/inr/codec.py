@@ -39,6 +39,7 @@ RECIPE_DEFAULTS: dict[str, Any] = {
     "betas": [0.5, 0.999],
     "loss": "Fusion6",
     "batch_size": 1,
+    "fit_every": 1,
     "clip_gradient": None,
     "save_every": 5,
     "refresh": "saves",

@@ -117,11 +117,13 @@ class Fit:
 
     def _epoch(self, epoch: int) -> EpochLog:
         wall, cpu = time.perf_counter(), cpu_seconds()
-        order = frame_order(self.seed, epoch, len(self.frames)).to(self.frames.device)
+        every = self.recipe.fit_every
+        order = frame_order(self.seed, epoch, -(-len(self.frames) // every)).to(self.frames.device)
         errors = torch.zeros(len(order), device=self.frames.device)
         loss_sum = torch.zeros((), device=self.frames.device)
         batches = order.split(self.recipe.batch_size)
-        for step, index in enumerate(batches):
+        for step, place in enumerate(batches):
+            index = place * every
             rate = self.recipe.rate_at(epoch + step / len(batches))
             target = self.frames.index_select(0, index).to(torch.float32).div_(255)
             loss, squared = train_step(
@@ -136,7 +138,7 @@ class Fit:
             if self.masks:
                 self.masks.apply()
             loss_sum += loss
-            errors.index_copy_(0, index, squared)
+            errors.index_copy_(0, place, squared)
         mse = errors.double().cpu() / self.frames[0].numel()  # the epoch's one read from the device
         before = self.log[-1] if self.log else None
         return EpochLog(

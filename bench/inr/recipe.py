@@ -43,6 +43,7 @@ class Recipe:
         betas: Adam's decay rates.
         loss: a name in `bench.inr.losses.CATALOGUE`.
         batch_size: frames a step.
+        fit_every: fit frames 0, n, 2n, ... alone; the others are held out (frame interpolation).
         clip_gradient: largest norm of all gradients together; None leaves them.
         save_every: epochs between saved states.
         refresh: when a representation's cache is recomputed. `saves`: at every saved state, so that
@@ -57,13 +58,14 @@ class Recipe:
     betas: tuple[float, float] = (0.5, 0.999)
     loss: str = "Fusion6"
     batch_size: int = 1
+    fit_every: int = 1
     clip_gradient: float | None = None
     save_every: int = 5
     refresh: Literal["saves", "official"] = "saves"
     prune: Pruning | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "save_every"):
+        for name in ("epochs", "batch_size", "fit_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is less than 1")
 

@@ -80,3 +80,22 @@ def test_spread_grids_give_every_frame_a_latent_of_its_own():
 def test_configurations_that_contradict_themselves(changed, said):
     with pytest.raises(ValueError, match=said):
         video(**changed)
+
+
+def test_held_out_frames_are_aggregated_from_fitted_ones_alone():
+    """Every second frame: the decoder's window equals the whole buffer of key frames."""
+    made = video(key_interval=2)
+    made.refresh()
+    assert made.key_frames == 3
+    assert made.slots(torch.tensor([0, 1, 4, 5])).tolist() == [
+        [3, 3, 1, 2],  # 3 is the black frame
+        [3, 3, 1, 2],
+        [0, 1, 3, 3],
+        [0, 1, 3, 3],
+    ]
+    with torch.no_grad():
+        for i, frame in enumerate(made.render(0, 6)):
+            index = torch.tensor([i])
+            heads = made.network(made.times(index))
+            mixed = made.aggregate(heads, made.buffer.read(made.slots(index)))
+            assert torch.equal(frame, made.visible(mixed.final)[0])

@@ -86,6 +86,17 @@ def test_a_fit_fits(frames):
     assert log[-1].psnr_rgb_db == pytest.approx(min(-10 * error.log10().item(), 100), abs=0.5)
 
 
+def test_held_out_frames_teach_nothing(frames):
+    spoilt = frames.clone()
+    spoilt[1::2] = 255 - spoilt[1::2]
+    recipe = Recipe(epochs=5, learning_rate=0.05, loss="L2", fit_every=2)
+    painters = Painter(), Painter()
+    for painter, clip in zip(painters, (frames, spoilt), strict=True):
+        log = Fit(FramewiseVideo(painter, frames=6, height=12, width=16), clip, recipe).run()
+    assert torch.equal(painters[0].picture, painters[1].picture)
+    assert log[-1].psnr_rgb_db > log[0].psnr_rgb_db
+
+
 def ffnerv_video() -> FFNeRVVideo:
     torch.manual_seed(0)
     config = FFNeRVConfig(base=(2, 2), channels=8, strides=(2, 2, 2), grid_lengths=(2, 4), lower_width=4)
