@@ -94,5 +94,5 @@ clean: ## Remove what the workflow made; reference streams, clips and the enviro
 	rm -rf results/points results/state results/tables results/figures results/partial logs report.zip report.html
 
 .PHONY: distclean
-distclean: clean ## Remove the prepared clips, Snakemake's records, caches and the environment too
-	rm -rf resources .snakemake .mypy_cache .pytest_cache .ruff_cache *.egg-info $(VENV)
+distclean: clean ## Remove the prepared clips, Snakemake's records, caches and the environment; downloads stay
+	rm -rf resources/clips .snakemake .mypy_cache .pytest_cache .ruff_cache *.egg-info $(VENV)

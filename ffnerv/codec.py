@@ -10,7 +10,7 @@ from bench.inr.codec import INRCodec
 
 if TYPE_CHECKING:
     from bench.clip import ClipInfo
-    from bench.inr.quantise import Quantiser
+    from bench.inr.quantise import SingleQuantiser
     from bench.inr.representation import Representation
     from ffnerv.model import FFNeRVConfig
 
@@ -54,7 +54,7 @@ class FFNeRVCodec(INRCodec):
         unquantised = replace(config, bits=None)  # a stream's weights are what training quantised to
         return self.represent(unquantised, frames=frames, height=height, width=width)
 
-    def quantiser(self, description: Mapping[str, Any]) -> Quantiser | None:
+    def quantiser(self, description: Mapping[str, Any]) -> SingleQuantiser | None:
         from ffnerv.qat import TanhQuantiser
 
         if description.get("name") == "tanh":

@@ -102,6 +102,7 @@ class PositionalLatent(nn.Module):
         """Latent of shape (B, C, h, w) at times (B,), float32 in [0, 1)."""
         x = positional_encoding(time, self.BASE, self.frequencies)
         for layer in self.layers:
+            assert isinstance(layer, nn.Linear)
             weight, bias = (quantise(parameter, self.bits) for parameter in (layer.weight, layer.bias))
             x = self.activation(F.linear(x, weight, bias))
         return x.unflatten(1, self.shape).contiguous(memory_format=torch.channels_last)

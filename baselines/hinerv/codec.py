@@ -11,7 +11,7 @@ from bench.inr.codec import INRCodec
 
 if TYPE_CHECKING:
     from bench.clip import ClipInfo
-    from bench.inr.quantise import Quantiser
+    from bench.inr.quantise import SingleQuantiser
     from bench.inr.representation import Representation
 
 
@@ -52,7 +52,7 @@ class HiNeRVCodec(INRCodec):
         whole = replace(config, patch=None)  # a decoder makes whole frames, however they were fitted
         return self.represent(whole, frames=frames, height=height, width=width)
 
-    def quantiser(self, description: Mapping[str, Any]) -> Quantiser | None:
+    def quantiser(self, description: Mapping[str, Any]) -> SingleQuantiser | None:
         from baselines.hinerv.qat import BITS, SymmetricQuantiser
 
         if description.get("name") != "symmetric":

@@ -15,10 +15,37 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import bench
-from bench.cli import codecs, decode, encode, prepare, process, rerun, results, verify
+from bench.cli import (
+    codecs,
+    decode,
+    encode,
+    fetch,
+    fetch_weights,
+    inspect,
+    prepare,
+    process,
+    rerun,
+    results,
+    size,
+    speed,
+    verify,
+)
 from bench.errors import BenchError
 
-_COMMANDS = (prepare, encode, decode, results, verify, rerun, codecs)
+_COMMANDS = (
+    fetch,
+    fetch_weights,
+    prepare,
+    encode,
+    decode,
+    inspect,
+    results,
+    verify,
+    rerun,
+    size,
+    speed,
+    codecs,
+)
 
 #: What the operating system refuses, in the words of who has to mend it.
 _REFUSALS = {

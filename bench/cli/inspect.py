@@ -29,7 +29,7 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     stream = read_stream(args.stream)
-    codec = codec_of(stream)
+    codec: Any = codec_of(stream)
     if not hasattr(codec, "restore"):
         family = stream.header.family
         raise BenchError(args.stream, f"is of the family {family}, no fitted network", "use bench describe")

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,11 +20,12 @@ from bench.errors import BenchError, StreamError
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
     from bench.clip import Clip, ClipInfo
     from bench.container import Stream
     from bench.inr.fit import EpochLog
-    from bench.inr.quantise import Quantiser
+    from bench.inr.quantise import AnyQuantiser, SingleQuantiser
     from bench.inr.recipe import Recipe
     from bench.inr.representation import Representation
 
@@ -53,7 +54,7 @@ class Resolved(NamedTuple):
 
     config: Any
     recipe: Recipe
-    quantiser: Quantiser | None
+    quantiser: AnyQuantiser | None
 
 
 class INRCodec(Codec):
@@ -84,17 +85,25 @@ class INRCodec(Codec):
         """
         return self.represent(config, frames=frames, height=height, width=width)
 
-    def quantiser(self, description: Mapping[str, Any]) -> Quantiser | None:
-        """The quantiser that settings or a stream describe; None keeps float32 weights."""
-        from bench.inr.quantise import AffineQuantiser
+    def quantiser(self, description: Mapping[str, Any]) -> SingleQuantiser | None:
+        """What a description without overrides stands for; None keeps float32 weights."""
+        from bench.inr.quantise import single_quantiser
 
-        name, parameters = description.get("name"), {k: v for k, v in description.items() if k != "name"}
-        if name == "float32" and not parameters:
-            return None
-        bits, axis = parameters.pop("bits", 8), parameters.pop("axis", None)
-        if name != "affine" or parameters or axis not in (None, 0) or bits not in range(2, 11):
-            raise ValueError(f"quantiser {dict(description)}")
-        return AffineQuantiser(bits=bits, axis=axis)
+        return single_quantiser(description)
+
+    def paper_bits(
+        self, network: nn.Module, description: Mapping[str, Any], codes: Sequence[np.ndarray]
+    ) -> int | None:
+        """Bits of the weights as the method's paper counts them; None for float32 weights.
+
+        Args:
+            network: what the stream holds, not quantised.
+            description: the quantiser's.
+            codes: what the quantiser made of its parameters.
+        """
+        from bench.inr.accounting import huffman_bits
+
+        return huffman_bits(codes) if codes else None
 
     def configure(self, clip: ClipInfo, settings: Mapping[str, Any]) -> Any:
         """The network's configuration for a clip: the settings, with `base` derived from its size."""
@@ -127,12 +136,16 @@ class INRCodec(Codec):
         import torch
 
         from bench.inr import runtime
-        from bench.inr.accounting import huffman_bits
         from bench.inr.fit import Fit
         from bench.inr.payload import Payload, coded_weights, config_values
+        from bench.inr.quantise import check_parts
 
         runtime.prepare(threads=job.threads, device=job.device)
         config, recipe, quantiser = self.resolve(clip.info, job.settings)
+        size = {"frames": clip.info.frames, "height": clip.info.height, "width": clip.info.width}
+        with torch.device("meta"):  # a part's name with a slip in it is told now, not after the fit
+            coded = self.receive(config, **size).network
+        check_parts(quantiser, (name for name, _ in coded.named_parameters()))
         representation = self.start(clip.info, job.settings, seed=job.seed, device=job.device)
         with job.clock("colour"):
             frames = torch.from_numpy(clip.rgb_array()).permute(0, 3, 1, 2).contiguous().to(job.device)
@@ -151,10 +164,11 @@ class INRCodec(Codec):
             side, weights, codes = coded_weights(network, quantiser)
         payload = Payload(config_values(config), dict(job.settings["quantiser"]), side, weights)
         pixels = clip.info.frames * clip.info.height * clip.info.width
+        paper_bits = self.paper_bits(network, job.settings["quantiser"], codes)
         details = {
             "parameters": sum(p.numel() for p in network.parameters()),
             "macs_per_pixel": runtime.macs(representation) / (clip.info.height * clip.info.width),
-            "rate_bpp_paper": huffman_bits(codes) / pixels if codes else None,
+            "rate_bpp_paper": None if paper_bits is None else paper_bits / pixels,
             "fit_log": [asdict(row) for row in log],
         }
         return Encoded(
@@ -170,6 +184,7 @@ class INRCodec(Codec):
         Raises:
             BenchError: they make no network, recipe or quantiser.
         """
+        from bench.inr.quantise import make_quantiser
         from bench.inr.recipe import Pruning, Recipe
 
         recipe = {key: settings[key] for key in RECIPE_DEFAULTS if key != "quantiser"}
@@ -177,7 +192,8 @@ class INRCodec(Codec):
         try:
             config = self.configure(clip, settings)
             recipe["prune"] = Pruning(**recipe["prune"]) if recipe["prune"] else None
-            return Resolved(config, Recipe(**recipe), self.quantiser(settings["quantiser"]))
+            quantiser = make_quantiser(settings["quantiser"], self.quantiser)
+            return Resolved(config, Recipe(**recipe), quantiser)
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
             raise BenchError("settings", str(error), "change the codec's settings or the point's") from error
 
@@ -214,12 +230,13 @@ class INRCodec(Codec):
         import torch
 
         from bench.inr.payload import Payload, check_network, config_from_values, load
+        from bench.inr.quantise import make_quantiser
 
         header = stream.header
         payload = Payload.from_bytes(stream.payload)
         config = config_from_values(self.config_type(), payload.network)
         try:
-            quantiser = self.quantiser(payload.quantiser)
+            quantiser = make_quantiser(payload.quantiser, self.quantiser)
             with torch.device("meta"):  # shapes only: nothing is allocated before it is checked
                 representation = self.receive(
                     config, frames=header.frames, height=header.height, width=header.width

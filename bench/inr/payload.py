@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from bench.errors import StreamError
-from bench.inr.layers import DecoderConfig
-from bench.inr.quantise import Quantised, Quantiser
+from bench.errors import BenchError, StreamError
+from bench.inr.quantise import AnyQuantiser, Quantised, Quantiser, check_parts, options
 from bench.inr.weights import decode_tensors, encode_tensors
 
 _LENGTH_BYTES = 4
@@ -37,7 +36,8 @@ class Payload:
     Attributes:
         network: the configuration that rebuilds it, JSON values.
         quantiser: name and parameters of the quantiser.
-        side: side information of all tensors, bytes of little-endian float16.
+        side: side information of all tensors in order, little-endian float16; where a tensor may have
+            been coded by one of several quantisers, a byte before it says by which.
         weights: the coded integers (`bench.inr.weights`), or raw float32.
     """
 
@@ -107,8 +107,27 @@ def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())[:120]
 
 
+class OutputShape(Protocol):
+    """What a network's configuration says of its output.
+
+    Attributes:
+        strides: frames are padded to a multiple of their product.
+        size: (height, width) of the padded frame.
+        peak_channels: floats per output pixel in the largest feature map.
+    """
+
+    @property
+    def strides(self) -> tuple[int, ...]: ...
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+    @property
+    def peak_channels(self) -> float: ...
+
+
 def check_network(
-    network: nn.Module, config: DecoderConfig, *, payload_bytes: int, height: int, width: int
+    network: nn.Module, config: OutputShape, *, payload_bytes: int, height: int, width: int
 ) -> None:
     """Refuse, before memory is taken, a network that no stream of this length and size can hold."""
     sizes = [parameter.numel() for parameter in network.parameters()]
@@ -127,48 +146,101 @@ def check_network(
         raise StreamError("stream", "the network's stages are wider than any decoder should hold")
 
 
-def coded_weights(network: nn.Module, quantiser: Quantiser | None) -> tuple[bytes, bytes, list[np.ndarray]]:
-    """Side information, coded weights and the integer codes of every parameter, in order."""
-    tensors = [parameter.detach().cpu().contiguous() for parameter in network.parameters()]
+def coded_weights(
+    network: nn.Module, quantiser: AnyQuantiser | None
+) -> tuple[bytes, bytes, list[np.ndarray]]:
+    """Side information, coded weights and the integer codes of every parameter, in order.
+
+    Raises:
+        BenchError: a weight is not finite, or the quantiser names a part that the network has not.
+    """
+    tensors = {name: p.detach().cpu().contiguous() for name, p in network.named_parameters()}
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise BenchError(name, "has weights that are no numbers: the fit diverged", "lower learning_rate")
     if quantiser is None:
-        return b"", b"".join(t.numpy().astype("<f4").tobytes() for t in tensors), []
-    quantised = [quantiser.quantise(tensor) for tensor in tensors]
-    codes = [q.codes for q in quantised]
-    side = b"".join(q.side.astype("<f2").tobytes() for q in quantised)
-    return side, encode_tensors(codes), codes
+        return b"", b"".join(t.numpy().astype("<f4").tobytes() for t in tensors.values()), []
+    check_parts(quantiser, tensors)
+    side: list[bytes] = []
+    codes: list[np.ndarray] = []
+    for name, tensor in tensors.items():
+        possible = options(quantiser, name, tuple(tensor.shape))
+        choice, quantised = _closest(tensor, possible)
+        side += [bytes([choice])] if len(possible) > 1 else []
+        side += [quantised.side.astype("<f2").tobytes()]
+        codes += [quantised.codes]
+    return b"".join(side), encode_tensors(codes), codes
 
 
-def load(network: nn.Module, quantiser: Quantiser | None, payload: Payload) -> None:
+def _closest(tensor: Tensor, possible: Sequence[Quantiser]) -> tuple[int, Quantised]:
+    """The option that is off least on average, and what it makes of the tensor."""
+    tried = [quantiser.quantise(tensor) for quantiser in possible]
+    if len(tried) == 1:
+        return 0, tried[0]
+    errors = [
+        float((quantiser.dequantise(quantised) - tensor).abs().mean())
+        for quantiser, quantised in zip(possible, tried, strict=True)
+    ]
+    best = errors.index(min(errors))
+    return best, tried[best]
+
+
+def load(network: nn.Module, quantiser: AnyQuantiser | None, payload: Payload) -> None:
     """Fill `network` with the weights of a payload.
 
     Raises:
         StreamError: the payload holds other weights than `network` has parameters.
     """
-    parameters = list(network.parameters())
-    shapes = [tuple(p.shape) for p in parameters]
+    shapes = {name: tuple(p.shape) for name, p in network.named_parameters()}
     tensors = _raw(payload, shapes) if quantiser is None else _dequantised(payload, shapes, quantiser)
     with torch.no_grad():
-        for parameter, tensor in zip(parameters, tensors, strict=True):
+        for parameter, tensor in zip(network.parameters(), tensors, strict=True):
             if not torch.isfinite(tensor).all():
                 raise StreamError("stream", "a weight is not a number")
             parameter.copy_(tensor)
 
 
-def _raw(payload: Payload, shapes: list[tuple[int, ...]]) -> Iterator[Tensor]:
-    sizes = [math.prod(shape) for shape in shapes]
+def _raw(payload: Payload, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Tensor]:
+    sizes = [math.prod(shape) for shape in shapes.values()]
     if len(payload.weights) != 4 * sum(sizes):
         raise StreamError("stream", "the weights are cut short")
     values = np.frombuffer(payload.weights, dtype="<f4").astype(np.float32)
-    for shape, part in zip(shapes, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
+    for shape, part in zip(shapes.values(), np.split(values, np.cumsum(sizes)[:-1]), strict=True):
         yield torch.from_numpy(part.reshape(shape))
 
 
-def _dequantised(payload: Payload, shapes: list[tuple[int, ...]], quantiser: Quantiser) -> Iterator[Tensor]:
-    side_shapes = [quantiser.side_shape(shape) for shape in shapes]
-    sizes = [math.prod(shape) for shape in side_shapes]
-    if len(payload.side) != 2 * sum(sizes):
-        raise StreamError("stream", "the quantiser's side information is cut short")
-    side = np.split(np.frombuffer(payload.side, dtype="<f2"), np.cumsum(sizes)[:-1])
-    codes = decode_tensors(payload.weights, shapes)
-    for code, values, shape in zip(codes, side, side_shapes, strict=True):
-        yield quantiser.dequantise(Quantised(code, values.reshape(shape)))
+def _dequantised(
+    payload: Payload, shapes: Mapping[str, tuple[int, ...]], quantiser: AnyQuantiser
+) -> Iterator[Tensor]:
+    sides = _read_side(payload.side, shapes, quantiser)
+    codes = decode_tensors(payload.weights, list(shapes.values()))
+    for code, (chosen, side) in zip(codes, sides, strict=True):
+        yield chosen.dequantise(Quantised(code, side))
+
+
+def _read_side(
+    data: bytes, shapes: Mapping[str, tuple[int, ...]], quantiser: AnyQuantiser
+) -> list[tuple[Quantiser, np.ndarray]]:
+    """Every parameter's quantiser and its side information.
+
+    Raises:
+        StreamError: these bytes are not what the parameters need.
+    """
+    sides, at = [], 0
+    for name, shape in shapes.items():
+        possible, choice = options(quantiser, name, shape), 0
+        if len(possible) > 1:
+            choice = data[at] if at < len(data) else 0  # where it is cut short the ranges are too
+            at += 1
+        if choice >= len(possible):
+            raise StreamError("stream", f"{name} has no quantiser {choice}")
+        side_shape = possible[choice].side_shape(shape)
+        count = math.prod(side_shape)
+        if at + 2 * count > len(data):
+            raise StreamError("stream", "the quantiser's side information is cut short")
+        side = np.frombuffer(data, dtype="<f2", count=count, offset=at) if count else np.zeros(0, "<f2")
+        sides.append((possible[choice], side.reshape(side_shape)))
+        at += 2 * count
+    if at != len(data):
+        raise StreamError("stream", "the quantiser's side information is too long")
+    return sides

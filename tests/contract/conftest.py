@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bench import registry
 from bench.cli.encode import EncodePlan, encode
 from bench.clip import Clip
 from bench.config import ROOT
+from tests.contract.tiny_weights import make_tiny_weights
 
 #: Every codec of the suite: one that is added is tested without a test being written.
 CODEC_IDS = sorted(registry.codec_configs())
@@ -30,8 +32,9 @@ class Coded:
 
 
 def run_environment(home: Path) -> dict[str, str]:
-    """For child processes: the suite is importable, one thread, nothing of the user's."""
+    """For child processes: the suite and the tests' weights are found, one thread, nothing of the user's."""
     return {
+        "NVB_WEIGHTS": os.environ["NVB_WEIGHTS"],
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
@@ -41,12 +44,26 @@ def run_environment(home: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def coded(tiny_clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Coded]:
+def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where learned codecs look for weights while the contract is tested."""
+    folder = tmp_path_factory.mktemp("weights")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NVB_WEIGHTS", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def coded(
+    tiny_clip: Clip, weights_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Coded]:
     """A function that codes the tiny clip with a codec id; each is coded once a session."""
     done: dict[str, Coded] = {}
 
     def code(codec: str) -> Coded:
         if codec not in done:
+            config = registry.codec_config(codec)
+            if config.kind == "learned":
+                make_tiny_weights(weights_folder, config.settings["architecture"])
             done[codec] = _code(codec, tiny_clip, tmp_path_factory.mktemp(codec))
         return done[codec]
 

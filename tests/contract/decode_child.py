@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 
 opened: list[str] = []
 started: list[list[str]] = []
@@ -18,6 +19,7 @@ def watch(event: str, args: tuple[object, ...]) -> None:
 
 
 if __name__ == "__main__":
+    tempfile.gettempdir()  # tries once which folder it can write to; libraries ask while they are imported
     sys.addaudithook(watch)
     from bench.cli import main
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench import registry
 from bench.cli.decode import codec_of, decode, describe
 from bench.clip import Clip, planes
 from bench.clock import StageClock
@@ -23,6 +25,8 @@ CHILD = Path(__file__).with_name("decode_child.py")
 SOURCES = ("bench", "ffnerv", "baselines")
 #: What a process on this system opens without being asked: libraries, the kernel's files, locales.
 SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib")
+#: Programs that libraries start while they are imported, without arguments: NumPy asks about the processor.
+PROBES = ("lscpu",)
 
 Frames = list[np.ndarray]
 
@@ -95,8 +99,6 @@ def test_the_header_is_small(codec, coded) -> None:
 
 
 def test_the_report_is_of_the_stream(codec, coded) -> None:
-    import hashlib
-
     made = coded(codec)
     data = made.stream.read_bytes()
     assert made.report == json.loads(made.stream.with_name("encode.json").read_text())
@@ -138,9 +140,12 @@ def test_a_process_with_nothing_but_the_stream_decodes_the_same(codec, coded, pi
     assert cost["stages"], "a decoder reports what it spends its time on"
 
 
-def test_a_decoder_opens_nothing_but_its_stream(codec, piped) -> None:
+def test_a_decoder_opens_nothing_but_its_stream(codec, coded, piped) -> None:
     _, log, folder = piped(codec)
     assert "s" in log["opened"], "the hook does not see what is opened"
+    stream = read_stream(coded(codec).stream)
+    declared = set(map(str, codec_of(stream).decoder_files(stream)))
+    assert declared <= set(log["opened"]), "declares a file that it does not read"
     own = [str(ROOT / name) + os.sep for name in SOURCES]
     installed = [sys.prefix, sys.base_prefix, *SYSTEM]
     for path in log["opened"]:
@@ -148,10 +153,21 @@ def test_a_decoder_opens_nothing_but_its_stream(codec, piped) -> None:
         source = absolute.startswith(tuple(own)) and absolute.endswith((".py", ".pyc"))
         suite = absolute.startswith(str(ROOT)) and not absolute.startswith(sys.prefix)
         library = absolute.startswith(tuple(installed)) and not suite
-        assert source or library or absolute in (str(folder / "s"), str(CHILD)), f"opens {absolute}"
+        known = {str(folder / "s"), str(CHILD), *declared}
+        assert source or library or absolute in known, f"opens {absolute}"
     for program, *arguments in log["started"]:
-        assert program.startswith(sys.prefix), f"starts {program}"
+        assert program.startswith(sys.prefix) or (program in PROBES and not arguments), f"starts {program}"
         assert not [word for word in arguments if (folder / word).exists()], f"{program} is given a file"
+
+
+def test_only_a_learned_decoder_has_files_and_its_stream_pins_them(codec, coded) -> None:
+    stream = read_stream(coded(codec).stream)
+    declared = list(codec_of(stream).decoder_files(stream))
+    assert bool(declared) == (registry.codec_config(codec).kind == "learned")
+    for path in declared:
+        assert hashlib.sha256(path.read_bytes()).digest() in bytes(stream.payload), (
+            f"{path} may change unseen"
+        )
 
 
 @pytest.mark.parametrize(("first", "stop"), [(0, 1), (3, 6), (8, 9), (1, 9)])

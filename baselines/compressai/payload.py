@@ -1,0 +1,163 @@
+"""The payload of a learned codec: which decoder it needs, then each frame's entropy-coded strings.
+
+Layout::
+
+    bytes  field
+        1  architecture                (code in ARCHITECTURES)
+       32  SHA-256 of the weight file
+        4  CRC-32 of all integer latents in coding order, little-endian
+       1+  rows and columns of the padded frame in units of the architecture's stride, a varint each
+       1+  frames from one keyframe to the next, a varint
+     then  of every frame, each string: its length in 32-bit words, a varint, and the words
+
+Varints are little-endian groups of seven bits (LEB128). The units are what the header says already; they
+tell a decoder of altered bytes before it takes memory. The CRC tells a machine whose arithmetic differs
+from that of the encoder's, which otherwise would decode something else without notice.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.container import MAX_FRAMES, Stream
+from bench.errors import StreamError
+
+WORD_BYTES = 4
+#: rANS writes its state, two words, whatever the symbols are.
+FEWEST_WORDS = 2
+
+_FIXED = struct.Struct("<B32sI")
+_LONGEST_VARINT = 5
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How an architecture's frames lie in a stream.
+
+    Attributes:
+        code: the payload's first byte; never reused.
+        stride: sides of a frame are padded to multiples of it.
+        key_strings, other_strings: strings of a keyframe, of any other; 0 where all are keyframes.
+    """
+
+    code: int
+    stride: int
+    key_strings: int
+    other_strings: int = 0
+
+    def strings(self, *, key: bool) -> int:
+        return self.key_strings if key else self.other_strings
+
+
+ARCHITECTURES = {
+    "bmshj2018-factorized": Architecture(1, 64, 1),
+    "bmshj2018-hyperprior": Architecture(2, 64, 2),
+    "mbt2018-mean": Architecture(3, 64, 2),
+    "cheng2020-anchor": Architecture(4, 64, 2),
+    "ssf2020": Architecture(5, 128, 2, 4),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """What stands in a stream.
+
+    Attributes:
+        architecture: a name in ARCHITECTURES; digest: SHA-256 of the weight file, in hexadecimal.
+        latents_crc: CRC-32 of the integer latents of all frames.
+        keyint: frames from one keyframe to the next; 1 where every frame is one.
+        frames: of each frame its strings.
+    """
+
+    architecture: str
+    digest: str
+    latents_crc: int
+    keyint: int
+    frames: Sequence[Sequence[bytes | memoryview]]
+
+    def chunks(self, *, height: int, width: int) -> Iterable[bytes]:
+        """The payload's bytes, piece by piece; the size is that of a frame."""
+        kind = ARCHITECTURES[self.architecture]
+        yield _FIXED.pack(kind.code, bytes.fromhex(self.digest), self.latents_crc)
+        yield b"".join(map(varint, (*units(height, width, kind.stride), self.keyint)))
+        for strings in self.frames:
+            for string in strings:
+                yield varint(len(string) // WORD_BYTES) + bytes(string)
+
+    @classmethod
+    def of_stream(cls, stream: Stream) -> Payload:
+        """The parts of a stream's payload; the strings are views of it.
+
+        Raises:
+            StreamError: the parts do not add up, or are not those of the header's clip.
+        """
+        header, data, where = stream.header, stream.payload, stream.path
+        if header.pixel_format != "rgb24":
+            raise StreamError(where, f"pixel_format is {header.pixel_format}, not rgb24")
+        if len(data) < _FIXED.size:
+            raise StreamError(where, "is cut short")
+        code, digest, crc = _FIXED.unpack_from(data)
+        name = next((name for name, kind in ARCHITECTURES.items() if kind.code == code), None)
+        if name is None:
+            raise StreamError(where, f"names the unknown network {code}", "use a newer version of the suite")
+        kind = ARCHITECTURES[name]
+        reader = _Reader(data, _FIXED.size, where)
+        found = reader.varint(), reader.varint()
+        if found != units(header.height, header.width, kind.stride):
+            raise StreamError(where, f"codes {found[0]}x{found[1]} units of {kind.stride}, unlike its header")
+        keyint = reader.varint()
+        if not 1 <= keyint <= MAX_FRAMES or (keyint > 1 and not kind.other_strings):
+            raise StreamError(where, f"has a keyframe every {keyint} frames")
+        frames = []
+        for index in range(header.frames):
+            frames.append([reader.string() for _ in range(kind.strings(key=index % keyint == 0))])
+        reader.end()
+        return cls(architecture=name, digest=digest.hex(), latents_crc=crc, keyint=keyint, frames=frames)
+
+
+def units(height: int, width: int, stride: int) -> tuple[int, int]:
+    """Rows and columns of the padded frame, in units of `stride`."""
+    return math.ceil(height / stride), math.ceil(width / stride)
+
+
+def varint(value: int) -> bytes:
+    """A number from 0 as groups of seven bits, lowest first."""
+    groups = []
+    while value > 127:
+        groups.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*groups, value])
+
+
+class _Reader:
+    """Takes varints and strings off bytes that nobody vouches for."""
+
+    def __init__(self, data: memoryview, at: int, where: str | Path) -> None:
+        self.data, self.at, self.where = data, at, where
+
+    def varint(self) -> int:
+        value = 0
+        for shift in range(0, 7 * _LONGEST_VARINT, 7):
+            if self.at >= len(self.data):
+                raise StreamError(self.where, "is cut short")
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+        raise StreamError(self.where, "has a length beyond any")
+
+    def string(self) -> memoryview:
+        words = self.varint()
+        start, self.at = self.at, self.at + words * WORD_BYTES
+        if words < FEWEST_WORDS or self.at > len(self.data):
+            raise StreamError(self.where, f"has a string of {words} words")
+        return self.data[start : self.at]
+
+    def end(self) -> None:
+        if self.at != len(self.data):
+            raise StreamError(self.where, f"has {len(self.data) - self.at} bytes after its last frame")

@@ -1,0 +1,110 @@
+"""HNeRV as a codec of the suite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bench.inr.codec import INRCodec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from baselines.hnerv.config import HNeRVConfig
+    from bench.clip import ClipInfo
+    from bench.inr.representation import Representation
+
+
+class HNeRVCodec(INRCodec):
+    """Settings are those of `baselines.hnerv.config.HNeRVConfig` and of `bench.inr.fit.Recipe`, and:
+
+    * `model_size`: millions of parameters, in place of `channels` (`baselines.hnerv.size`);
+    * `encoder_strides`: those of the decoder where none are given;
+    * `embedding_channels`: below 1 a share of `model_size`.
+    """
+
+    network_defaults: Mapping[str, Any] = {
+        "channels": None,
+        "model_size": None,
+        "strides": [5, 2, 2],
+        "encoder_strides": None,
+        "embed": "",
+        "embedding_channels": 16,
+        "encoder_width": 64,
+        "encoder_blocks": 1,
+        "kernels": [1, 5],
+        "reduction": 1.2,
+        "lower_width": 12,
+        "decoder_blocks": 1,
+        "activation": "gelu",
+        "head": "tanh",
+    }
+
+    def config_type(self) -> type[HNeRVConfig]:
+        from baselines.hnerv.config import HNeRVConfig
+
+        return HNeRVConfig
+
+    def configure(self, clip: ClipInfo, settings: Mapping[str, Any]) -> HNeRVConfig:
+        from baselines.hnerv.config import HNeRVConfig
+        from baselines.hnerv.size import share_channels, solve_channels
+        from bench.inr.layers import padded_base
+
+        values = {key: settings[key] for key in self.network_defaults}
+        values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        model_size, strides = values.pop("model_size"), values.pop("strides")
+        if (model_size is None) == (values["channels"] is None):
+            raise ValueError("channels or model_size: give one of the two")
+        parameters = 0 if model_size is None else model_size * 1e6
+        if values["embed"]:
+            if values["encoder_strides"]:
+                raise ValueError("encoder_strides: a positional encoding (embed) has no encoder")
+            values |= {"encoder_strides": (), "base": padded_base(clip.height, clip.width, strides)}
+            values["embedding_channels"] = HNeRVConfig.embedding_channels
+        else:
+            values["encoder_strides"] = values["encoder_strides"] or strides
+            grid = padded_base(clip.height, clip.width, values["encoder_strides"])
+            scale = max(1, math.prod(values["encoder_strides"]) // math.prod(strides))
+            values["base"] = (grid[0] * scale, grid[1] * scale)
+            if values["embedding_channels"] < 1:
+                values["embedding_channels"] = share_channels(
+                    values["embedding_channels"], parameters=parameters, frames=clip.frames, grid=grid
+                )
+        config = HNeRVConfig(**{**values, "decoder_strides": strides, "channels": values["channels"] or 1})
+        if model_size is None:
+            return config
+        return replace(config, channels=solve_channels(parameters, config=config, frames=clip.frames))
+
+    def paper_bits(
+        self, network: nn.Module, description: Mapping[str, Any], codes: Sequence[np.ndarray]
+    ) -> int | None:
+        """With HNeRV's quantiser the rate is its evaluator's: the paper charges for the ranges too."""
+        from baselines.hnerv.rate import published_bits
+
+        if description["name"] != "hnerv":
+            return super().paper_bits(network, description, codes)
+        bits = description.get("bits", 8)
+        embedding = description.get("overrides", {}).get("embeddings", {})
+        return published_bits(network, bits=bits, embedding_bits=embedding.get("bits", bits))
+
+    def represent(self, config: HNeRVConfig, *, frames: int, height: int, width: int) -> Representation:
+        from baselines.hnerv.model import HNeRV
+        from baselines.hnerv.video import HNeRVFitting
+
+        return HNeRVFitting(HNeRV(config), frames=frames, height=height, width=width)
+
+    def receive(self, config: HNeRVConfig, *, frames: int, height: int, width: int) -> Representation:
+        import torch
+
+        from baselines.hnerv.model import CodedHNeRV, Decoder
+        from baselines.hnerv.video import HNeRVVideo
+
+        embeddings = None if config.embed else torch.empty(frames, *config.latent_shape)
+        network = CodedHNeRV(Decoder(config), frames=frames, embeddings=embeddings)
+        return HNeRVVideo(network, frames=frames, height=height, width=width)
+
+
+CODEC = HNeRVCodec

@@ -1,0 +1,120 @@
+"""Weights of the official HNeRV code (commit 4872129) in this package's network."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from baselines.hnerv.config import HNeRVConfig
+from baselines.hnerv.model import HNeRV
+from bench.errors import BenchError
+from bench.inr.official import copy_weights, official_arguments
+
+#: What the suite's network does, of what the official arguments can say.
+_SUPPORTED = {"norm": "none", "conv_type": ["convnext", "pshuffel"]}
+
+
+class OfficialHNeRV(nn.Module):
+    """`network` with the official outputs, but for the seconds that decoding took."""
+
+    def __init__(self, config: HNeRVConfig) -> None:
+        super().__init__()
+        self.network = HNeRV(config)
+
+    def forward(self, source: Tensor | None, embedding: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Frames (B, 3, H, W), and a list of features: the embeddings first, then the decoder's stages.
+
+        Args:
+            source: frames (B, 3, H, W), or times i / N (B,) of a network with a positional encoding.
+            embedding: in place of what the encoder would make of them.
+        """
+        if embedding is None:
+            if source is None:
+                raise ValueError("frames (or times) or their embeddings are needed")
+            embedding = self.network.encode(source)
+        decoder = self.network.decoder
+        features = [embedding, *decoder.features(embedding)]
+        return decoder.to_rgb(features[-1]), features
+
+
+def config_from_official(config: Mapping[str, Any], *, size: tuple[int, int] | None = None) -> HNeRVConfig:
+    """The configuration of official arguments, after the official script has added `fc_dim`.
+
+    Args:
+        config: the arguments by their official names, or a mapping that has them under `args`.
+        size: (height, width) of a frame. The arguments do not say it and, with an encoder, the weights
+            do without it; None stands for the smallest frame.
+
+    Raises:
+        BenchError: an argument is missing, or asks for a layer that published models do not have.
+    """
+    args = official_arguments(config, "args")
+    for key, supported in _SUPPORTED.items():
+        if args.get(key, supported) != supported:
+            raise BenchError(key, f"{args[key]!r} is not supported", f"published models have {supported!r}")
+    try:
+        return _config(args, size)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BenchError("official configuration", str(error), "give that of a published model") from error
+
+
+def _config(args: Mapping[str, Any], size: tuple[int, int] | None) -> HNeRVConfig:
+    _, first, last = (int(x) for x in args["ks"].split("_"))
+    encoder_blocks, decoder_blocks = (int(x) for x in args["num_blks"].split("_"))
+    strides, encoder_strides = tuple(args["dec_strds"]), tuple(args["enc_strds"])
+    embedding: dict[str, Any]
+    if encoder_strides:
+        side = math.prod(encoder_strides)
+        height, width = size or (side, side)
+        base = (height // math.prod(strides), width // math.prod(strides))
+        encoder_width, channels = (int(float(x)) for x in args["enc_dim"].split("_"))
+        embedding = {"encoder_width": encoder_width, "embedding_channels": channels}
+    else:
+        height, width = (int(x) for x in args["fc_hw"].split("_"))
+        base, embedding = (height, width), {"embed": args["embed"]}
+    return HNeRVConfig(
+        base=base,
+        channels=int(args["fc_dim"]),
+        decoder_strides=strides,
+        encoder_strides=encoder_strides,
+        encoder_blocks=encoder_blocks,
+        kernels=(first, last),
+        reduction=args["reduce"],
+        lower_width=args["lower_width"],
+        decoder_blocks=decoder_blocks,
+        activation=args["act"],
+        head=str(args["out_bias"]),
+        **embedding,
+    )
+
+
+def official_name(name: str) -> str:
+    """Our parameter's name in the official state dict."""
+    name = name.replace("encoder.downsamplers.", "encoder.downsample_layers.")
+    for ours, theirs in {"depthwise": "dwconv", "widen": "pwconv1", "narrow": "pwconv2"}.items():
+        name = name.replace(f".{ours}.", f".{theirs}.")
+    name = re.sub(r"\.scale$", ".gamma", name)
+    # The official decoder is one list, whose first entry is the stem.
+    name = name.replace("decoder.stem.", "decoder.0.conv.downconv.")
+    name = re.sub(r"decoder\.stages\.(\d+)\.", lambda m: f"decoder.{int(m[1]) + 1}.conv.upconv.0.", name)
+    return name.replace("decoder.head.", "head_layer.")
+
+
+def network_from_official(
+    config: Mapping[str, Any] | HNeRVConfig, state_dict: Mapping[str, Any]
+) -> OfficialHNeRV:
+    """A network with official weights (tensors or arrays).
+
+    Args:
+        config: what `config_from_official` takes, or its result.
+
+    Raises:
+        BenchError: a weight is missing or of another shape; the line names it.
+    """
+    made = OfficialHNeRV(config if isinstance(config, HNeRVConfig) else config_from_official(config))
+    copy_weights(made.network, state_dict, official_name)
+    return made

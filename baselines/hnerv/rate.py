@@ -1,0 +1,63 @@
+"""HNeRV's own quantiser and rate, as its evaluator computes them (section 3.2; Huffman in appendix).
+
+A stream of the suite has the same quantiser with every range in float16 (`bench.inr.quantise`); this is
+the published count, for `rate_bpp_paper` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from bench.inr.accounting import huffman_bits
+from bench.inr.quantise import MinMaxQuantiser, wide_axes
+
+#: What the published count charges for a lowest value or a step.
+RANGE_BITS = 16
+
+
+@dataclass(frozen=True)
+class PublishedTensor:
+    """A quantised tensor.
+
+    Attributes:
+        codes: 0 to 2^bits - 1, float32, the tensor's shape.
+        low, step: float32 scalars, or float16 tensors with one axis of length 1.
+        values: low + step * codes, float32.
+    """
+
+    codes: Tensor
+    low: Tensor
+    step: Tensor
+    values: Tensor
+
+
+def quantise_as_published(tensor: Tensor, bits: int) -> PublishedTensor:
+    """One range a tensor, or ranges along one long axis: whatever is off least on average.
+
+    Where all entries of a range are equal the official code divides by zero; here their code is 0.
+    """
+    tensor = tensor.detach()
+    candidates = []
+    for axis in (None, *wide_axes(tuple(tensor.shape))):
+        quantiser = MinMaxQuantiser(bits, axis)
+        low, step = quantiser.ranges(tensor)
+        if axis is not None:
+            low, step = low.half(), step.half()
+        codes = quantiser.codes(tensor, low, step)
+        candidates.append(PublishedTensor(codes, low, step, low + step * codes))
+    return min(candidates, key=lambda candidate: float((tensor - candidate.values).abs().mean()))
+
+
+def published_bits(network: nn.Module, *, bits: int = 8, embedding_bits: int = 6) -> int:
+    """Bits of a `CodedHNeRV` by the published count: one Huffman code for all, and the ranges.
+
+    Neither the code table nor a header is counted, and a range's axis is not.
+    """
+    tensors = [
+        quantise_as_published(parameter, embedding_bits if name == "embeddings" else bits)
+        for name, parameter in network.named_parameters()
+    ]
+    ranges = sum(tensor.low.numel() + tensor.step.numel() for tensor in tensors)
+    return huffman_bits([tensor.codes.cpu().numpy() for tensor in tensors]) + RANGE_BITS * ranges

@@ -1,0 +1,45 @@
+"""``bench fetch``: download sequences of kind `url` of config/sequences.tsv."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.cli import process
+from bench.errors import BenchError
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "fetch", help="download source sequences, check them and pin their digests"
+    )
+    parser.add_argument("names", nargs="+", metavar="NAME", help="a sequence of kind url in sequences.tsv")
+    parser.add_argument("--tries", type=int, default=6, help="in a row that bring nothing (default: 6)")
+    parser.add_argument(
+        "--timeout", type=float, default=60, metavar="SECONDS", help="without a byte (default: 60)"
+    )
+    parser.add_argument("--receipt", type=Path, help="write what was got as JSON (of one sequence)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from bench.download import Patience
+    from bench.fetch import fetch
+    from bench.files import write_json
+    from bench.meter import Meter
+    from bench.sequences import find_sequence
+
+    process.die_with_parent()
+    for option, value in (("--tries", args.tries), ("--timeout", args.timeout)):
+        if value <= 0:
+            raise BenchError(option, f"is {value}", "give a positive number")
+    if args.receipt and len(args.names) > 1:
+        raise BenchError("--receipt", "is of one sequence", "fetch the others without it")
+    patience = Patience(tries=args.tries, read_s=args.timeout)
+    for sequence in [find_sequence(name) for name in args.names]:
+        pin = fetch(sequence, meter=Meter(f"fetch {sequence.name}"), patience=patience)
+        if args.receipt:
+            write_json(args.receipt, asdict(pin))
+    return 0

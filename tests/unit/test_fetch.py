@@ -1,0 +1,389 @@
+"""A sequence from an archive or a file on a server: what is kept, pinned and refused."""
+
+from __future__ import annotations
+
+import io
+import resource
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from archive_data import (
+    ARCHIVE,
+    FRAMES,
+    HEIGHT,
+    MEMBER,
+    WIDTH,
+    make_archive,
+    raw_frames,
+    sha256,
+    uvg_archive,
+    with_header_sums,
+)
+from file_server import FileServer, Served, running_server
+
+from bench.clip import y4m_chunks
+from bench.download import Patience
+from bench.errors import BenchError
+from bench.fetch import fetch
+from bench.meter import Meter
+from bench.pins import Pin, read_pins, write_pin
+from bench.sequences import SourceSequence
+from bench.synthetic import moving_discs
+
+QUICK = Patience(tries=2, wait_s=0.01, connect_s=10, read_s=30)
+RAW = raw_frames()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FileServer]:
+    with running_server() as server:
+        server.files[f"/{ARCHIVE}"] = Served(uvg_archive(tmp_path))
+        yield server
+
+
+@pytest.fixture
+def row(server: FileServer) -> SourceSequence:
+    """A row as UVG's are, of the server's archive."""
+    return SourceSequence(
+        name="tiny-readysetgo",
+        kind="url",
+        location=MEMBER,
+        sha256="",
+        width=WIDTH,
+        height=HEIGHT,
+        fps=Fraction(120),
+        frames=FRAMES,
+        matrix="bt709",
+        range="limited",
+        siting="left",
+        licence="for tests alone",
+        citation="nobody: nothing, 2024",
+        note="",
+        url=server.url(f"/{ARCHIVE}"),
+        raw_bytes=len(RAW),
+    )
+
+
+def get(row: SourceSequence, folder: Path) -> str:
+    """Fetch into a folder, with its table of pins; what was told comes back."""
+    told = io.StringIO()
+    meter = Meter(f"fetch {row.name}", stream=told)
+    fetch(row, folder=folder / "sequences", pins=folder / "sequences.lock", meter=meter, patience=QUICK)
+    return told.getvalue()
+
+
+def refused(row: SourceSequence, folder: Path) -> str:
+    with pytest.raises(BenchError) as caught:
+        get(row, folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def files(folder: Path) -> set[str]:
+    """All files of a folder but locks, from its top."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {name for name in found if not name.endswith(".lock") or name == "sequences.lock"}
+
+
+def altered(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :]
+
+
+def test_the_wanted_file_is_taken_out_of_the_archive_and_pinned(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    told = get(row, tmp_path)
+    target = tmp_path / "sequences" / "tiny-readysetgo.yuv"
+    assert target.read_bytes() == RAW
+    assert files(tmp_path) == {"sequences/tiny-readysetgo.yuv", "sequences.lock"}
+    archive = server.files[f"/{ARCHIVE}"].data
+    pin = Pin(sequence=row.name, archive_sha256=sha256(archive), raw_bytes=len(RAW), sha256=sha256(RAW))
+    assert read_pins(tmp_path / "sequences.lock") == {row.name: pin}
+    assert "[fetch tiny-readysetgo] licence: for tests alone; to cite: nobody: nothing, 2024\n" in told
+    assert " unpacked, " in told
+
+
+def test_a_file_that_is_there_is_checked_and_not_downloaded(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    get(row, tmp_path)
+    assert "licence: for tests alone" in get(row, tmp_path)
+    assert len(server.files[f"/{ARCHIVE}"].seen) == 1
+    target = tmp_path / "sequences" / "tiny-readysetgo.yuv"
+    target.write_bytes(altered(RAW))
+    told = refused(row, tmp_path)
+    assert told.startswith(
+        f"{target}: its sha256 is {sha256(altered(RAW))}, sequences.lock has {sha256(RAW)}; "
+    )
+    assert told.endswith(
+        "remove it to get it again, or mend tiny-readysetgo in config/sequences.lock if it is meant"
+    )
+    target.write_bytes(RAW[:-1])
+    assert "is 27647 bytes, 6 frames of 64x48 make 27648 (8 bit)" in refused(row, tmp_path)
+
+
+def test_a_file_that_a_user_put_there_is_pinned(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    (tmp_path / "sequences").mkdir()
+    (tmp_path / "sequences" / "tiny-readysetgo.yuv").write_bytes(RAW)
+    get(row, tmp_path)
+    assert server.files[f"/{ARCHIVE}"].seen == []
+    pin = read_pins(tmp_path / "sequences.lock")[row.name]
+    assert (pin.archive_sha256, pin.sha256) == ("", sha256(RAW))
+    (tmp_path / "sequences" / "tiny-readysetgo.yuv").unlink()
+    get(row, tmp_path)  # the archive's digest joins that of the frames
+    pin = read_pins(tmp_path / "sequences.lock")[row.name]
+    assert (pin.archive_sha256, pin.sha256) == (sha256(server.files[f"/{ARCHIVE}"].data), sha256(RAW))
+
+
+def test_what_was_pinned_may_not_change(row: SourceSequence, server: FileServer, tmp_path: Path) -> None:
+    get(row, tmp_path)
+    (tmp_path / "sequences" / "tiny-readysetgo.yuv").unlink()
+    other = make_archive(tmp_path, {MEMBER: altered(RAW)})
+    server.files[f"/{ARCHIVE}"] = Served(other)
+    archive = tmp_path / "sequences" / ".fetch" / "tiny-readysetgo.7z"
+    told = refused(row, tmp_path)
+    assert told.startswith(f"{archive}: its sha256 is {sha256(other)}, sequences.lock has ")
+    assert not (tmp_path / "sequences" / "tiny-readysetgo.yuv").exists()
+
+    # Packed anew, with other frames in it: the archive's pin was lifted, that of the frames holds.
+    lock = tmp_path / "sequences.lock"
+    pin = read_pins(lock)[row.name]
+    write_pin(replace(pin, archive_sha256=""), lock, guard=tmp_path / "guard")
+    told = refused(row, tmp_path)
+    assert told.startswith(
+        f"{MEMBER} of {archive}: its sha256 is {sha256(altered(RAW))}, sequences.lock has "
+    )
+    assert files(tmp_path / "sequences") == {".fetch/tiny-readysetgo.7z"}
+
+    lock.unlink()  # what the user does who means the new one: it needs no second download
+    get(row, tmp_path)
+    assert (tmp_path / "sequences" / "tiny-readysetgo.yuv").read_bytes() == altered(RAW)
+    assert len(server.files[f"/{ARCHIVE}"].seen) == 1
+
+
+@pytest.mark.parametrize("column", ["sha256", "archive_sha256"])
+def test_a_published_digest_is_held_to(
+    row: SourceSequence, server: FileServer, tmp_path: Path, column: str
+) -> None:
+    true = sha256({"sha256": RAW, "archive_sha256": server.files[f"/{ARCHIVE}"].data}[column])
+    told = refused(replace(row, **{column: "0" * 64}), tmp_path)
+    assert f"its sha256 is {true}, sequences.tsv has {'0' * 64}; remove it" in told
+    assert not (tmp_path / "sequences.lock").exists()
+    get(replace(row, **{column: true}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"location": "ReadySetGo_64x48_120fps_420_8bit_YUV.yuv"},
+            f"has no file of the name ReadySetGo_64x48_120fps_420_8bit_YUV.yuv; it has "
+            f"ReadySteadyGo_Copyright.txt, {MEMBER}; mend location of tiny-readysetgo",
+        ),
+        ({"raw_bytes": 27649}, f"{MEMBER} in it has 27648 bytes, not 27649; mend frames and raw_bytes"),
+        (
+            {"raw_bytes": None, "frames": 7},
+            f"{MEMBER} in it has 27648 bytes, which 7 frames cannot have; mend",
+        ),
+        ({"archive_bytes": 5}, "bytes, sequences.tsv says 5; see whether the file was replaced"),
+        ({"kind": "file"}, "sequence tiny-readysetgo: is of kind file: there is nothing to download"),
+        ({"raw_bytes": 10**18}, "needs 1,000,000,000,000.0 MB of room"),
+    ],
+    ids=["no such member", "raw_bytes", "frames", "archive_bytes", "kind", "no room"],
+)
+def test_a_row_that_does_not_fit_is_told(
+    row: SourceSequence, tmp_path: Path, changes: dict[str, object], told: str
+) -> None:
+    assert told in refused(replace(row, **changes), tmp_path)
+    assert not (tmp_path / "sequences" / "tiny-readysetgo.yuv").exists()
+    assert not (tmp_path / "sequences.lock").exists()
+
+
+def test_a_member_in_a_folder_is_found_and_one_that_is_there_twice_is_not(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    server.files[f"/{ARCHIVE}"].data = make_archive(tmp_path, {f"a/{MEMBER}": RAW})
+    get(row, tmp_path / "in-folder")
+    server.files[f"/{ARCHIVE}"].data = make_archive(tmp_path, {f"a/{MEMBER}": RAW, f"b/{MEMBER}": RAW})
+    assert f"has 2 files of the name {MEMBER}" in refused(row, tmp_path / "twice")
+
+
+def test_an_archive_that_leads_out_of_its_folder_leads_nowhere(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    """py7zr writes no such name, so it is put into the header, as UTF-16, in the place of another."""
+    plain, wicked = f"aa/bb/{MEMBER}", f"../../{MEMBER}"
+    data = make_archive(tmp_path, {plain: RAW}, packed_header=False)
+    inside = data.replace(plain.encode("utf-16-le"), wicked.encode("utf-16-le"))
+    assert inside != data
+    server.files[f"/{ARCHIVE}"].data = with_header_sums(inside)
+    folder = tmp_path / "one" / "two" / "three"
+    assert "is damaged (Bad7zFile: Specified path is bad" in refused(row, folder)
+    assert list(tmp_path.rglob("*.yuv")) == []
+
+
+def test_damaged_archives_are_refused_whatever_the_damage(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    """One byte, anywhere after the beginning: one line, or the true frames; never others, never a crash."""
+    served = server.files[f"/{ARCHIVE}"]
+    whole, generator = served.data, np.random.default_rng(0)
+    outcomes = {"refused": 0, "true": 0}
+    for trial in range(150):
+        place, value = int(generator.integers(6, len(whole))), int(generator.integers(1, 256))
+        served.data = whole[:place] + bytes([whole[place] ^ value]) + whole[place + 1 :]
+        folder = tmp_path / str(trial)
+        try:
+            get(row, folder)
+        except BenchError:
+            outcomes["refused"] += 1
+            assert files(folder / "sequences") <= {".fetch/tiny-readysetgo.7z"}
+        else:
+            outcomes["true"] += 1
+            assert (folder / "sequences" / "tiny-readysetgo.yuv").read_bytes() == RAW
+    assert outcomes["refused"] > 100
+
+
+def test_a_damaged_archive_is_removed_so_that_the_next_fetch_mends_it(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    served = server.files[f"/{ARCHIVE}"]
+    whole, served.data = served.data, altered(served.data)
+    told = refused(row, tmp_path)
+    assert "tiny-readysetgo.7z: is damaged (" in told
+    assert told.endswith("and was removed; fetch it again")
+    served.data = whole
+    get(row, tmp_path)
+    assert (tmp_path / "sequences" / "tiny-readysetgo.yuv").read_bytes() == RAW
+
+
+def test_what_a_killed_fetch_left_is_used_or_written_over(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    """Killed while it unpacked: the archive is whole, what was unpacked is not."""
+    served, work = server.files[f"/{ARCHIVE}"], tmp_path / "sequences" / ".fetch"
+    work.mkdir(parents=True)
+    (work / "tiny-readysetgo.7z").write_bytes(served.data)
+    (work / "unpacked-tiny-readysetgo.yuv").write_bytes(b"x" * 2 * len(RAW))
+    assert "needs 1,000,000,000,000.0 MB of room" in refused(replace(row, raw_bytes=10**18), tmp_path)
+    get(row, tmp_path)
+    assert served.seen == []
+    assert (tmp_path / "sequences" / "tiny-readysetgo.yuv").read_bytes() == RAW
+    assert files(tmp_path) == {"sequences/tiny-readysetgo.yuv", "sequences.lock"}
+
+
+def test_a_disk_that_fills_up_while_unpacking_keeps_the_archive(row: SourceSequence, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            get(row, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    work = tmp_path / "sequences" / ".fetch"
+    assert caught.value.filename == str(work / "unpacked-tiny-readysetgo.yuv")
+    assert files(tmp_path) == {"sequences/.fetch/tiny-readysetgo.7z"}
+    get(row, tmp_path)
+    assert (tmp_path / "sequences" / "tiny-readysetgo.yuv").read_bytes() == RAW
+
+
+def test_a_y4m_file_comes_without_an_archive(row: SourceSequence, server: FileServer, tmp_path: Path) -> None:
+    frames = moving_discs(width=WIDTH, height=HEIGHT, frames=FRAMES)
+    data = b"".join(y4m_chunks(frames, width=WIDTH, height=HEIGHT, fps=Fraction(25)))
+    server.files["/tiny_cif.y4m"] = Served(data)
+    y4m = replace(
+        row, name="tiny_cif", location="tiny_cif.y4m", url=server.url("/tiny_cif.y4m"), raw_bytes=None
+    )
+    get(y4m, tmp_path)
+    assert files(tmp_path) == {"sequences/tiny_cif.y4m", "sequences.lock"}
+    assert (tmp_path / "sequences" / "tiny_cif.y4m").read_bytes() == data
+    pin = Pin(sequence="tiny_cif", archive_sha256="", raw_bytes=len(data), sha256=sha256(data))
+    assert read_pins(tmp_path / "sequences.lock") == {"tiny_cif": pin}
+
+    # Without a published digest or size, the frames of the row tell a file that is cut short.
+    assert f"is {len(data)} bytes, 7 frames make" in refused(replace(y4m, frames=7), tmp_path / "frames")
+    assert "not that of 32x48; mend the row" in refused(replace(y4m, width=32), tmp_path / "width")
+    server.files["/tiny_cif.y4m"] = Served(b"<html>moved</html>", content_type="text/html")
+    assert "sends no .y4m file" in refused(y4m, tmp_path / "page")
+    for folder in ("frames", "width", "page"):
+        assert not (tmp_path / folder / "sequences.lock").exists()
+        assert not (tmp_path / folder / "sequences" / "tiny_cif.y4m").exists()
+
+
+def test_a_y4m_file_may_come_in_an_archive(row: SourceSequence, server: FileServer, tmp_path: Path) -> None:
+    frames = moving_discs(width=WIDTH, height=HEIGHT, frames=FRAMES)
+    data = b"".join(y4m_chunks(frames, width=WIDTH, height=HEIGHT, fps=Fraction(25)))
+    server.files[f"/{ARCHIVE}"].data = make_archive(tmp_path, {"tiny.y4m": data})
+    y4m = replace(row, location="tiny.y4m", raw_bytes=None)
+    get(y4m, tmp_path)
+    assert (tmp_path / "sequences" / "tiny-readysetgo.y4m").read_bytes() == data
+    (tmp_path / "sequences" / "tiny-readysetgo.y4m").unlink()
+    assert f"tiny.y4m in it has {len(data)} bytes, which 5 frames cannot have" in refused(
+        replace(y4m, frames=5), tmp_path
+    )
+    assert files(tmp_path / "sequences") == {".fetch/tiny-readysetgo.7z"}
+
+
+def test_two_fetches_of_one_sequence_download_it_once(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    served = server.files[f"/{ARCHIVE}"]
+    served.holds = len(served.data) // 2
+    told: dict[str, str] = {}
+    threads = [
+        threading.Thread(target=lambda name=name: told.update({name: get(row, tmp_path)}))
+        for name in ("first", "second")
+    ]
+    threads[0].start()
+    while not served.seen:
+        threads[0].join(0.01)
+    threads[1].start()
+    threads[1].join(0.3)
+    assert threads[1].is_alive()
+    served.go.set()
+    for thread in threads:
+        thread.join(30)
+    assert len(served.seen) == 1
+    assert "another process" not in told["first"]
+    assert "another process is fetching it; waiting for that" in told["second"]
+    assert files(tmp_path) == {"sequences/tiny-readysetgo.yuv", "sequences.lock"}
+
+
+def test_pins_of_many_are_all_kept(row: SourceSequence, tmp_path: Path) -> None:
+    rows = [replace(row, name=f"tiny-{index}") for index in range(6)]
+    threads = [threading.Thread(target=get, args=(row, tmp_path)) for row in rows]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert list(read_pins(tmp_path / "sequences.lock")) == [row.name for row in rows]
+    text = (tmp_path / "sequences.lock").read_text()
+    assert text.startswith("# ")
+    assert "Commit this file." in text
+
+
+@pytest.mark.parametrize(
+    "line", ["x\t-\t12", "x\t-\ttwelve\t" + "0" * 64, "x\t-\t12\tabc", "x\t-\t12\t" + "0" * 64 + "\tmore"]
+)
+def test_a_table_of_pins_that_was_spoilt_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "sequences.lock"
+    path.write_text(f"sequence\tarchive_sha256\traw_bytes\tsha256\n{line}\n")
+    with pytest.raises(BenchError, match="its line of 'x' is no valid one; restore it"):
+        read_pins(path)
+    path.write_text("sequence\tsha256\n")
+    with pytest.raises(BenchError, match="does not begin with the columns"):
+        read_pins(path)
