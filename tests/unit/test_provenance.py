@@ -89,7 +89,7 @@ def test_imports_are_followed() -> None:
     )  # by way of colour, in a function
     assert "bench/inr/__init__.py" not in relative(provenance.family_sources("control"))
     assert "config/codecs/identity.yaml" in relative(provenance.family_sources("control", "identity"))
-    assert "bench/cli/verify.py" in relative(provenance.module_sources(["bench.__main__"]))
+    assert "bench/record.py" in relative(provenance.module_sources(["bench.cli.verify"]))
     with pytest.raises(BenchError, match="control"):
         provenance.family_sources("contrl")
 
