@@ -176,10 +176,14 @@ class Plan:
         return _text({"row": row, "steps": vars(steps), "colour": self.condition.colour})
 
     def encode_inputs(self, wildcards: Wildcards) -> str:
-        """Of a stream: the codec's complete settings, and its threads."""
+        """Of a stream: the codec's complete settings, its threads, and the weights that it reads."""
         config = self.configs[wildcards.codec]
         settings = self.settings[wildcards.codec, wildcards.point]
-        return _text({"family": config.family, "threads": config.threads, "settings": settings})
+        info = planned_info(self.condition, wildcards.clip)
+        files = registry.load_family(config.family).encoder_files(info, settings)
+        inputs = {"family": config.family, "threads": config.threads, "settings": settings}
+        # A weight file has a part of its digest in its name.
+        return _text(inputs | ({"files": [path.name for path in files]} if files else {}))
 
     def measure_inputs(self, wildcards: Wildcards) -> str:
         """Of a record: the label, the metrics, and the region that is kept as a picture."""

@@ -42,6 +42,10 @@ class FFNeRVCodec(INRCodec):
         return FFNeRVConfig
 
     def configure(self, clip: ClipInfo, settings: Mapping[str, Any]) -> FFNeRVConfig:
+        bits, quantiser = settings["bits"], settings["quantiser"]
+        if quantiser.get("name") == "tanh" and quantiser.get("bits", 8) != bits:
+            # Codes of another width than the one trained for are another network.
+            raise ValueError(f"bits: trains for {bits}, the quantiser tanh has {quantiser.get('bits', 8)}")
         return replace(super().configure(clip, settings), key_interval=settings["fit_every"])
 
     def represent(self, config: FFNeRVConfig, *, frames: int, height: int, width: int) -> Representation:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.inr.official import copy_weights, official_arguments
+from bench.inr.official import copy_weights, decoder_arguments, official_arguments
 from ffnerv.flow import Aggregation, aggregate, neighbour_slots
 from ffnerv.model import FFNeRV, FFNeRVConfig, Heads
 
@@ -53,21 +53,13 @@ def config_from_official(config: Mapping[str, Any]) -> FFNeRVConfig:
             quantisation-aware training (none, or 32, for floats).
     """
     given = official_arguments(config, "generator")
-    height, width, channels = (int(x) for x in str(given["fc_hw_dim"]).split("_"))
     bits = given.get("wbit")
     return FFNeRVConfig(
-        base=(height, width),
-        channels=channels,
-        strides=tuple(given["stride_list"]),
+        **decoder_arguments(given),
         grid_lengths=tuple(given["t_dim"]),
-        expansion=given["expansion"],
-        reduction=given["reduction"],
-        lower_width=given["lower_width"],
         offsets=tuple(given.get("agg_ind") or _around(int(given["aggs"]))),
         block=given["conv_type"],
-        activation=given["act"],
         norm=given.get("norm", "none"),
-        head="sigmoid" if given["sigmoid"] else "tanh",
         bits=None if bits in (None, 32) else int(bits),
     )
 

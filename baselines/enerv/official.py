@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from baselines.enerv.model import ENeRV, ENeRVConfig
 from bench.errors import BenchError
-from bench.inr.official import copy_weights
+from bench.inr.official import (
+    check_known,
+    copy_weights,
+    decoder_arguments,
+    official_arguments,
+    plain_names,
+)
 
 _WHERE = "official E-NeRV configuration"
 #: What this package has of options that the official code offers and its configurations do not use.
@@ -51,35 +57,25 @@ def config_from_official(config: Mapping[str, Any]) -> ENeRVConfig:
     Raises:
         BenchError: an argument is missing, or asks for what no published configuration uses.
     """
-    given = config.get("model", config)
+    given = official_arguments(config, "model")
     for key, only in _ONLY.items():
         if given.get(key, only) != only:
             raise BenchError(_WHERE, f"{key} is {given[key]!r}", f"only {only!r} is built")
     try:
         return _converted(given)
-    except KeyError as error:
-        raise BenchError(_WHERE, f"{error} is missing", "give all of the constructor's arguments") from error
     except (ValueError, TypeError) as error:
         raise BenchError(_WHERE, str(error), "give the section `model` of an official YAML file") from error
 
 
 def _converted(given: Mapping[str, Any]) -> ENeRVConfig:
-    height, width, channels = (int(x) for x in str(given["fc_hw_dim"]).split("_"))
     return ENeRVConfig(
-        base=(height, width),
-        channels=channels,
-        strides=tuple(given["stride_list"]),
-        expansion=given["expansion"],
-        reduction=given["reduction"],
-        lower_width=given["lower_width"],
+        **decoder_arguments(given),
         time_encoding=(float(given["pos_b"]), int(given["pos_l"])),
         position_encoding=(float(given["xypos_b"]), int(given["xypos_l"])),
         modulation_encoding=(float(given["pos_b_tm"]), int(given["pos_l_tm"])),
         stem_widths=tuple(int(x) for x in str(given["stem_dim_num"]).split("_")),
         token_width=given["block_dim"],
         mlp_width=given["mlp_dim"],
-        activation=given["act"],
-        head="sigmoid" if given["sigmoid"] else "tanh",
         stage_heads=not given["sin_res"],
     )
 
@@ -104,10 +100,9 @@ def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, An
     """
     ours = config_from_official(config)
     module = OfficialENeRV(ours)
-    names = {official_name(name, ours) for name, _ in module.network.named_parameters()}
-    if unknown := sorted(set(state_dict) - names - {"xy_coord"}):
-        raise BenchError(unknown[0], "no weight of this network", "give the configuration it belongs to")
-    coordinates = torch.as_tensor(state_dict.get("xy_coord", torch.empty(2, ours.positions)))
+    names = [official_name(name, ours) for name, _ in module.network.named_parameters()]
+    check_known(state_dict, [*names, "xy_coord"])
+    coordinates = torch.as_tensor(plain_names(state_dict).get("xy_coord", torch.empty(2, ours.positions)))
     if coordinates.shape != (2, ours.positions):
         problem = f"has the shape {tuple(coordinates.shape)}, the network {(2, ours.positions)}"
         raise BenchError("xy_coord", problem, "give the configuration that these weights were trained with")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from baselines.hinerv.config import HiNeRVConfig
 from baselines.hinerv.model import HiNeRV
 from bench.errors import BenchError
-from bench.inr.official import copy_weights
+from bench.inr.official import check_known, copy_weights, official_arguments, plain_names
 
 #: Flag -> the only value that it can have here (as numbers where they are); None: any.
 _FLAGS: dict[str, list[Any] | None] = {
@@ -86,6 +86,7 @@ def config_from_official(config: Mapping[str, Any]) -> HiNeRVConfig:
     Raises:
         BenchError: a flag that this network cannot have.
     """
+    config = official_arguments(config, "args")
     flags = read_flags(config["flags"])
     _, height, width = config["video_size"]
     strides = _whole(flags, "scales-hw")
@@ -127,11 +128,10 @@ def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, An
         BenchError: a flag that the network cannot have, or an entry of the state dict that is
             missing, unknown or of another shape; the line names it.
     """
-    network = HiNeRV(config_from_official(config), frames=config["video_size"][0])
-    names = {official_name(name) for name, _ in network.named_parameters()}
-    if unknown := sorted(set(state_dict) - names):
-        raise BenchError(unknown[0], "is no weight of this network", "give the flags of these weights")
-    entries = dict(state_dict)
+    ours = config_from_official(config)
+    network = HiNeRV(ours, frames=config["video_size"][0])
+    check_known(state_dict, (official_name(name) for name, _ in network.named_parameters()))
+    entries = plain_names(state_dict)
     for name, level in network.base.levels.named_parameters():
         entry = entries.get(f"encoding.grids.{name}.weight")
         if entry is not None and tuple(entry.shape) == (level[..., 0].numel(), level.shape[2]):

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from baselines.nerv.model import NeRV, NeRVConfig
-from bench.inr.official import copy_weights, official_arguments
+from bench.inr.official import copy_weights, decoder_arguments, official_arguments
 
 
 class OfficialNeRV(nn.Module):
@@ -32,23 +32,16 @@ def config_from_official(config: Mapping[str, Any]) -> NeRVConfig:
             `embed_length` says.
     """
     given = official_arguments(config, "generator")
-    height, width, channels = (int(x) for x in str(given["fc_hw_dim"]).split("_"))
+    shared = decoder_arguments(given)
     stem_width, stem_layers = (int(x) for x in str(given["stem_dim_num"]).split("_"))
     embed = given["embed"] if "embed" in given else f"1.25_{given['embed_length'] // 2}"
     frequency_base, frequencies = embed.split("_")
     return NeRVConfig(
-        base=(height, width),
-        channels=channels,
-        strides=tuple(given["stride_list"]),
-        expansion=given["expansion"],
-        reduction=given["reduction"],
-        lower_width=given["lower_width"],
+        **shared,
         frequency_base=float(frequency_base),
         frequencies=int(frequencies),
         stem_width=stem_width,
         stem_layers=stem_layers,
-        activation=given["act"],
-        head="sigmoid" if given["sigmoid"] else "tanh",
         upsampling=given.get("conv_type", "conv"),
         norm=given.get("norm", "none"),
         multi_resolution=not given.get("sin_res", True),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -33,6 +33,36 @@ def official_arguments(config: Mapping[str, Any], section: str) -> dict[str, Any
     return _Arguments({**config, **nested} if isinstance(nested, Mapping) else config)
 
 
+def decoder_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the official constructors of FFNeRV, NeRV and E-NeRV share, as fields of a `DecoderConfig`.
+
+    Raises:
+        BenchError: an argument is missing (`given` is of `official_arguments`).
+    """
+    height, width, channels = (int(x) for x in str(given["fc_hw_dim"]).split("_"))
+    return {
+        "base": (height, width),
+        "channels": channels,
+        "strides": tuple(given["stride_list"]),
+        "expansion": given["expansion"],
+        "reduction": given["reduction"],
+        "lower_width": given["lower_width"],
+        "activation": given["act"],
+        "head": "sigmoid" if given["sigmoid"] else "tanh",
+    }
+
+
+def plain_names(state_dict: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries without the `module.` that a checkpoint of several GPUs puts before its names."""
+    return {name.removeprefix("module."): value for name, value in state_dict.items()}
+
+
+def check_known(state_dict: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuse entries that the network has no place for (BenchError names the first)."""
+    if unknown := sorted(set(plain_names(state_dict)) - set(names)):
+        raise BenchError(unknown[0], "is no weight of this network", _REMEDY)
+
+
 def copy_weights(
     network: nn.Module, state_dict: Mapping[str, Any], official_name: Callable[[str], str]
 ) -> None:
@@ -41,8 +71,7 @@ def copy_weights(
     Raises:
         BenchError: an entry is missing or of another shape; the line names it.
     """
-    parallel = "module."  # how a checkpoint of several GPUs begins its names
-    entries = {name.removeprefix(parallel): value for name, value in state_dict.items()}
+    entries = plain_names(state_dict)
     with torch.no_grad():
         for name, ours in network.state_dict().items():
             official = official_name(name)

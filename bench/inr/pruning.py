@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from bench.errors import BenchError
+
 
 def prune_masks(scores: Sequence[Tensor], ratio: float) -> list[Tensor]:
     """True where a weight is kept: all but the `ratio` of all weights whose scores are smallest.
@@ -14,9 +16,16 @@ def prune_masks(scores: Sequence[Tensor], ratio: float) -> list[Tensor]:
     Args:
         scores: one tensor a weight tensor, of its shape; ranked together.
         ratio: fraction to remove, in (0, 1); the number is rounded to the nearest.
+
+    Raises:
+        BenchError: so many would include weights that must stay, whose scores are infinite.
     """
     pooled = torch.cat([score.flatten() for score in scores])
-    removed = pooled.topk(round(ratio * pooled.numel()), largest=False).indices
+    smallest = pooled.topk(round(ratio * pooled.numel()), largest=False)
+    if torch.isinf(smallest.values).any():
+        most = torch.isfinite(pooled).double().mean()
+        raise BenchError("prune", f"ratio: of all weights {most:.2f} can be removed", "give a smaller ratio")
+    removed = smallest.indices
     kept = torch.ones_like(pooled, dtype=torch.bool)
     kept[removed] = False
     parts = kept.split([score.numel() for score in scores])

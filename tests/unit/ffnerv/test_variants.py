@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import pytest
 import torch
 
+from bench import registry
+from bench.clip import ClipInfo
+from bench.errors import BenchError
 from bench.inr.fit import make_optimiser, train_step
 from bench.inr.recipe import Recipe
 from ffnerv.grid import PositionalLatent
@@ -99,3 +103,11 @@ def test_held_out_frames_are_aggregated_from_fitted_ones_alone():
             heads = made.network(made.times(index))
             mixed = made.aggregate(heads, made.buffer.read(made.slots(index)))
             assert torch.equal(frame, made.visible(mixed.final)[0])
+
+
+def test_training_and_stream_must_have_the_same_bits():
+    config = registry.codec_config("ffnerv-matched")
+    clip = ClipInfo(name="x", sequence="x", width=64, height=48, frames=9, fps=Fraction(25))
+    settings = registry.resolve_settings(config, {"channels": 8}, {"bits": 8})
+    with pytest.raises(BenchError, match="bits: trains for 8, the quantiser tanh has 7"):
+        registry.load_family("ffnerv").resolve(clip, settings)

@@ -14,6 +14,7 @@ from torch import nn
 
 from bench.errors import BenchError
 from bench.inr.fit import STATE_NAME, Fit, frame_order
+from bench.inr.pruning import prune_masks
 from bench.inr.recipe import Pruning, Recipe
 from bench.inr.representation import FramewiseVideo
 from ffnerv.model import FFNeRV, FFNeRVConfig
@@ -66,6 +67,13 @@ def test_fine_tuning_has_a_schedule_of_its_own():
 def test_pruning_that_prunes_nothing_or_all_is_refused(wrong):
     with pytest.raises(ValueError, match="prune"):
         Pruning(**{"ratio": 0.5, "epochs": 3, **wrong})
+
+
+def test_pruning_spares_what_must_stay():
+    scores = [torch.tensor([1.0, 2.0]), torch.full((2,), torch.inf)]
+    assert [kept.tolist() for kept in prune_masks(scores, 0.5)] == [[False, False], [True, True]]
+    with pytest.raises(BenchError, match=r"ratio: of all weights 0\.50 can be removed"):
+        prune_masks(scores, 0.75)
 
 
 def test_order_is_a_permutation_that_only_seed_and_epoch_decide():

@@ -41,3 +41,18 @@ def test_what_is_wrong_is_named(nerv):
     wrong = config["generator"] | {"conv_type": "magic"}
     with pytest.raises(BenchError, match="upsampling: 'magic'"):
         bench.import_official("nerv", config | {"generator": wrong}, weights)
+
+
+def test_weights_of_several_gpus_are_taken_for_every_method(golden_dir):
+    config = json.loads((golden_dir / "enerv.json").read_text())
+    arrays = np.load(golden_dir / "enerv.npz")
+    weights = {f"module.{name[2:]}": arrays[name] for name in arrays.files if name.startswith("w/")}
+    network = bench.import_official("enerv", config, weights)
+    assert network(torch.from_numpy(arrays["t"]))[-1].shape[1] == 3
+    with pytest.raises(BenchError, match="stray: is no weight of this network"):
+        bench.import_official("enerv", config, weights | {"module.stray": np.zeros(1)})
+
+
+def test_a_missing_argument_of_hinerv_is_named():
+    with pytest.raises(BenchError, match="the argument 'flags' is missing"):
+        bench.import_official("hinerv", {"video_size": [6, 36, 48]}, {})
