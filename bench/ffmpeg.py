@@ -177,9 +177,13 @@ def _write(
 
 
 def telling_line(stderr: bytes, status: int) -> str:
-    """The first line that ffmpeg said, which names the cause; its last ones only say that it failed."""
+    """The first line that ffmpeg said, which names the cause; its last ones only say that it failed.
+
+    SVT-AV1 introduces itself before, whatever ffmpeg's log level is.
+    """
     for line in stderr.decode(errors="replace").splitlines():
-        if text := _PREFIX.sub("", line).strip():
+        text = _PREFIX.sub("", line).strip()
+        if text and not text.startswith(("Svt[info]", "Svt[warn]")):
             return f"ffmpeg failed: {text}"
     return f"ffmpeg failed with status {status}"
 

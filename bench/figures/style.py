@@ -23,8 +23,9 @@ FAMILIES: dict[str, tuple[str, Marker]] = {
     "x264": ("#3C3C3C", ">"),
     "x265": ("#4B3A9E", "<"),
     "vp9": ("#999933", "p"),
-    "av1": ("#117733", "h"),
-    "vvc": ("#882255", "d"),
+    "svtav1": ("#117733", "h"),
+    "aom": ("#5E7F3E", "8"),
+    "vvenc": ("#882255", "d"),
     "compressai": ("#56B4E9", "P"),
 }
 #: Hues and markers of codecs that the suite does not know; a name gives the place to look from. A
@@ -36,7 +37,6 @@ SPARE: tuple[tuple[str, Marker], ...] = (
     ("#6699CC", (3, 2, 0)),
     ("#B8860B", "H"),
     ("#661100", (3, 2, 180)),
-    ("#5E7F3E", "8"),
     ("#1B9AAA", (6, 1, 0)),
 )
 #: The first look of a family (full colour, filled marker) and the second (tint, open marker).

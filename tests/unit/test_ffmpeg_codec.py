@@ -16,7 +16,7 @@ from bench.clock import StageClock
 from bench.codec import EncodeJob
 from bench.container import Header, Stream, parse_stream, read_stream, repair_checksum, write_stream
 from bench.errors import BenchError, StreamError
-from bench.ffmpeg import pipe_bytes, pipe_frames, raw_video_args
+from bench.ffmpeg import pipe_bytes, pipe_frames, raw_video_args, telling_line
 from bench.metrics import mse, psnr_db
 from bench.registry import codec_configs, resolve_settings
 
@@ -428,3 +428,11 @@ def test_damage_ends_in_a_stream_error_or_in_frames(stream: Stream) -> None:
         except StreamError:
             refused += 1
     assert refused
+
+
+def test_the_line_that_is_told_is_no_banner() -> None:
+    said = (
+        b"Svt[info]: SVT [version]: 4.2\nSvt[warn]: old preset\n[libsvtav1 @ 0x1] Error setting it\nfailed\n"
+    )
+    assert telling_line(said, 1) == "ffmpeg failed: Error setting it"
+    assert telling_line(b"Svt[info]: SVT\n", 3) == "ffmpeg failed with status 3"
