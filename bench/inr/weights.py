@@ -1,158 +1,41 @@
 """The entropy coder of network weights: integer tensors to bytes and back, exactly, anywhere.
 
-A tensor is coded slice by slice along its first axis (grid entries in time, output channels of a
-convolution). A slice is predicted from the one before, each residual's context is how large the
-residuals at and around its place have been, and every context has an adaptive histogram that starts
-from a geometric law. Whatever the decoder's models depend on is computed in integers, so that a
-stream decodes to the same codes on every machine; the arithmetic is vectorised over a slice.
-
+`bench.inr.weight_model` says what to expect of a tensor's codes. Its parameters are fitted to each
+tensor (`bench.inr.weight_fit`) and stand in the stream, where every value of a field is a legal one.
 Range coding itself is `constriction`'s.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import constriction
 import numpy as np
 
 from bench.errors import StreamError
+from bench.inr.weight_fit import Trace, traces
+from bench.inr.weight_model import (
+    FACTORS,
+    LARGEST_CODE,
+    LEVELS,
+    MOST_FACTORS,
+    ORDERS,
+    SHARES,
+    TAPS,
+    WEIGHTS,
+    Layout,
+    Parameters,
+    SliceModel,
+    ValueLaws,
+)
 
-#: Prediction from the slice before, in sixteenths; the encoder tries them all.
-GAINS = (0, 6, 11, 16)
-CONTEXTS = 12
-#: A magnitude of one counts this much in the activity, which keeps fractions in integers.
-UNIT = 16
-#: Weight of one observation against the starting law, whose total is 32 * 32.
-OBSERVATION = 32
-#: Largest magnitude of a code (11 bits); it bounds the histograms a hostile stream can ask for.
-LARGEST_CODE = 1023
-_HEADER = np.dtype([("low", "<i4"), ("high", "<i4"), ("gain", "u1")])
+#: Closes a stream: other bytes than an encoder's hardly ever arrive at it.
+_END, _ENDS = 0xB17E, 1 << 16
 
-
-@dataclass(frozen=True)
-class _Layout:
-    """How one tensor is coded: residuals in low..high around GAINS[gain]/16 of the slice before."""
-
-    low: int
-    high: int
-    gain: int
-
-
-@functools.lru_cache(maxsize=4 * CONTEXTS)
-def _geometric(low: int, high: int, level: int) -> np.ndarray:
-    """Integer weights of residuals low..high, falling geometrically; `level` grows with the spread."""
-    mean = UNIT * (level + 1) ** 2 // 8 + 2  # expected magnitude, in 1/UNIT
-    ratio = (mean << 16) // (mean + UNIT)
-    powers, value = [], 1 << 20
-    for _ in range(max(abs(low), abs(high)) + 1):
-        powers.append(max(value, 1))
-        value = value * ratio >> 16
-    weights = np.array([powers[abs(k)] for k in range(low, high + 1)], dtype=np.int64)
-    return np.maximum(weights * 1024 // weights.sum(), 1)
-
-
-class _SliceModel:
-    """Prediction, contexts and histograms of one tensor; encoder and decoder drive it alike."""
-
-    def __init__(self, shape: tuple[int, ...], layout: _Layout) -> None:
-        self.shape, self.layout = shape, layout
-        self.counts = np.zeros((CONTEXTS, layout.high - layout.low + 1), dtype=np.int64)
-        self.before = np.zeros(shape, dtype=np.int64)
-        self.activity = np.full(shape, 2 * UNIT, dtype=np.int64)
-
-    def contexts(self) -> np.ndarray:
-        """Context of every entry of the coming slice, flat: the square root of its activity."""
-        activity = self.activity
-        if len(self.shape) == 3 and min(self.shape[1:]) >= 3:  # (C, h, w): look around in space too
-            padded = np.pad(activity, ((0, 0), (1, 1), (1, 1)), mode="edge")
-            around = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] + padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]
-            activity = (4 * activity + around) // 8
-        # floor(sqrt(8 a / UNIT)), by comparison with integer squares
-        edges = np.arange(1, CONTEXTS) ** 2 * UNIT // 8
-        return np.searchsorted(edges, activity.ravel(), side="right")
-
-    def prediction(self) -> np.ndarray:
-        """The coming slice as expected, flat."""
-        return (GAINS[self.layout.gain] * self.before.ravel() + 8) >> 4
-
-    def probabilities(self, context: int) -> np.ndarray:
-        """float64 of integer ratios, which IEEE division makes alike everywhere."""
-        start = _geometric(self.layout.low, self.layout.high, context)
-        weights = self.counts[context] * OBSERVATION + start
-        return weights / weights.sum()
-
-    def update(self, values: np.ndarray, residuals: np.ndarray, contexts: np.ndarray) -> None:
-        flat = contexts * self.counts.shape[1] + (residuals - self.layout.low)
-        self.counts += np.bincount(flat, minlength=self.counts.size).reshape(self.counts.shape)
-        self.before = values.reshape(self.shape)
-        magnitude = UNIT * np.abs(residuals).reshape(self.shape)
-        self.activity = (self.activity + 2 * magnitude) // 3
-
-
-def _as_slices(tensor: np.ndarray) -> np.ndarray:
-    """(S, ...): as it is from two axes on; a vector becomes short slices so that it adapts."""
-    if tensor.ndim >= 2:
-        return tensor
-    return tensor.reshape(-1, 1)
-
-
-def _encode_tensor(
-    encoder: constriction.stream.queue.RangeEncoder, tensor: np.ndarray, layout: _Layout
-) -> None:
-    slices = _as_slices(tensor).astype(np.int64)
-    model = _SliceModel(slices.shape[1:], layout)
-    for values in slices:
-        contexts = model.contexts()
-        residuals = values.ravel() - model.prediction()
-        for context in np.unique(contexts):
-            picked = residuals[contexts == context] - layout.low
-            encoder.encode(picked.astype(np.int32), _categorical(model.probabilities(int(context))))
-        model.update(values.ravel(), residuals, contexts)
-
-
-def _decode_tensor(
-    decoder: constriction.stream.queue.RangeDecoder, shape: tuple[int, ...], layout: _Layout
-) -> np.ndarray:
-    slices = _as_slices(np.zeros(shape, dtype=np.int32))
-    model = _SliceModel(slices.shape[1:], layout)
-    for index in range(len(slices)):
-        contexts = model.contexts()
-        residuals = np.zeros(contexts.size, dtype=np.int64)
-        for context in np.unique(contexts):
-            mask = contexts == context
-            symbols = decoder.decode(_categorical(model.probabilities(int(context))), int(mask.sum()))
-            residuals[mask] = symbols.astype(np.int64) + layout.low
-        values = residuals + model.prediction()
-        if np.abs(values).max(initial=0) > LARGEST_CODE:
-            raise StreamError("stream", "a weight's code is out of range")
-        slices[index] = values.reshape(slices.shape[1:])
-        model.update(values, residuals, contexts)
-    return slices.reshape(shape)
-
-
-def _categorical(probabilities: np.ndarray) -> constriction.stream.model.Categorical:
-    return constriction.stream.model.Categorical(probabilities, perfect=False)
-
-
-def _candidates(tensor: np.ndarray) -> list[_Layout]:
-    """Every way to code a tensor, with the range its residuals have."""
-    slices = _as_slices(tensor).astype(np.int64)
-    before = np.concatenate([np.zeros_like(slices[:1]), slices[:-1]])
-    layouts = []
-    for index, gain in enumerate(GAINS if len(slices) > 1 else GAINS[:1]):
-        residuals = slices - ((gain * before + 8) >> 4)
-        low, high = int(residuals.min(initial=0)), int(residuals.max(initial=0))
-        layouts.append(_Layout(low, max(high, low + 1), index))  # a histogram has two bins or more
-    return layouts
-
-
-def _coded_size(tensor: np.ndarray, layout: _Layout) -> int:
-    encoder = constriction.stream.queue.RangeEncoder()
-    _encode_tensor(encoder, tensor, layout)
-    return encoder.num_bits()
+_Uniform = constriction.stream.model.Uniform
+_CATEGORICAL = constriction.stream.model.Categorical(perfect=False)
 
 
 def encode_tensors(tensors: Sequence[np.ndarray]) -> bytes:
@@ -162,14 +45,13 @@ def encode_tensors(tensors: Sequence[np.ndarray]) -> bytes:
         ValueError: a code's magnitude is above `LARGEST_CODE`.
     """
     encoder = constriction.stream.queue.RangeEncoder()
-    headers = np.zeros(len(tensors), dtype=_HEADER)
-    for header, tensor in zip(headers, tensors, strict=True):
-        if tensor.size and np.abs(tensor).max() > LARGEST_CODE:
-            raise ValueError(f"a code of magnitude {np.abs(tensor).max()}; at most {LARGEST_CODE} is coded")
-        best = min(_candidates(tensor), key=lambda layout: _coded_size(tensor, layout))
-        header["low"], header["high"], header["gain"] = best.low, best.high, best.gain
-        _encode_tensor(encoder, tensor, best)
-    return headers.tobytes() + encoder.get_compressed().astype("<u4").tobytes()
+    for tensor in tensors:
+        if (largest := max(int(tensor.max(initial=0)), -int(tensor.min(initial=0)))) > LARGEST_CODE:
+            raise ValueError(f"a code of magnitude {largest}; at most {LARGEST_CODE} is coded")
+        if tensor.size:
+            _encode_trace(encoder, _best_trace(tensor))
+    encoder.encode(_END, _Uniform(_ENDS))
+    return encoder.get_compressed().astype("<u4").tobytes()
 
 
 def decode_tensors(data: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
@@ -178,24 +60,100 @@ def decode_tensors(data: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) 
     Raises:
         StreamError: the bytes are no such tensors.
     """
-    head = len(shapes) * _HEADER.itemsize
-    if len(data) < head or (len(data) - head) % 4:
+    if len(data) % 4:
         raise StreamError("stream", "the weights are cut short")
-    headers = np.frombuffer(data[:head], dtype=_HEADER)
-    decoder = constriction.stream.queue.RangeDecoder(
-        np.frombuffer(data[head:], dtype="<u4").astype(np.uint32)
-    )
-    tensors = []
-    for header, shape in zip(headers, shapes, strict=True):
-        low, high, gain = (int(header[name]) for name in ("low", "high", "gain"))
-        if (
-            not -2 * LARGEST_CODE - 2 <= low <= 0 <= high <= 2 * LARGEST_CODE + 2
-            or low == high
-            or gain >= len(GAINS)
-        ):
-            raise StreamError("stream", "a weight tensor's header is out of range")
-        try:
-            tensors.append(_decode_tensor(decoder, shape, _Layout(low, high, gain)))
-        except (AssertionError, ValueError) as error:  # how constriction says that data is invalid
-            raise StreamError("stream", "the weights cannot be decoded") from error
+    decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, dtype="<u4").astype(np.uint32))
+    try:
+        tensors = [_decode_tensor(decoder, shape) for shape in shapes]
+        end = decoder.decode(_Uniform(_ENDS))
+    except (AssertionError, ValueError) as error:  # how constriction says that data is invalid
+        raise StreamError("stream", "the weights cannot be decoded") from error
+    if end != _END or not decoder.maybe_exhausted():
+        raise StreamError("stream", "the weights do not end where they should")
     return tensors
+
+
+def _best_trace(tensor: np.ndarray) -> Trace:
+    """The shortest way to code a tensor, and with it the couplings that it needs."""
+    ways = []
+    for trace in traces(tensor):
+        if trace.couplings is not None:
+            below = trace.couplings[np.tril_indices(trace.layout.entries, -1)]
+            trace = replace(trace, below=_best_trace(below))
+        ways.append(trace)
+    return min(ways, key=_coded_bits)
+
+
+def _coded_bits(trace: Trace) -> int:
+    encoder = constriction.stream.queue.RangeEncoder()
+    _encode_trace(encoder, trace)
+    return int(encoder.num_bits())
+
+
+def _encode_trace(encoder: constriction.stream.queue.RangeEncoder, trace: Trace) -> None:
+    layout, laws = trace.layout, ValueLaws(trace.parameters)
+
+    def put(value: int, size: int) -> int:
+        encoder.encode(value, _Uniform(size))
+        return value
+
+    _exchange(put, trace.parameters)
+    if trace.below is not None:
+        _encode_trace(encoder, trace.below)
+    for step in range(layout.steps):
+        live = layout.live(step)
+        for part in range(layout.parts):
+            expected, levels = trace.expected[step, part, live], trace.levels[step, part, live]
+            symbols = trace.values[step, part, live] - trace.parameters.low
+            for chunk in laws.chunks(len(symbols)):
+                encoder.encode(symbols[chunk], _CATEGORICAL, laws.weights(expected[chunk], levels[chunk]))
+
+
+def _decode_tensor(decoder: constriction.stream.queue.RangeDecoder, shape: tuple[int, ...]) -> np.ndarray:
+    if not math.prod(shape):
+        return np.zeros(shape, dtype=np.int32)
+    layout = Layout(shape)
+
+    def take(_: int, size: int) -> int:
+        return int(decoder.decode(_Uniform(size)))
+
+    parameters, couplings = _exchange(take, Parameters(0, 0, 1, 1)), None
+    if layout.skewed and parameters.fitted:
+        couplings = np.zeros((layout.entries, layout.entries), dtype=np.int64)
+        below = np.tril_indices(layout.entries, -1)
+        couplings[below] = _decode_tensor(decoder, below[0].shape)
+    values = np.zeros((layout.steps, layout.parts, layout.entries), dtype=np.int32)
+    model, laws = SliceModel(values, layout, parameters, couplings), ValueLaws(parameters)
+    for step in range(layout.steps):
+        live, linear = layout.live(step), model.predict(step)
+        for part in range(layout.parts):
+            levels = model.levels(model.features(part)[:, live])
+            expected = model.expected(linear[part, live])
+            decoded = values[step, part, live]
+            for chunk in laws.chunks(len(decoded)):
+                decoded[chunk] = decoder.decode(_CATEGORICAL, laws.weights(expected[chunk], levels[chunk]))
+            decoded += parameters.low
+            model.observe(step, part, decoded - expected)
+    return layout.restore(values + np.int32(parameters.offset))
+
+
+def _exchange(field: Callable[[int, int], int], p: Parameters) -> Parameters:
+    """Pass every field (value, number of values) to a coder, which gives the value back.
+
+    The one description of a stream's fields: an encoder's coder writes `p`, a decoder's gives what it
+    reads in place of it.
+    """
+    lowest = field(p.offset + p.low + LARGEST_CODE, 2 * LARGEST_CODE) - LARGEST_CODE
+    highest = min(lowest + 1 + field(p.high - p.low - 1, 2 * LARGEST_CODE), LARGEST_CODE)
+    offset = min(max(field(p.offset + LARGEST_CODE, 2 * LARGEST_CODE + 1) - LARGEST_CODE, lowest), highest)
+    start = field(p.start - 1, LEVELS - 1) + 1
+    plain = Parameters(offset, lowest - offset, highest - offset, start)
+    if not field(int(p.fitted), 2):
+        return plain
+    order = ORDERS[field(ORDERS.index(len(p.taps)), len(ORDERS))]
+    taps = tuple(field(tap + TAPS // 2, TAPS) - TAPS // 2 for tap in p.taps or (0,) * order)
+    weights = tuple(field(weight, WEIGHTS) for weight in p.weights)
+    mixture = tuple(field(share, SHARES) for share in p.mixture)
+    count = field(len(p.factors), MOST_FACTORS + 1)
+    factors = tuple(field(factor, FACTORS) for factor in p.factors or (0,) * count)
+    return replace(plain, fitted=True, taps=taps, weights=weights, mixture=mixture, factors=factors)
