@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from bench import registry
-from bench.config import CONDITIONS_DIR, read_yaml
+from bench.config import ABLATIONS_DIR, CONDITIONS_DIR, read_yaml
 from bench.errors import BenchError
 from bench.registry import CodecConfig, check_names, resolve_settings, unknown
 
 _DEVICES = ("auto", "cpu", "cuda")
+_ABLATION = "ablation-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,16 @@ class Condition:
     strip: Strip | None = None
     path: Path = field(default=Path(), compare=False)
 
+    @property
+    def strip_frame(self) -> int | None:
+        """The frame that is shown side by side; None where the condition names none."""
+        return self.strip.frame if self.strip else None
+
+    @property
+    def strip_rate_bpp(self) -> float | None:
+        """The rate that figures of single points are drawn at; None where the condition gives none."""
+        return self.strip.rate_bpp if self.strip else None
+
     def clip(self, name: str) -> ClipPlan:
         """The plan of one clip; BenchError names close matches."""
         if name not in self.clips:
@@ -113,21 +124,36 @@ class Condition:
         return self.codecs[codec]
 
 
+def _paths() -> dict[str, Path]:
+    """Every condition by its name: that of its file, `ablation-<file>` for those in config/ablations."""
+    conditions = {path.stem: path for path in CONDITIONS_DIR.glob("*.yaml")}
+    return conditions | {f"{_ABLATION}{path.stem}": path for path in ABLATIONS_DIR.glob("*.yaml")}
+
+
+def condition_names() -> list[str]:
+    """The names of all conditions that there are."""
+    return sorted(_paths())
+
+
 def load_condition(name_or_path: str | Path) -> Condition:
-    """Read a condition by its name in config/conditions or by the path of its YAML file.
+    """Read a condition by its name or by the path of its YAML file.
+
+    Names are those of the files in config/conditions; an ablation, which is a condition whose points are
+    variants of one method, is `ablation-<name>` and lies in config/ablations.
 
     Raises:
         BenchError: no such condition, or a key or value that it cannot have; both are named.
     """
-    path = Path(name_or_path)
+    path, paths = Path(name_or_path), _paths()
     if path.suffix not in (".yaml", ".yml"):
-        path = CONDITIONS_DIR / f"{name_or_path}.yaml"
-        if not path.is_file():
-            raise unknown("condition", str(name_or_path), (p.stem for p in CONDITIONS_DIR.glob("*.yaml")))
+        if str(name_or_path) not in paths:
+            raise unknown("condition", str(name_or_path), paths)
+        path = paths[str(name_or_path)]
     values = read_yaml(path)
     check_names(path, "file name", [path.stem])
+    name = next((name for name, known in paths.items() if known == path.absolute()), path.stem)
     reader = _Reader(path, values)
-    condition = reader.condition()
+    condition = reader.condition(name)
     reader.finish()
     _check_references(condition)
     return condition
@@ -169,9 +195,9 @@ class _Reader:
     def __init__(self, path: Path, values: Mapping[str, Any], prefix: str = "") -> None:
         self.path, self.values, self.prefix, self.taken = path, values, prefix, set[str]()
 
-    def condition(self) -> Condition:
+    def condition(self, name: str) -> Condition:
         return Condition(
-            name=self.path.stem,
+            name=name,
             path=self.path,
             title=self.take("title", str),
             description=self.take("description", str, ""),

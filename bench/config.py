@@ -13,6 +13,7 @@ from bench.errors import BenchError
 ROOT = Path(__file__).resolve().parents[1]
 CODECS_DIR = ROOT / "config" / "codecs"
 CONDITIONS_DIR = ROOT / "config" / "conditions"
+ABLATIONS_DIR = ROOT / "config" / "ablations"
 
 _MERGE = "tag:yaml.org,2002:merge"
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from bench.condition import Condition, Strip
 
 _TOLERANCE_DB = 0.01
+#: Width and height at most of the region that is kept where a condition names none.
+_PICTURE = (320, 180)
 _RUN = re.compile(r"(reference-)?seed(\d+)")
 
 
@@ -242,12 +244,15 @@ def _strip_frame(strip: Strip | None, clip: Clip) -> int:
 
 
 def _strip_region(strip: Strip | None, clip: Clip) -> tuple[slice, slice]:
-    """Rows and columns to show; the whole frame where the condition names none within the clip's."""
-    if strip is None:
-        return slice(None), slice(None)
-    x, y, width, height = strip.crop
-    if x + width > clip.info.width or y + height > clip.info.height:
-        return slice(None), slice(None)
+    """Rows and columns to show; the frame's middle where the condition names none within the clip's."""
+    width, height = (min(*pair) for pair in zip(_PICTURE, (clip.info.width, clip.info.height), strict=True))
+    x, y = (clip.info.width - width) // 2, (clip.info.height - height) // 2
+    if (
+        strip
+        and strip.crop[0] + strip.crop[2] <= clip.info.width
+        and strip.crop[1] + strip.crop[3] <= clip.info.height
+    ):
+        x, y, width, height = strip.crop
     return slice(y, y + height), slice(x, x + width)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,10 +25,6 @@ from bench.workflow import fingerprint
 CLIPS = "resources/clips"
 POINTS = "results/points"
 REFERENCES = "results/reference"
-#: The view of a condition that shows only what exists already lies beside the full one.
-PARTIAL = "partial/"
-SUFFIXES = (".pdf", ".png", ".svg")
-TABLE_SUFFIXES = (".csv", ".md", ".tex")
 
 _REFERENCE_RUN = "reference-"
 #: Fits take the longest by far, so they start first.
@@ -98,67 +94,6 @@ class Plan:
     #: Codec id -> its configuration; (codec id, point) -> its complete settings.
     configs: Mapping[str, CodecConfig]
     settings: Mapping[tuple[str, str], Mapping[str, Any]]
-
-    @property
-    def drawn_metrics(self) -> list[str]:
-        """The condition's metrics; MS-SSIM also in dB, which spreads out what crowds below 1."""
-        metrics = self.condition.metrics
-        return [*metrics, *(f"{name}_db" for name in metrics if name.startswith("ms_ssim"))]
-
-    def existing(self) -> list[Point]:
-        """The points that have a record already."""
-        return [point for point in self.points if Path(point.file("record.json")).is_file()]
-
-    def in_view(self, view: str) -> Sequence[Point]:
-        """The points of a view: `<condition>` has all, `partial/<condition>` those that exist."""
-        return self.existing() if view.startswith(PARTIAL) else self.points
-
-    def planned_files(self, view: str, name: str, *, clip: str | None = None) -> list[str]:
-        """The files of that name that a view waits for; a partial one waits for none.
-
-        Named as inputs, files that exist could still be found out of date, and be made again.
-        """
-        if view.startswith(PARTIAL):
-            return []
-        return [point.file(name) for point in self.points if clip in (None, point.clip)]
-
-    def figures(self, points: Iterable[Point], kinds: Iterable[str]) -> list[str]:
-        """Names of the figures that these points can fill: `rd_<metric>`, `<kind>_<clip>`.
-
-        Those of one rate are left out where the condition gives none (`strip: rate_bpp`), a strip
-        where the source (the codec `identity`) is not among the points, fits where nothing is fitted.
-        """
-        points, strip = list(points), self.condition.strip
-        names: list[str] = []
-        for kind in kinds if points else ():
-            if kind == "rd":
-                names += [f"rd_{metric}" for metric in self.drawn_metrics]
-            elif strip and strip.rate_bpp:
-                names += [
-                    f"{kind}_{clip}" for clip in self.condition.clips if self._fills(kind, clip, points)
-                ]
-        return names
-
-    def _fills(self, kind: str, clip: str, points: Sequence[Point]) -> bool:
-        codecs = {point.codec for point in points if point.clip == clip}
-        if kind == "strip":
-            return "identity" in codecs
-        if kind == "fit":
-            return any(self.configs[codec].kind == "fitted" for codec in codecs)
-        return bool(codecs)
-
-    def targets(self, view: str, kinds: Iterable[str]) -> list[str]:
-        """The files of a view: tables, then figures; none where no point of it exists."""
-        points = self.in_view(view)
-        if not points:
-            return []
-        names = ["points", "skipped", *(["bd_rate"] if self.condition.anchor else [])]
-        tables = [f"{name}{suffix}" for name in names for suffix in TABLE_SUFFIXES]
-        drawn = [f"{name}{suffix}" for name in self.figures(points, kinds) for suffix in SUFFIXES]
-        return [
-            *(f"results/tables/{view}/{name}" for name in ("rd_points.csv", *tables, "summary.txt")),
-            *(f"results/figures/{view}/{name}" for name in drawn),
-        ]
 
     def sequence(self, wildcards: Wildcards) -> str:
         """The name of a clip's sequence."""

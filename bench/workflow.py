@@ -14,6 +14,7 @@ from bench import provenance
 from bench.config import read_yaml
 from bench.errors import BenchError
 from bench.registry import unknown
+from bench.views import existing
 
 if TYPE_CHECKING:
     from bench.plan import Plan
@@ -94,7 +95,7 @@ def closing(plan: Plan, command: Sequence[str] = ()) -> str:
 
 def partial_message(plan: Plan) -> str:
     """What the partial view shows, in one line."""
-    made = len(plan.existing())
+    made = len(existing(plan))
     where = f"results/figures/partial/{plan.condition.name}/" if made else "nothing to draw yet"
     return f"{_count(plan, made)}: {where}"
 

@@ -15,8 +15,9 @@ import yaml
 from bench.condition import load_condition
 from bench.config import CONDITIONS_DIR, ROOT
 from bench.errors import BenchError
-from bench.plan import SUFFIXES, Plan, Point, find_references, make_plan, planned_info
+from bench.plan import Plan, Point, find_references, make_plan, planned_info
 from bench.sources import prepare
+from bench.views import SUFFIXES, View
 from bench.workflow import check_config, closing, digest, partial_message
 
 TINY = {
@@ -138,24 +139,25 @@ def test_a_tracked_stream_that_cannot_be_scored_is_named(plan_of, folder, names,
 
 def test_the_partial_view_has_the_points_that_exist_and_waits_for_none(plan_of) -> None:
     plan = plan_of()
-    assert plan.in_view("partial/tiny") == []
-    assert plan.targets("partial/tiny", ["rd", "frames", "strip", "fit"]) == []
+    partial, full = View.partial_of(plan), View(plan, "tiny")
+    assert partial.points == []
+    assert partial.targets(["rd", "frames", "strip", "fit"]) == []
 
     made = Path(point("x264-medium", "crf23").file("record.json"))
     made.parent.mkdir(parents=True)
     made.touch()
-    assert plan.in_view("partial/tiny") == [point("x264-medium", "crf23")]
-    assert plan.in_view("tiny") == plan.points
-    assert plan.planned_files("partial/tiny", "record.json") == []
-    assert len(plan.planned_files("tiny", "record.json", clip="discs")) == len(plan.points)
+    assert partial.points == [point("x264-medium", "crf23")]
+    assert partial.records() == [str(made)]
+    assert full.points == plan.points
+    assert partial.awaited("record.json") == []
+    assert len(full.awaited("record.json", clip="discs")) == len(plan.points)
+    assert full.awaited("record.json", clip="cubes") == []
     told = closing(plan, ["snakemake"]).splitlines()
     assert told[:2] == ["1 of 7 points, 0 skipped", "missing: discs/nerv-matched/low/seed3"]
     assert closing(plan, ["snakemake", "partial"]) == ""
     assert partial_message(plan).startswith("1 of 7 points: results/figures/partial/tiny")
     # Neither the source nor a fit is there yet: no strip, no fit.
-    drawn = {
-        path.rpartition("/")[2] for path in plan.targets("partial/tiny", ["rd", "frames", "strip", "fit"])
-    }
+    drawn = {path.rpartition("/")[2] for path in partial.targets(["rd", "frames", "strip", "fit"])}
     assert {name for name in drawn if name.startswith(("strip", "fit"))} == set()
     assert {f"frames_discs{suffix}" for suffix in SUFFIXES} <= drawn
 
@@ -164,21 +166,19 @@ def test_figures_are_those_that_the_condition_can_fill(plan_of) -> None:
     kinds = ["rd", "frames", "strip", "fit"]
 
     def figures(**changes: object) -> list[str]:
-        plan = plan_of(**changes)
-        return plan.figures(plan.points, kinds)
+        return View(plan_of(**changes), "tiny").figures(kinds)
 
     curves = ["rd_psnr_rgb_db", "rd_vmaf"]
     assert figures() == [*curves, "frames_discs", "strip_discs", "fit_discs"]
     assert figures(strip=None) == curves
     assert figures(strip={"frame": 1, "crop": [0, 0, 8, 8]}) == curves
     assert figures(codecs={"x264-medium": {}}) == [*curves, "frames_discs"]
-    plan = plan_of()
-    assert plan.figures(plan.points, ["strip"]) == ["strip_discs"]
+    assert View(plan_of(), "tiny").figures(["strip"]) == ["strip_discs"]
 
 
 def test_bd_rates_need_an_anchor(plan_of) -> None:
-    assert "results/tables/tiny/bd_rate.csv" in plan_of().targets("tiny", [])
-    assert "results/tables/tiny/bd_rate.csv" not in plan_of(anchor=None).targets("tiny", [])
+    assert "results/tables/tiny/bd_rate.csv" in View(plan_of(), "tiny").targets([])
+    assert "results/tables/tiny/bd_rate.csv" not in View(plan_of(anchor=None), "tiny").targets([])
 
 
 def test_what_a_job_depends_on(plan_of) -> None:

@@ -16,7 +16,7 @@ rule fetch:
     resources:
         download=1,
     params:
-        sequence=PLAN.sequence,
+        sequence=PLANS.planned("sequence"),
     shell:
         "python -m bench fetch {params.sequence} --receipt {output} 2>&1 | tee {log} >&2"
 
@@ -24,7 +24,7 @@ rule fetch:
 # Digests say whether a source is the same, so its date does not count.
 rule prepare:
     input:
-        ancient(PLAN.fetched),
+        ancient(PLANS.planned("fetched")),
     output:
         frames="resources/clips/{condition}/{clip}/clip.y4m",
         info="resources/clips/{condition}/{clip}/clip.json",
@@ -34,7 +34,7 @@ rule prepare:
         "../envs/suite.yaml"
     params:
         folder=subpath(output.info, parent=True),
-        inputs=PLAN.prepare_inputs,
+        inputs=PLANS.planned("prepare_inputs"),
         sources=fingerprint("bench.sources"),
     shell:
         "python -m bench prepare --condition {wildcards.condition} --clip {wildcards.clip} --out {params.folder} 2>&1 | tee {log} >&2"

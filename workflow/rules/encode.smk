@@ -11,17 +11,17 @@ rule encode:
         report="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/encode.json",
     log:
         "logs/encode/{condition}/{clip}/{codec}/{point}/seed{seed}.log",
-    priority: PLAN.priority
+    priority: PLANS.planned("priority")
     conda:
         "../envs/suite.yaml"
-    threads: PLAN.threads
+    threads: PLANS.planned("threads")
     resources:
-        gpu=PLAN.gpus,
+        gpu=PLANS.planned("gpus"),
     params:
         state="results/state/{condition}/{clip}/{codec}/{point}/seed{seed}",
-        device=PLAN.condition.device,
-        inputs=PLAN.encode_inputs,
-        sources=PLAN.encode_sources,
+        device=PLANS.stated("device"),
+        inputs=PLANS.planned("encode_inputs"),
+        sources=PLANS.planned("encode_sources"),
     shell:
         "python -m bench encode --condition {wildcards.condition} --codec {wildcards.codec} --point {wildcards.point} "
         "--seed {wildcards.seed} --device {params.device} --clip {input.info} --out {output.stream} "

@@ -27,7 +27,7 @@ rule figure_rd:
 rule figure_frames:
     input:
         points="results/tables/{view}/rd_points.csv",
-        frames=planned_frames,
+        frames=PLANS.awaited("frames.csv"),
     output:
         pdf="results/figures/{view}/frames_{clip}.pdf",
         png="results/figures/{view}/frames_{clip}.png",
@@ -43,8 +43,8 @@ rule figure_frames:
         "../envs/suite.yaml"
     params:
         folder="results/points",
-        metric=PLAN.condition.headline,
-        rate_bpp=STRIP and STRIP.rate_bpp,
+        metric=PLANS.stated("headline"),
+        rate_bpp=PLANS.stated("strip_rate_bpp"),
         sources=fingerprint("bench.figures.frames"),
     script:
         "../scripts/figure_frames.py"
@@ -53,7 +53,7 @@ rule figure_frames:
 rule figure_strip:
     input:
         points="results/tables/{view}/rd_points.csv",
-        crops=planned_crops,
+        crops=PLANS.awaited("crop.png"),
     output:
         pdf="results/figures/{view}/strip_{clip}.pdf",
         svg="results/figures/{view}/strip_{clip}.svg",
@@ -69,8 +69,8 @@ rule figure_strip:
         "../envs/suite.yaml"
     params:
         folder="results/points",
-        frame=STRIP and STRIP.frame,
-        rate_bpp=STRIP and STRIP.rate_bpp,
+        frame=PLANS.stated("strip_frame"),
+        rate_bpp=PLANS.stated("strip_rate_bpp"),
         sources=fingerprint("bench.figures.strip"),
     script:
         "../scripts/figure_strip.py"
@@ -79,7 +79,7 @@ rule figure_strip:
 rule figure_fit:
     input:
         points="results/tables/{view}/rd_points.csv",
-        reports=planned_reports,
+        reports=PLANS.awaited("encode.json"),
     output:
         pdf="results/figures/{view}/fit_{clip}.pdf",
         png="results/figures/{view}/fit_{clip}.png",
@@ -96,7 +96,7 @@ rule figure_fit:
     params:
         folder="results/points",
         references="results/reference",
-        rate_bpp=STRIP and STRIP.rate_bpp,
+        rate_bpp=PLANS.stated("strip_rate_bpp"),
         sources=fingerprint("bench.figures.fit"),
     script:
         "../scripts/figure_fit.py"

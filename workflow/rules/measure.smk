@@ -8,7 +8,7 @@ rule measure:
         stream="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/stream.bin",
         report="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/encode.json",
     output:
-        **crop_output("results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/crop.png"),
+        crop="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/crop.png",
         record="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/record.json",
         frames="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/frames.csv",
     log:
@@ -16,17 +16,16 @@ rule measure:
     conda:
         "../envs/suite.yaml"
     resources:
-        gpu=PLAN.gpus,
+        gpu=PLANS.planned("gpus"),
     params:
         run="seed{seed}",
-        crop=crop_option,
-        device=PLAN.condition.device,
-        inputs=PLAN.measure_inputs,
-        sources=PLAN.measure_sources,
+        device=PLANS.stated("device"),
+        inputs=PLANS.planned("measure_inputs"),
+        sources=PLANS.planned("measure_sources"),
     shell:
         "python -m bench measure --condition {wildcards.condition} --codec {wildcards.codec} --point {wildcards.point} "
         "--run {params.run} --device {params.device} --clip {input.info} --stream {input.stream} --report {input.report} "
-        "--out {output.record} --frames-csv {output.frames} {params.crop} 2>&1 | tee {log} >&2"
+        "--out {output.record} --frames-csv {output.frames} --crop {output.crop} 2>&1 | tee {log} >&2"
 
 
 # Streams of long fits that the repository tracks: nobody fits them again, everybody scores them again.
@@ -37,14 +36,13 @@ use rule measure as measure_reference with:
         stream="results/reference/{condition}/{clip}/{codec}/{point}/seed{seed}/stream.bin",
         report="results/reference/{condition}/{clip}/{codec}/{point}/seed{seed}/encode.json",
     output:
-        **crop_output("results/points/{condition}/{clip}/{codec}/{point}/reference-seed{seed}/crop.png"),
+        crop="results/points/{condition}/{clip}/{codec}/{point}/reference-seed{seed}/crop.png",
         record="results/points/{condition}/{clip}/{codec}/{point}/reference-seed{seed}/record.json",
         frames="results/points/{condition}/{clip}/{codec}/{point}/reference-seed{seed}/frames.csv",
     log:
         "logs/measure/{condition}/{clip}/{codec}/{point}/reference-seed{seed}.log",
     params:
         run="reference-seed{seed}",
-        crop=crop_option,
-        device=PLAN.condition.device,
-        inputs=PLAN.measure_inputs,
-        sources=PLAN.measure_sources,
+        device=PLANS.stated("device"),
+        inputs=PLANS.planned("measure_inputs"),
+        sources=PLANS.planned("measure_sources"),

@@ -4,7 +4,7 @@
 # Draws what exists, starts no encode: its inputs are those of the partial view, which waits for nothing.
 rule partial:
     input:
-        PLAN.targets(f"partial/{CONDITION}", config["figures"]),
+        View.partial_of(PLAN).targets(config["figures"]),
     log:
         "logs/partial.log",
     conda:

@@ -4,7 +4,7 @@
 
 rule collect:
     input:
-        records=planned_records,
+        records=PLANS.awaited("record.json"),
     output:
         points="results/tables/{view}/rd_points.csv",
     log:
@@ -12,8 +12,8 @@ rule collect:
     conda:
         "../envs/suite.yaml"
     params:
-        records=shown_records,
-        contents=partial_contents,
+        records=PLANS.records,
+        contents=PLANS.contents,
         sources=fingerprint("bench.record"),
     script:
         "../scripts/collect.py"
@@ -29,7 +29,7 @@ rule skipped:
     conda:
         "../envs/suite.yaml"
     params:
-        skipped=[vars(skip) for skip in PLAN.skipped],
+        skipped=PLANS.skipped,
         sources=fingerprint("bench.tables.points"),
     script:
         "../scripts/skipped.py"
@@ -69,8 +69,8 @@ rule bd_rate:
     conda:
         "../envs/suite.yaml"
     params:
-        anchor=PLAN.condition.anchor,
-        metrics=PLAN.condition.metrics,
+        anchor=PLANS.stated("anchor"),
+        metrics=PLANS.stated("metrics"),
         sources=fingerprint("bench.tables.bd_rate"),
     script:
         "../scripts/bd_rate.py"
@@ -87,9 +87,9 @@ rule summary:
     conda:
         "../envs/suite.yaml"
     params:
-        anchor=PLAN.condition.anchor,
-        headline=PLAN.condition.headline,
-        rate_bpp=STRIP and STRIP.rate_bpp,
+        anchor=PLANS.stated("anchor"),
+        headline=PLANS.stated("headline"),
+        rate_bpp=PLANS.stated("strip_rate_bpp"),
         sources=fingerprint("bench.tables.summary"),
     script:
         "../scripts/summary.py"
