@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench.inr.codec import INRCodec
+from bench.inr.codec import INRCodec, refusing_settings
 
 if TYPE_CHECKING:
     from bench.clip import ClipInfo
@@ -42,11 +42,14 @@ class FFNeRVCodec(INRCodec):
         return FFNeRVConfig
 
     def configure(self, clip: ClipInfo, settings: Mapping[str, Any]) -> FFNeRVConfig:
-        bits, quantiser = settings["bits"], settings["quantiser"]
-        if quantiser.get("name") == "tanh" and quantiser.get("bits", 8) != bits:
-            # Codes of another width than the one trained for are another network.
-            raise ValueError(f"bits: trains for {bits}, the quantiser tanh has {quantiser.get('bits', 8)}")
+        _check_bits(settings["bits"], settings["quantiser"])
         return replace(super().configure(clip, settings), key_interval=settings["fit_every"])
+
+    def adopt(self, clip: ClipInfo, official: Any, settings: Mapping[str, Any]) -> FFNeRVConfig:
+        config = super().adopt(clip, official, settings)
+        with refusing_settings():
+            _check_bits(config.bits, settings["quantiser"])
+        return config
 
     def represent(self, config: FFNeRVConfig, *, frames: int, height: int, width: int) -> Representation:
         from ffnerv.model import FFNeRV
@@ -64,6 +67,15 @@ class FFNeRVCodec(INRCodec):
         if description.get("name") == "tanh":
             return TanhQuantiser(**{"bits": 8, **{k: v for k, v in description.items() if k != "name"}})
         return super().quantiser(description)
+
+
+def _check_bits(bits: int | None, quantiser: Mapping[str, Any]) -> None:
+    """Raises ValueError where a stream would hold another network than the one that was trained."""
+    name, coded = quantiser.get("name"), quantiser.get("bits", 8)
+    if name == "tanh" and coded != bits:
+        raise ValueError(f"bits: trains for {bits}, the quantiser tanh has {coded}")
+    if name != "tanh" and bits is not None:
+        raise ValueError(f"bits: trains for {bits}, which the quantiser {name} does not keep")
 
 
 CODEC = FFNeRVCodec

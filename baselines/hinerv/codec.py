@@ -42,6 +42,11 @@ class HiNeRVCodec(INRCodec):
         config.check_clip(frames=clip.frames, height=clip.height, width=clip.width)
         return config
 
+    def adopt(self, clip: ClipInfo, official: Any, settings: Mapping[str, Any]) -> HiNeRVConfig:
+        if official.network.frames != clip.frames:
+            raise ValueError(f"frames is {clip.frames}, the network has {official.network.frames}")
+        return super().adopt(clip, official, settings)
+
     def represent(self, config: HiNeRVConfig, *, frames: int, height: int, width: int) -> Representation:
         from baselines.hinerv.model import HiNeRV
         from baselines.hinerv.video import HiNeRVVideo

@@ -79,6 +79,17 @@ def cut_patches(frames: Tensor, patch: tuple[int, int]) -> Tensor:
     return split.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
 
 
+def pick_patches(frames: Tensor, index: Tensor, numbers: Tensor, patch: tuple[int, int]) -> Tensor:
+    """Patches (B, C, h, w) from anywhere in frames (N, C, H, W).
+
+    Args:
+        index: the frame of each (B,); numbers: its row and column (B, 2).
+    """
+    (height, width), (h, w) = frames.shape[2:], patch
+    split = frames.unflatten(3, (width // w, w)).unflatten(2, (height // h, h))
+    return split[index, :, numbers[:, 0], :, numbers[:, 1]]
+
+
 def join_patches(patches: Tensor, size: tuple[int, int]) -> Tensor:
     """The frames (B, C, H, W) that `cut_patches` took apart."""
     count = [side // part for side, part in zip(size, patches.shape[2:], strict=True)]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from baselines.hinerv.model import HiNeRV
-from baselines.hinerv.patches import cut_patches, join_patches, patch_numbers
+from baselines.hinerv.patches import cut_patches, join_patches, patch_numbers, pick_patches
 from baselines.hinerv.pruning import pruning_scores
 from baselines.hinerv.qat import QuantNoise
 from bench.inr.losses import losses
 from bench.inr.representation import FramewiseVideo
+from bench.inr.samples import Samples
 
 
 class HiNeRVVideo(FramewiseVideo):
@@ -28,6 +30,13 @@ class HiNeRVVideo(FramewiseVideo):
     def times(self, index: Tensor) -> Tensor:
         """The grids are read at frame numbers, relative to the length that the network knows."""
         return index
+
+    def samples(self) -> Samples:
+        """Patches from anywhere in the clip, where the network computes patches (section 3.4)."""
+        return PatchSamples(self) if self.network.config.patch else Samples(self)
+
+    def add_noise(self, *, bits: int, rate: float, generator: torch.Generator) -> None:
+        self.noise = QuantNoise(bits=bits, rate=rate, generator=generator)
 
     def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
         """Whole frames, or all patches of the frames as one batch."""
@@ -62,3 +71,26 @@ class HiNeRVVideo(FramewiseVideo):
         if self.noise is None:
             return self.network(*inputs)
         return functional_call(self.network, self.noise.weights(self.network), inputs)
+
+
+class PatchSamples(Samples):
+    """All patches of a clip, those of a frame row by row."""
+
+    def __init__(self, video: HiNeRVVideo) -> None:
+        super().__init__(video)
+        self.video, config = video, video.network.config
+        assert config.patch is not None
+        self.patch = config.patch
+        self.numbers = patch_numbers(config.size, config.patch, video.device)
+        self.per_frame = len(self.numbers)
+
+    def targets(self, frames: Tensor, index: Tensor) -> Tensor:
+        frame, numbers = self._places(index)
+        return pick_patches(frames, frame, numbers, self.patch).to(torch.float32).div_(255)
+
+    def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+        return self.video.patch_step(*self._places(index), target, loss)
+
+    def _places(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The frame of each sample (B,), and its row and column (B, 2)."""
+        return index // self.per_frame, self.numbers[index % self.per_frame]

@@ -78,6 +78,18 @@ class HNeRVCodec(INRCodec):
             return config
         return replace(config, channels=solve_channels(parameters, config=config, frames=clip.frames))
 
+    def adopt(self, clip: ClipInfo, official: Any, settings: Mapping[str, Any]) -> HNeRVConfig:
+        """With an encoder the frame's size is the clip's: the weights do without it."""
+        official.check_clip(frames=clip.frames, pixels=clip.height * clip.width)
+        config = official.network.config
+        if config.embed:
+            return super().adopt(clip, official, settings)
+        scale = config.downsampling
+        for name in ("height", "width"):
+            if getattr(clip, name) % scale:
+                raise ValueError(f"{name} is {getattr(clip, name)}, no multiple of the encoder's {scale}")
+        return replace(config, base=(clip.height // config.upsampling, clip.width // config.upsampling))
+
     def paper_bits(
         self, network: nn.Module, description: Mapping[str, Any], codes: Sequence[np.ndarray]
     ) -> int | None:

@@ -19,11 +19,15 @@ _SUPPORTED = {"norm": "none", "conv_type": ["convnext", "pshuffel"]}
 
 
 class OfficialHNeRV(nn.Module):
-    """`network` with the official outputs, but for the seconds that decoding took."""
+    """`network` with the official outputs, but for the seconds that decoding took.
 
-    def __init__(self, config: HNeRVConfig) -> None:
+    Attributes:
+        frames, pixels: of the clip that it was fitted to (pixels of one frame), where its arguments say so.
+    """
+
+    def __init__(self, config: HNeRVConfig, *, frames: int | None = None, pixels: int | None = None) -> None:
         super().__init__()
-        self.network = HNeRV(config)
+        self.network, self.frames, self.pixels = HNeRV(config), frames, pixels
 
     def forward(self, source: Tensor | None, embedding: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
         """Frames (B, 3, H, W), and a list of features: the embeddings first, then the decoder's stages.
@@ -39,6 +43,13 @@ class OfficialHNeRV(nn.Module):
         decoder = self.network.decoder
         features = [embedding, *decoder.features(embedding)]
         return decoder.to_rgb(features[-1]), features
+
+    def check_clip(self, *, frames: int, pixels: int) -> None:
+        """Raises ValueError where the arguments are those of another clip."""
+        if self.frames not in (None, frames):
+            raise ValueError(f"frames is {frames}, full_data_length {self.frames}")
+        if self.pixels not in (None, pixels):
+            raise ValueError(f"height times width is {pixels}, final_size {self.pixels}")
 
 
 def config_from_official(config: Mapping[str, Any], *, size: tuple[int, int] | None = None) -> HNeRVConfig:
@@ -110,11 +121,17 @@ def network_from_official(
     """A network with official weights (tensors or arrays).
 
     Args:
-        config: what `config_from_official` takes, or its result.
+        config: what `config_from_official` takes, or its result. Of the arguments that the official script
+            adds `full_data_length` and `final_size` are used, where they are there.
 
     Raises:
         BenchError: a weight is missing or of another shape; the line names it.
     """
-    made = OfficialHNeRV(config if isinstance(config, HNeRVConfig) else config_from_official(config))
+    if isinstance(config, HNeRVConfig):
+        made = OfficialHNeRV(config)
+    else:
+        args = official_arguments(config, "args")
+        clip = {"frames": args.get("full_data_length"), "pixels": args.get("final_size")}
+        made = OfficialHNeRV(config_from_official(config), **clip)
     copy_weights(made.network, state_dict, official_name)
     return made

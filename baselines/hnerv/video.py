@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -58,11 +58,11 @@ class HNeRVFitting(Representation):
         return [weight for name, weight in named if weight.ndim > 1 and not name.startswith("head.")]
 
     @torch.no_grad()
-    def finish(self, frames: Tensor) -> nn.Module:
+    def finish(self, frames: Iterable[Tensor]) -> nn.Module:
         """The embeddings of all frames and the decoder; the encoder has done its work."""
         embeddings = None
         if self.network.encoder is not None:
-            sources = (self.padded(frame.to(torch.float32).div_(255)) for frame in frames.split(1))
+            sources = (self.padded(frame[None].to(torch.float32).div_(255)) for frame in frames)
             embeddings = torch.cat([self.network.encode(source) for source in sources])
         coded = CodedHNeRV(self.network.decoder, frames=self.frames, embeddings=embeddings)
         self.finished = HNeRVVideo(coded, frames=self.frames, height=self.height, width=self.width)

@@ -23,7 +23,7 @@ from bench.errors import BenchError
 #: depends on (bench/provenance.py), and no figure may measure a stream again.
 _COMMANDS = (
     *("fetch", "fetch_weights", "prepare", "encode", "decode", "inspect", "results", "verify", "rerun"),
-    *("size", "speed", "codecs"),
+    *("import_checkpoint", "size", "speed", "codecs", "figures"),
 )
 
 #: What the operating system refuses, in the words of who has to mend it.

@@ -6,8 +6,8 @@ import argparse
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from bench import registry
 from bench.cli import process
 from bench.clip import Clip
 from bench.clock import StageClock, cpu_seconds
-from bench.codec import Encoded, EncodeJob
+from bench.codec import Codec, Encoded, EncodeJob
 from bench.condition import load_condition, settings_of
 from bench.config import parse_yaml
 from bench.container import Header, write_stream
@@ -32,7 +32,8 @@ from bench.registry import CodecConfig
 class EncodePlan:
     """One encode. `device` is as asked for; without a `state_dir` a temporary place is used.
 
-    `settings` are complete (`registry.resolve_settings` made them).
+    `settings` are complete (`registry.resolve_settings` made them), but for an import, which needs few:
+    `imported` says then which file the weights come from.
     """
 
     config: CodecConfig
@@ -46,6 +47,7 @@ class EncodePlan:
     report: Path | None = None
     state_dir: Path | None = None
     command: Sequence[str] = ()
+    imported: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -98,6 +100,24 @@ def encode(plan: EncodePlan) -> dict[str, Any]:
     codec = registry.load_family(plan.config.family)
     if reason := codec.skip(plan.clip.info, plan.settings):
         raise BenchError(f"{plan.name} of {plan.clip.info.name}", reason, "choose another point or clip")
+    return write_coded(plan, codec, codec.encode, _state(plan))
+
+
+def write_coded(
+    plan: EncodePlan,
+    codec: Codec,
+    code: Callable[[Clip, EncodeJob], Encoded],
+    state: AbstractContextManager[Path],
+) -> dict[str, Any]:
+    """Code the clip, write the stream, then its report; the report comes back.
+
+    Args:
+        code: what codes it: `codec.encode`, or something that stands in for a fit.
+        state: gives the state folder, and is left when the stream is written.
+
+    Raises:
+        BenchError: see `encode`; OSError likewise.
+    """
     device = process.resolve_device(plan.device, codec)
     for path in (plan.out, plan.report):
         if path is not None:
@@ -105,7 +125,7 @@ def encode(plan: EncodePlan) -> dict[str, Any]:
     clock = StageClock(process.synchronizer(device))
     tell = process.progress(plan.name)
     wall, cpu = time.perf_counter(), cpu_seconds()
-    with _state(plan) as state_dir:
+    with state as state_dir:
         job = EncodeJob(
             settings=plan.settings,
             seed=plan.seed,
@@ -115,7 +135,7 @@ def encode(plan: EncodePlan) -> dict[str, Any]:
             progress=tell,
             clock=clock,
         )
-        encoded = codec.encode(plan.clip, job)
+        encoded = code(plan.clip, job)
         header = Header.of_clip(plan.clip.info, family=plan.config.family, pixel_format=encoded.pixel_format)
         if plan.report is not None:  # an old one must never stand beside a new stream
             plan.report.unlink(missing_ok=True)
@@ -171,6 +191,8 @@ def _state(plan: EncodePlan) -> Iterator[Path]:
 
 def _report(plan: EncodePlan, encoded: Encoded, took: Mapping[str, Any]) -> dict[str, Any]:
     config = plan.config
+    origin = {} if plan.imported is None else {"imported": dict(plan.imported)}
+    made = provenance(family=config.family, device=device_name(took["device"]), command=plan.command)
     return json_value(
         {
             "codec": config.id,
@@ -184,9 +206,7 @@ def _report(plan: EncodePlan, encoded: Encoded, took: Mapping[str, Any]) -> dict
             "stream_sha256": sha256_file(plan.out),
             **took,
             **process.peak_memory(),
-            "details": encoded.details,
-            "provenance": provenance(
-                family=config.family, device=device_name(took["device"]), command=plan.command
-            ),
+            "details": {**encoded.details, **origin},
+            "provenance": {**made, **origin},
         }
     )

@@ -12,6 +12,7 @@ from bench import registry
 from bench.cli import encode, process
 from bench.cli.verify import Sources, add_sources
 from bench.clip import Clip
+from bench.errors import BenchError
 from bench.record import Record
 
 
@@ -42,6 +43,8 @@ def rerun(
     from bench.measure import measure
 
     record = Record.read(path)
+    if (record.provenance.get("encode") or {}).get("imported"):
+        raise BenchError(path, "its network was imported, not fitted", "run the command in its provenance")
     condition, clip_json = sources.condition(record), sources.clip(record)
     clip = Clip.load(clip_json)
     tell = process.progress(f"rerun {record.codec} {record.point} {record.run}")

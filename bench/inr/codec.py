@@ -8,35 +8,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.clock import StageClock
 from bench.codec import Codec, Encoded, EncodeJob
 from bench.errors import BenchError, StreamError
+from bench.inr.progress import Reporter
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import nn
+    from torch import Tensor, nn
 
     from bench.clip import Clip, ClipInfo
     from bench.container import Stream
-    from bench.inr.fit import EpochLog
     from bench.inr.quantise import AnyQuantiser, SingleQuantiser
     from bench.inr.recipe import Recipe
     from bench.inr.representation import Representation
-
-#: Seconds between two progress lines of a fit.
-REPORT_EVERY_S = 10.0
 
 #: The shared trainer's settings (`bench.inr.fit.Recipe`) and the quantiser, for every method.
 RECIPE_DEFAULTS: dict[str, Any] = {
     "epochs": ...,
     "learning_rate": ...,
     "warmup": 0.2,
+    "warmup_start": 0.1,
+    "floor": 0.0,
+    "cosine_from": "warmup",
     "betas": [0.5, 0.999],
     "loss": "Fusion6",
     "batch_size": 1,
@@ -45,6 +45,8 @@ RECIPE_DEFAULTS: dict[str, Any] = {
     "save_every": 5,
     "refresh": "saves",
     "prune": None,
+    "quantise": None,
+    "restart_adam": False,
     "quantiser": {"name": "affine", "bits": 8},
 }
 
@@ -55,6 +57,15 @@ class Resolved(NamedTuple):
     config: Any
     recipe: Recipe
     quantiser: AnyQuantiser | None
+
+
+@contextmanager
+def refusing_settings() -> Iterator[None]:
+    """Turn what settings raise that make no network, recipe or quantiser into a BenchError."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        raise BenchError("settings", str(error), "change the codec's settings or the point's") from error
 
 
 class INRCodec(Codec):
@@ -113,6 +124,24 @@ class INRCodec(Codec):
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         return self.config_type()(base=padded_base(clip.height, clip.width, values["strides"]), **values)
 
+    def adopt(self, clip: ClipInfo, official: Any, settings: Mapping[str, Any]) -> Any:
+        """The configuration, for a clip, of a network with weights of the official code.
+
+        All but the quantiser follows from the network, nothing from the settings.
+
+        Args:
+            official: what `bench.import_official` gives.
+
+        Raises:
+            ValueError: it was fitted to a clip of another size; the field is named.
+            BenchError: it was fitted for another quantiser.
+        """
+        config = official.network.config
+        for name, made in zip(("height", "width"), config.size, strict=True):
+            if made != getattr(clip, name):
+                raise ValueError(f"{name} is {getattr(clip, name)}, the network makes {made}")
+        return config
+
     def start(
         self, clip: ClipInfo, settings: Mapping[str, Any], *, seed: int = 0, device: str = "cpu"
     ) -> Representation:
@@ -137,7 +166,6 @@ class INRCodec(Codec):
 
         from bench.inr import runtime
         from bench.inr.fit import Fit
-        from bench.inr.payload import Payload, coded_weights, config_values
         from bench.inr.quantise import check_parts
 
         runtime.prepare(threads=job.threads, device=job.device)
@@ -158,25 +186,43 @@ class INRCodec(Codec):
             identity=self._identity(clip.info, config, recipe, job.seed),
         )
         with job.clock("fit"):
-            log = fit.run(_Reporter(job.progress, recipe.total_epochs))
+            log = fit.run(Reporter(job.progress, recipe.total_epochs))
+        encoded = self.pack(representation, frames, config=config, job=job)
+        details = {**encoded.details, "fit_log": [asdict(row) for row in log]}
+        return replace(encoded, details=details, earlier_s=fit.earlier_s)
+
+    def pack(
+        self, representation: Representation, frames: Iterable[Tensor], *, config: Any, job: EncodeJob
+    ) -> Encoded:
+        """What a stream holds of a clip's representation, whoever fitted it: finished, quantised, coded.
+
+        Args:
+            frames: see `Representation.finish`; config: of its network.
+            job: its quantiser and clock are used.
+
+        Raises:
+            BenchError: a weight is not finite, or the quantiser is none for this network.
+        """
+        from bench.inr import runtime
+        from bench.inr.payload import Payload, coded_weights, config_values
+        from bench.inr.quantise import make_quantiser
+
+        description = job.settings["quantiser"]
+        with refusing_settings():
+            quantiser = make_quantiser(description, self.quantiser)
         network = representation.finish(frames)
         with job.clock("entropy-code"):
             side, weights, codes = coded_weights(network, quantiser)
-        payload = Payload(config_values(config), dict(job.settings["quantiser"]), side, weights)
-        pixels = clip.info.frames * clip.info.height * clip.info.width
-        paper_bits = self.paper_bits(network, job.settings["quantiser"], codes)
-        details = {
+        payload = Payload(config_values(config), dict(description), side, weights)
+        area = representation.height * representation.width
+        paper_bits = self.paper_bits(network, description, codes)
+        details: dict[str, Any] = {
             "parameters": sum(p.numel() for p in network.parameters()),
-            "macs_per_pixel": runtime.macs(representation) / (clip.info.height * clip.info.width),
-            "rate_bpp_paper": None if paper_bits is None else paper_bits / pixels,
-            "fit_log": [asdict(row) for row in log],
+            "macs_per_pixel": runtime.macs(representation) / area,
+            "rate_bpp_paper": None if paper_bits is None else paper_bits / (representation.frames * area),
+            "fit_log": [],
         }
-        return Encoded(
-            payload=[payload.to_bytes()],
-            pixel_format="rgb24",
-            details=details,
-            earlier_s=fit.earlier_s,
-        )
+        return Encoded(payload=[payload.to_bytes()], pixel_format="rgb24", details=details)
 
     def resolve(self, clip: ClipInfo, settings: Mapping[str, Any]) -> Resolved:
         """What complete settings make for a clip.
@@ -184,18 +230,19 @@ class INRCodec(Codec):
         Raises:
             BenchError: they make no network, recipe or quantiser.
         """
-        from bench.inr.quantise import make_quantiser
-        from bench.inr.recipe import Pruning, Recipe
+        from bench.inr.quantise import check_zeros, make_quantiser
+        from bench.inr.recipe import Pruning, Quantisation, Recipe
 
         recipe = {key: settings[key] for key in RECIPE_DEFAULTS if key != "quantiser"}
         recipe["betas"] = tuple(recipe["betas"])
-        try:
+        with refusing_settings():
             config = self.configure(clip, settings)
             recipe["prune"] = Pruning(**recipe["prune"]) if recipe["prune"] else None
+            recipe["quantise"] = Quantisation(**recipe["quantise"]) if recipe["quantise"] else None
             quantiser = make_quantiser(settings["quantiser"], self.quantiser)
+            if recipe["prune"]:
+                check_zeros(settings["quantiser"])
             return Resolved(config, Recipe(**recipe), quantiser)
-        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-            raise BenchError("settings", str(error), "change the codec's settings or the point's") from error
 
     def _identity(self, clip: ClipInfo, config: Any, recipe: Recipe, seed: int) -> str:
         """What a saved state belongs to: clip, network, recipe, seed and the code itself."""
@@ -261,23 +308,3 @@ class INRCodec(Codec):
             "side_bytes": len(payload.side),
             "weight_bytes": len(payload.weights),
         }
-
-
-class _Reporter:
-    """Says after an epoch, at most every ten seconds, how far a fit is."""
-
-    def __init__(self, progress: Any, epochs: int) -> None:
-        self.progress, self.epochs = progress, epochs
-        self.began, self.reported = time.monotonic(), float("-inf")
-        self.first: int | None = None
-
-    def __call__(self, row: EpochLog) -> None:
-        now, done = time.monotonic(), row.epoch + 1
-        self.first = row.epoch if self.first is None else self.first  # a resumed fit starts later
-        if now - self.reported < REPORT_EVERY_S and done < self.epochs:
-            return
-        self.reported = now
-        left = (now - self.began) / (done - self.first) * (self.epochs - done)
-        self.progress(
-            f"epoch {done}/{self.epochs}, PSNR {row.psnr_rgb_db:.2f} dB so far, about {left:.0f} s left"
-        )

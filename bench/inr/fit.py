@@ -1,8 +1,9 @@
 """The one trainer: Adam with warm-up and cosine, resumable, nothing in the step but the step.
 
 Frames lie in memory once, as uint8. A step reads no value back from the device: squared errors are
-summed there and read once an epoch. The order of frames is a function of (seed, epoch), so that a fit
-that was killed and started again ends in the same weights, byte for byte, as one that was not (CPU).
+summed there and read once an epoch. The order of frames and the noise of an epoch are functions of
+(seed, epoch), so that a fit that was killed and started again ends in the same weights, byte for byte,
+as one that was not (CPU).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bench.errors import BenchError
 from bench.inr.pruning import Masks, prune_masks
 from bench.inr.recipe import Recipe
 from bench.inr.representation import Representation
+from bench.inr.samples import HasNoise, Samples, samples_of
 
 STATE_NAME = "fit.pt"
 
@@ -39,9 +41,14 @@ class EpochLog:
 
 
 def frame_order(seed: int, epoch: int, frames: int) -> Tensor:
-    """The order of frames in an epoch: a permutation (frames,) that depends on nothing else."""
+    """The order of samples in an epoch: a permutation (frames,) that depends on nothing else."""
     # NumPy mixes the whole pair into its state; torch's generator keeps 32 bits of a seed.
     return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(frames))
+
+
+def noise_seed(seed: int, epoch: int) -> int:
+    """What the random numbers of an epoch's quantisation noise come from."""
+    return int(np.random.SeedSequence([seed, epoch], spawn_key=(1,)).generate_state(1, np.uint64)[0])
 
 
 def make_optimiser(parameters: Iterable[Tensor], recipe: Recipe) -> torch.optim.Adam:
@@ -50,7 +57,7 @@ def make_optimiser(parameters: Iterable[Tensor], recipe: Recipe) -> torch.optim.
 
 
 def train_step(
-    representation: Representation,
+    samples: Representation | Samples,
     optimiser: torch.optim.Optimizer,
     index: Tensor,
     target: Tensor,
@@ -58,17 +65,28 @@ def train_step(
     learning_rate: float,
     loss: str,
     clip_gradient: float | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """One update; returns the detached loss and each frame's squared error (B,), on the device."""
+    """One update; returns the detached loss and each sample's squared error (B,), on the device.
+
+    Args:
+        index, target: numbers (B,) of the samples and what they are to be (B, 3, h, w), in [0, 1].
+        clip_gradient: largest norm of the gradients of all weights that are not pruned.
+        masks: what is pruned, and stays zero.
+    """
     for group in optimiser.param_groups:
         group["lr"] = learning_rate
-    total, frames = representation.step(index, target, loss)
+    total, made = samples.step(index, target, loss)
     optimiser.zero_grad(set_to_none=True)
     total.backward()
     if clip_gradient is not None:
-        torch.nn.utils.clip_grad_norm_(representation.network.parameters(), clip_gradient)
+        if masks:
+            masks.apply_to_gradients()
+        torch.nn.utils.clip_grad_norm_(samples.network.parameters(), clip_gradient)
     optimiser.step()
-    return total.detach(), (frames - target).square_().sum(dim=(1, 2, 3))
+    if masks:
+        masks.apply()
+    return total.detach(), (made - target).square_().sum(dim=(1, 2, 3))
 
 
 class Fit:
@@ -78,6 +96,9 @@ class Fit:
         frames: the clip (N, 3, H, W), uint8 RGB, already on the representation's device.
         state_dir: where the state is saved; None keeps none.
         identity: what the state belongs to; a state of another identity is refused.
+
+    Raises:
+        BenchError: the recipe has a stage that the representation cannot be fitted in.
     """
 
     def __init__(
@@ -93,6 +114,9 @@ class Fit:
         self.representation, self.frames, self.recipe, self.seed = representation, frames, recipe, seed
         self.state_path = state_dir / STATE_NAME if state_dir else None
         self.identity = identity
+        if recipe.quantise and not isinstance(representation, HasNoise):
+            raise BenchError("quantise", "this network does not train with noise", "leave the setting out")
+        self.samples = samples_of(representation)
         self.optimiser = make_optimiser(representation.network.parameters(), recipe)
         self.masks: Masks | None = None
         self.log: list[EpochLog] = []
@@ -106,6 +130,10 @@ class Fit:
         for epoch in range(len(self.log), self.recipe.total_epochs):
             if self.recipe.prunes_before(epoch):
                 self._prune()
+            if self.recipe.restarts_before(epoch):
+                self.optimiser = make_optimiser(self.representation.network.parameters(), self.recipe)
+            if self.recipe.quantises_in(epoch):
+                self._add_noise(epoch)
             row = self._epoch(epoch)
             self.log.append(row)
             if self.recipe.refreshes_after(epoch):
@@ -117,28 +145,29 @@ class Fit:
 
     def _epoch(self, epoch: int) -> EpochLog:
         wall, cpu = time.perf_counter(), cpu_seconds()
-        every = self.recipe.fit_every
-        order = frame_order(self.seed, epoch, -(-len(self.frames) // every)).to(self.frames.device)
-        errors = torch.zeros(len(order), device=self.frames.device)
-        loss_sum = torch.zeros((), device=self.frames.device)
-        batches = order.split(self.recipe.batch_size)
+        every, device = self.recipe.fit_every, self.frames.device
+        fitted, parts = -(-len(self.frames) // every), self.samples.per_frame
+        order = frame_order(self.seed, epoch, fitted * parts).to(device)
+        errors = torch.zeros(fitted, device=device)
+        loss_sum = torch.zeros((), device=device)
+        batches = order.split(self.recipe.batch_size * parts)
         for step, place in enumerate(batches):
-            index = place * every
+            frame, part = place // parts, place % parts
+            index = frame * every * parts + part
             rate = self.recipe.rate_at(epoch + step / len(batches))
-            target = self.frames.index_select(0, index).to(torch.float32).div_(255)
+            target = self.samples.targets(self.frames, index)
             loss, squared = train_step(
-                self.representation,
+                self.samples,
                 self.optimiser,
                 index,
                 target,
                 learning_rate=rate,
                 loss=self.recipe.loss,
                 clip_gradient=self.recipe.clip_gradient,
+                masks=self.masks,
             )
-            if self.masks:
-                self.masks.apply()
             loss_sum += loss
-            errors.index_copy_(0, place, squared)
+            errors.index_add_(0, frame, squared)
         mse = errors.double().cpu() / self.frames[0].numel()  # the epoch's one read from the device
         before = self.log[-1] if self.log else None
         return EpochLog(
@@ -156,6 +185,14 @@ class Fit:
         scores = self.representation.pruning_scores()
         self.masks = Masks(list(scores), prune_masks(list(scores.values()), self.recipe.prune.ratio))
         self.masks.apply()
+
+    def _add_noise(self, epoch: int) -> None:
+        """In this epoch steps see weights that are partly quantised."""
+        assert self.recipe.quantise is not None
+        assert isinstance(self.representation, HasNoise)
+        generator = torch.Generator(self.frames.device).manual_seed(noise_seed(self.seed, epoch))
+        noise = self.recipe.quantise
+        self.representation.add_noise(bits=noise.bits, rate=noise.noise, generator=generator)
 
     def _save(self) -> None:
         if self.state_path is None:

@@ -7,15 +7,35 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bench import registry
-from bench.errors import BenchError
+from bench.errors import BenchError, StreamError
+from bench.inr import runtime
 
+if TYPE_CHECKING:
+    from bench.clip import Clip
+    from bench.codec import Encoded, EncodeJob
+    from bench.inr.codec import INRCodec
+
+#: What several GPUs and compilation put before a weight's name.
+_BEFORE_NAMES = re.compile(r"^(?:module\.|_orig_mod\.)+")
+#: A weight that torch keeps in parts, by pruning or by a parametrisation, and the parts that official
+#: codes have. Quantisation noise (HiNeRV) says what training does to a weight and nothing of its value.
+_IN_PARTS = (
+    re.compile(r"(?P<before>.*)\b(?P<name>weight|bias)_(?P<part>orig|mask)"),
+    re.compile(
+        r"(?P<before>.*)\bparametrizations\.(?P<name>\w+)\.(?:\d+\.)?"
+        r"(?P<part>original|mask|bitwidth|noise_ratio)"
+    ),
+)
 _REMEDY = "give the configuration that these weights were trained with"
 
 
@@ -53,8 +73,32 @@ def decoder_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_names(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries without the `module.` that a checkpoint of several GPUs puts before its names."""
-    return {name.removeprefix("module."): value for name, value in state_dict.items()}
+    """The entries as the official forward uses them, by the names that its modules give.
+
+    Names lose what several GPUs (`module.`) and compilation put before them, and pruned weights
+    (`weight_orig`, `parametrizations.weight.original`) come multiplied by their masks.
+    """
+    entries: dict[str, Any] = {}
+    parts: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for name, value in state_dict.items():
+        name = _BEFORE_NAMES.sub("", name)
+        if found := next(filter(None, (pattern.fullmatch(name) for pattern in _IN_PARTS)), None):
+            parts[found["before"] + found["name"]][found["part"]] = value
+        else:
+            entries[name] = value
+    for name, part in parts.items():
+        original = part.get("orig", part.get("original"))
+        if original is not None:
+            entries[name] = _masked(name, original, part.get("mask"))
+    return entries
+
+
+def _masked(name: str, weight: Any, mask: Any) -> Any:
+    if mask is None:
+        return weight
+    if tuple(weight.shape) != tuple(mask.shape):
+        raise BenchError(name, f"has a mask of the shape {tuple(mask.shape)}", _REMEDY)
+    return torch.as_tensor(weight) * torch.as_tensor(mask)
 
 
 def check_known(state_dict: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -95,6 +139,54 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
         return official.network_from_official(config, state_dict)
     except (ValueError, TypeError) as error:  # arguments that make no network
         raise BenchError(f"official configuration of {name}", str(error), "check the arguments") from error
+
+
+def encode_official(codec: INRCodec, official: Any, clip: Clip, job: EncodeJob) -> Encoded:
+    """What `codec.encode` would give, had its fit of this clip ended in an official network's weights.
+
+    Args:
+        official: what `import_official` gives for the codec's family.
+        job: of its settings the quantiser alone counts.
+
+    Raises:
+        BenchError: the network is not one of this clip, or none that a stream can hold.
+    """
+    info = clip.info
+    runtime.prepare(threads=job.threads, device=job.device)
+    try:
+        config = codec.adopt(info, official, job.settings)
+    except ValueError as error:
+        remedy = "give the clip that these weights were fitted to"
+        raise BenchError(f"clip {info.name}", str(error), remedy) from error
+    for name, _ in official.network.named_buffers():
+        raise BenchError(name, "is a statistic, which streams have no place for", "fit without batch norm")
+    with torch.device("meta"):  # its weights come with the next line
+        made = codec.represent(config, frames=info.frames, height=info.height, width=info.width)
+    made.network.load_state_dict(official.network.state_dict(), assign=True)
+    runtime.place(made.network, job.device)
+    encoded = codec.pack(made, _frames(clip, job.device), config=config, job=job)
+    _check_decodable(codec, config, clip, sum(map(len, encoded.payload)))
+    return encoded
+
+
+def _frames(clip: Clip, device: str) -> Iterator[Tensor]:
+    for frame in clip.rgb():
+        yield torch.from_numpy(frame).permute(2, 0, 1).contiguous().to(device)
+
+
+def _check_decodable(codec: INRCodec, config: Any, clip: Clip, payload_bytes: int) -> None:
+    """Refuse arguments that made a network but are beyond what decoders take (of another type, too large)."""
+    from bench.inr.payload import check_network, config_from_values, config_values
+
+    info = clip.info
+    try:
+        read = config_from_values(codec.config_type(), json.loads(json.dumps(config_values(config))))
+        with torch.device("meta"):
+            network = codec.receive(read, frames=info.frames, height=info.height, width=info.width).network
+        check_network(network, read, payload_bytes=payload_bytes, height=info.height, width=info.width)
+    except StreamError as error:
+        problem = f"{error.problem}, so that no decoder would take it"
+        raise BenchError("official configuration", problem, "check the arguments") from error
 
 
 def _has_official(package: str) -> bool:

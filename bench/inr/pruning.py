@@ -47,3 +47,9 @@ class Masks:
     def apply(self) -> None:
         for weight, kept in zip(self.weights, self.kept, strict=True):
             weight.mul_(kept)
+
+    def apply_to_gradients(self) -> None:
+        """Pruned weights have none; a norm of all gradients should not see theirs."""
+        for weight, kept in zip(self.weights, self.kept, strict=True):
+            if weight.grad is not None:
+                weight.grad.mul_(kept)

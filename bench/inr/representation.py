@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -49,11 +49,11 @@ class Representation(ABC):
     def render(self, first: int, stop: int) -> Iterator[Tensor]:
         """Frames `first` to `stop` in order, each (3, H, W) in [0, 1], cropped to the visible area."""
 
-    def finish(self, frames: Tensor) -> nn.Module:
+    def finish(self, frames: Iterable[Tensor]) -> nn.Module:
         """What a decoder needs, after the last step: the module whose parameters are coded.
 
         Args:
-            frames: the clip (N, 3, H, W), uint8 RGB, on the network's device.
+            frames: the clip's in order, each (3, H, W), uint8 RGB, on the network's device.
         """
         return self.network
 

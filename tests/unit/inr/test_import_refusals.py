@@ -1,0 +1,209 @@
+"""`bench import` on what is no network of this clip: one line that names it, and nothing written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from checkpoint_data import AFFINE, FLOAT32, Case, command, golden_case
+
+from bench import registry
+from bench.cli import main
+from bench.clip import Clip
+from bench.errors import BenchError
+from bench.inr.official import plain_names
+
+
+class Evil:
+    """Unpickled, it makes a folder."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("evil",)
+
+
+@pytest.fixture
+def case(golden_dir: Path, make_clip: Callable[..., Clip]) -> Callable[[str], Case]:
+    return partial(golden_case, golden_dir=golden_dir, make_clip=make_clip)
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Checks exit status 2, one line that says certain words, and that no file is under a final name."""
+
+    def check(words: list[str], *said: str) -> None:
+        assert main(words) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1, lines
+        for text in said:
+            assert text in lines[0]
+        assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+    return check
+
+
+def replaced(words: list[str], **values: object) -> list[str]:
+    """The command with other values of some options."""
+    words = list(words)
+    for name, value in values.items():
+        words[words.index(f"--{name}") + 1] = str(value)
+    return words
+
+
+def test_codecs_without_a_network(case, tmp_path: Path, refused) -> None:
+    words = command(case("nerv"), tmp_path)
+    refused(replaced(words, codec="nerv-oficial"), "unknown codec 'nerv-oficial'", "nerv-official")
+    refused(replaced(words, codec="x264-medium"), "x264-medium: is classical", "hnerv-official")
+    refused(replaced(words, codec="mean-frame"), "mean-frame: is control")
+    refused(replaced(words, codec="enerv-official"), "the argument 'fc_hw_dim' is missing")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("quantiser=affine", ("quantiser", "is no table")),
+        ("quantiser={name: magic}", ("settings: quantiser", "magic")),
+        ("quantiser={name: affine, overrides: {stm: {bits: 6}}}", ("no part 'stm'", "stem")),
+        ("channels=20", ("--set channels", "follows from the weights")),
+    ],
+)
+def test_settings(case, tmp_path: Path, refused, values: str, said: tuple[str, ...]) -> None:
+    refused(command(case("nerv"), tmp_path, "--set", values), *said)
+
+
+def test_files_that_are_no_checkpoint(case, tmp_path: Path, refused, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = case("nerv")
+    words = command(made, tmp_path)
+    whole = (tmp_path / "model.pth").read_bytes()
+    refused(replaced(words, checkpoint=tmp_path / "other.pth"), "other.pth: no such file")
+    for content in (b"", b"no weights", whole[: len(whole) // 2]):
+        (tmp_path / "model.pth").write_bytes(content)
+        refused(words, "model.pth: is no file of torch.save, or damaged")
+    (tmp_path / "model.safetensors").write_bytes(whole)
+    refused(replaced(words, checkpoint=tmp_path / "model.safetensors"), "model.safetensors: cannot be read")
+    for more, name in ((Evil(), "posix.mkdir"), (np.float64(1), "numpy")):
+        torch.save({"state_dict": made.weights, "more": more}, tmp_path / "model.pth")
+        refused(words, "model.pth: holds more than weights and plain values", name, "save its state dict")
+    assert not (tmp_path / "evil").exists()
+    for saved, told in (({"epoch": 3, "ema": made.weights}, "epoch, ema"), ([1], "list"), ({}, "nothing")):
+        torch.save(saved, tmp_path / "model.pth")
+        refused(words, f"model.pth: has no weights by their names ({told})")
+
+
+def test_files_that_are_no_arguments(case, tmp_path: Path, refused) -> None:
+    words = command(case("nerv"), tmp_path)
+    config = tmp_path / "official.yaml"
+    refused(replaced(words, config=tmp_path / "other.yaml"), "other.yaml: no such file")
+    refused(replaced(words, clip=tmp_path / "clip.json"), "clip.json: no such file")
+    for text, told in (("[1, 2]", "no table"), ("a: [", "line 1"), ("", "no table")):
+        config.write_text(text)
+        refused(words, "official.yaml", told)
+    config.with_suffix(".json").write_text("[]")
+    refused(replaced(words, config=config.with_suffix(".json")), "official.json", "no object")
+
+
+def test_weights_that_are_of_another_network(case, tmp_path: Path, refused) -> None:
+    made = case("nerv")
+    first = "stem.0.weight"
+    fewer = {name: value for name, value in made.weights.items() if name != first}
+    refused(command(made, tmp_path, checkpoint=fewer), f"{first}: missing in the state dict")
+    wrong = {**made.weights, first: torch.zeros(3, 4)}
+    refused(command(made, tmp_path, checkpoint={"state_dict": wrong}), f"{first}: has the shape (3, 4)")
+    diverged = {**made.weights, first: made.weights[first] * float("nan")}
+    refused(command(made, tmp_path, checkpoint=diverged), "stem.0.weight", "no numbers")
+
+
+@pytest.mark.parametrize(
+    ("family", "size", "said"),
+    [
+        ("nerv", (64, 50, 9), "height is 50, the network makes 48"),
+        ("enerv", (66, 48, 8), "width is 66, the network makes 64"),
+        ("ffnerv", (32, 48, 7), "width is 32, the network makes 64"),
+        ("hinerv", (48, 36, 5), "frames is 5, the network has 6"),
+        ("hinerv", (48, 48, 6), "height is 48, the network makes 36"),
+        ("hnerv", (80, 40, 5), "frames is 5, full_data_length 6"),
+        ("hnerv", (80, 60, 6), "height times width is 4800, final_size 3200"),
+        ("hnerv", (64, 50, 6), "height is 50, no multiple of the encoder's 20"),
+    ],
+)
+def test_another_clip(case, make_clip, tmp_path: Path, refused, family: str, size, said: str) -> None:
+    made = case(family)
+    width, height, frames = size
+    other = make_clip(width=width, height=height, frames=frames, name="other")
+    words = command(made, tmp_path)
+    refused(replaced(words, clip=other.path.with_name("clip.json")), f"clip other: {said}")
+
+
+@pytest.mark.parametrize(
+    ("bits", "quantiser", "said"),
+    [
+        (8, FLOAT32, "trains for 8, which the quantiser float32 does not keep"),
+        (8, AFFINE, "trains for 8, which the quantiser affine does not keep"),
+        (6, "quantiser={name: tanh, bits: 8}", "trains for 6, the quantiser tanh has 8"),
+        (32, "quantiser={name: tanh}", "trains for None, the quantiser tanh has 8"),
+    ],
+)
+def test_weights_trained_for_another_quantiser(case, tmp_path: Path, refused, bits, quantiser, said) -> None:
+    """Their stream would decode to other frames than the network was trained to make."""
+    made = case("ffnerv")
+    arguments = {**made.arguments, "wbit": bits}
+    refused(command(made, tmp_path, "--set", quantiser, arguments=arguments), f"settings: bits: {said}")
+
+
+def test_a_fit_is_refused_it_too(tiny_clip: Clip) -> None:
+    config = registry.codec_config("ffnerv-official")
+    settings = registry.resolve_settings(config, {"channels": 8}, {"quantiser": {"name": "float32"}})
+    with pytest.raises(BenchError, match="the quantiser float32 does not keep"):
+        registry.load_family("ffnerv").resolve(tiny_clip.info, settings)
+    floats = registry.load_family("ffnerv").resolve(tiny_clip.info, {**settings, "bits": None})
+    assert floats.quantiser is None
+
+
+def test_what_no_stream_can_hold(case, tmp_path: Path, refused) -> None:
+    """Batch norm has statistics; a number of the wrong type makes a network, but no decoder takes it."""
+    made = case("nerv")
+    generator = made.arguments["generator"]
+    normed = {**made.arguments, "generator": {**generator, "norm": "bn"}}
+    statistics = {
+        f"layers.{i}.norm.{name}": torch.ones(width)
+        for i, width in enumerate((10, 6, 6, 6))
+        for name in ("weight", "bias", "running_mean", "running_var")
+    } | {f"layers.{i}.norm.num_batches_tracked": torch.tensor(1) for i in range(4)}
+    words = command(made, tmp_path, checkpoint={**made.weights, **statistics}, arguments=normed)
+    refused(words, "running_mean: is a statistic", "batch norm")
+    loose = {**made.arguments, "generator": {**generator, "sin_res": 1, "lower_width": 6.0}}
+    refused(command(made, tmp_path, arguments=loose), "official configuration")
+
+
+def test_an_old_stream_outlives_a_refusal(case, tmp_path: Path, capsys) -> None:
+    made = case("nerv")
+    assert main(command(made, tmp_path)) == 0
+    before = {name: (tmp_path / "out" / name).read_bytes() for name in ("stream.bin", "encode.json")}
+    assert main(command(made, tmp_path, checkpoint={"state_dict": {"a": torch.ones(1)}})) == 2
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+
+def test_names_and_masks_of_torch() -> None:
+    weight, mask = torch.ones(2, 2), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    entries = {
+        "module._orig_mod.a.weight_orig": weight,
+        "module._orig_mod.a.weight_mask": mask,
+        "b.parametrizations.weight.original": weight,
+        "b.parametrizations.weight.0.mask": mask.bool(),
+        "b.parametrizations.weight.1.bitwidth": torch.tensor(8.0),
+        "c.parametrizations.weight.original": weight,
+        "modules.bias_original": weight,
+    }
+    plain = plain_names(entries)
+    assert set(plain) == {"a.weight", "b.weight", "c.weight", "modules.bias_original"}
+    assert torch.equal(plain["a.weight"], mask)
+    assert torch.equal(plain["b.weight"], mask)
+    assert plain_names(plain) == plain
+    with pytest.raises(BenchError, match=r"a\.weight: has a mask of the shape \(1,\)"):
+        plain_names({"a.weight_orig": weight, "a.weight_mask": torch.ones(1)})
