@@ -67,6 +67,7 @@ class Condition:
         device: where fitted codecs run; budget: settings laid over every fitted codec.
         reference: whether the tracked long runs of this condition are shown too.
         anchor: codec id that BD-rates refer to; metrics: those of tables; headline: that of figures.
+        published: what it is compared with, the arguments of a `bench.reported.Selector` each.
     """
 
     name: str
@@ -83,7 +84,29 @@ class Condition:
     metrics: tuple[str, ...] = ("psnr_rgb_db", "psnr_yuv_db", "ms_ssim_rgb", "ms_ssim_y", "vmaf")
     headline: str = "psnr_rgb_db"
     strip: Strip | None = None
+    published: tuple[Mapping[str, str], ...] = ()
     path: Path = field(default=Path(), compare=False)
+
+    @property
+    def ablates(self) -> bool:
+        """Whether its points are variants of one method rather than rates."""
+        return self.name.startswith(_ABLATION)
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether its fits hold frames out."""
+        return self.budget.get("fit_every", 1) != 1
+
+    @property
+    def variants(self) -> dict[str, list[str]]:
+        """The points of every fitted codec, in order."""
+        fitted = (codec for codec in self.codecs if registry.codec_config(codec).kind == "fitted")
+        return {codec: self.points(codec) for codec in fitted}
+
+    @property
+    def sequences(self) -> dict[str, str]:
+        """The sequence of every clip."""
+        return {name: plan.sequence for name, plan in self.clips.items()}
 
     @property
     def strip_frame(self) -> int | None:
@@ -184,9 +207,16 @@ def _check_references(condition: Condition) -> None:
     named.append(("conversion", condition.colour, CONVERSIONS, "colour"))
     if condition.anchor is not None:
         named.append(("codec", condition.anchor, codecs, "anchor"))
+    for words in condition.published:
+        if "codec" in words:
+            named.append(("codec", words["codec"], codecs, "published"))
     for what, name, known, key in named:
         if name not in known:
             raise unknown(what, name, known, where=f"{condition.path}: {key}")
+    if condition.published:
+        from bench.reported import Selector, select  # pandas takes a while, which few conditions need
+
+        select(Selector(**words) for words in condition.published)
 
 
 class _Reader:
@@ -212,6 +242,7 @@ class _Reader:
             metrics=self.words("metrics", Condition.metrics),
             headline=self.take("headline", str, Condition.headline),
             strip=self.strip(),
+            published=self.published(),
         )
 
     def finish(self) -> None:
@@ -301,6 +332,18 @@ class _Reader:
         )
         reader.finish()
         return strip
+
+    def published(self) -> tuple[dict[str, str], ...]:
+        found = []
+        for index, values in enumerate(self.take("published", list, [])):
+            if not isinstance(values, dict):
+                raise BenchError(self.path, f"published: {values!r} is no table", "write {source: ...}")
+            reader = _Reader(self.path, values, f"published: {index}: ")
+            words = {"source": reader.take("source", str)}
+            words |= {key: reader.take(key, str, None) for key in ("label", "codec")}
+            reader.finish()
+            found.append({key: value for key, value in words.items() if value})
+        return tuple(found)
 
     def tables(self, key: str) -> list[tuple[str, _Reader]]:
         table = self.take(key, dict)

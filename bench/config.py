@@ -15,6 +15,8 @@ CODECS_DIR = ROOT / "config" / "codecs"
 CONDITIONS_DIR = ROOT / "config" / "conditions"
 ABLATIONS_DIR = ROOT / "config" / "ablations"
 
+REPORTED_DIR = ROOT / "baselines" / "reported"
+
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -58,3 +60,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise BenchError(path, "holds no table of names and values", "write `name: value` lines")
     return values
+
+
+def reported_files() -> list[Path]:
+    """The tracked files of published curves and their sources."""
+    return sorted(REPORTED_DIR.glob("*.csv"))

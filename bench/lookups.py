@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from bench.catalogue import Named
+from bench.config import reported_files
 from bench.errors import BenchError
 from bench.plan import Plan, make_plan
 from bench.views import View, condition_of
@@ -30,7 +32,8 @@ class Plans:
     """
 
     def __init__(self, chosen: Plan, error: type[Exception]) -> None:
-        self._made, self._error = {chosen.condition.name: chosen}, error
+        self._chosen = chosen.condition.name
+        self._made, self._error = {self._chosen: chosen}, error
 
     def of(self, condition: str) -> Plan:
         """The plan of a condition, by its name."""
@@ -72,6 +75,21 @@ class Plans:
         """What a partial view, which waits for no file, depends on; nothing for a full one."""
         view = self.view(wildcards)
         return digest(view.records()) if view.partial else ""
+
+    def named(self, target: Named) -> Callable[[Wildcards], list[str]]:
+        """A function of no wildcards: the files of a target by name."""
+
+        def look_up(_: Wildcards) -> list[str]:
+            conditions = target.conditions or [self._chosen]
+            return [file for name in conditions for file in target.files(View(self.of(name), name))]
+
+        return look_up
+
+    def reported(self, wildcards: Wildcards) -> list[str]:
+        """The files of published curves that a view shows some of."""
+        named = self.view(wildcards).plan.condition.published
+        own = [words["source"] for words in named if words["source"].endswith(".csv")]
+        return [*own, *(str(path) for path in reported_files())] if named else []
 
     def skipped(self, wildcards: Wildcards) -> list[dict[str, str]]:
         """The rows of a view's skipped.csv."""

@@ -29,7 +29,7 @@ from bench.files import atomic_file, read_json, sha256_file
 from bench.metrics import PSNR_CAP_DB, FramePair, mse, psnr_db
 from bench.provenance import device_name, provenance
 from bench.record import Record, write_csv
-from bench.score import Scores, check_names, score
+from bench.score import Scores, check_names, held_out_means, score
 
 if TYPE_CHECKING:
     from bench.condition import Condition, Strip
@@ -75,6 +75,7 @@ def measure(
     cost, checksums = time_decode(stream, header, device)
     scores, picture, again = _score(stream, header, source, condition, device)
     _check_control(encoded, stream, source, scores)
+    every = encoded["settings"].get("fit_every", 1)
     record = _record(
         condition=condition.name,
         source=source,
@@ -83,6 +84,7 @@ def measure(
         encoded=encoded,
         run=run,
         scores=scores,
+        held_out=held_out_means(scores, fit_every=every, metrics=condition.metrics),
         decode=_decode_entry(cost, repeatable=again == checksums),
     )
     if crop is not None:
@@ -132,6 +134,7 @@ def _record(
     encoded: Mapping[str, Any],
     run: str,
     scores: Scores,
+    held_out: Mapping[str, float | None],
     decode: Mapping[str, Any],
 ) -> Record:
     info, details = source.info, encoded["details"]
@@ -161,7 +164,7 @@ def _record(
         width=info.width,
         height=info.height,
         fps=f"{info.fps.numerator}/{info.fps.denominator}",
-        metrics=scores.metrics,
+        metrics={**scores.metrics, **held_out},
         reasons=scores.reasons,
         parameters=details.get("parameters"),
         macs_per_pixel=details.get("macs_per_pixel"),

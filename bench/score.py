@@ -23,6 +23,8 @@ from bench.errors import BenchError
 from bench.metrics import METRICS, FramePair, Metric, mse, psnr_db, weighted_yuv_db
 
 ROUND_TRIP = "round_trip_psnr_yuv_db"
+#: What a metric's name ends with where it is a mean over the frames that a fit saw, or did not.
+FITTED, HELD_OUT = "_fitted", "_held_out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,25 @@ def score(
         reasons[ROUND_TRIP] = "the decoder yields YUV"
     names = [*METRICS, ROUND_TRIP]
     return Scores(metrics={name: found.get(name) for name in names}, reasons=reasons, rows=rows)
+
+
+def held_out_means(scores: Scores, *, fit_every: int, metrics: Sequence[str]) -> dict[str, float | None]:
+    """Means over the frames 0, n, 2n, ... that a fit saw, and over those it did not (frame interpolation).
+
+    Args:
+        fit_every: n; nothing comes back for 1, which holds no frame out.
+        metrics: those whose value for a clip is the mean of its frames'.
+    """
+    if fit_every == 1:
+        return {}
+    means: dict[str, float | None] = {}
+    for name in metrics:
+        values = np.array([row.get(METRICS[name].column) for row in scores.rows], dtype=float)
+        seen = np.arange(len(values)) % fit_every == 0
+        for part, chosen in ((FITTED, values[seen]), (HELD_OUT, values[~seen])):
+            known = chosen.size and np.isfinite(chosen).all()
+            means[f"{name}{part}"] = float(chosen.mean()) if known else None
+    return means
 
 
 def pair_frames(frames: Iterable[np.ndarray], clip: Clip, *, pixel_format: str) -> Iterator[FramePair]:

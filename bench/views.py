@@ -68,19 +68,29 @@ class View:
         return [*metrics, *(f"{name}_db" for name in metrics if name.startswith("ms_ssim"))]
 
     def figures(self, kinds: Iterable[str]) -> list[str]:
-        """Names of the figures that the points can fill: `rd_<metric>`, `<kind>_<clip>`.
+        """Names of the figures that the points can fill.
 
-        Those of one rate are left out where the condition gives none (`strip: rate_bpp`), a strip
-        where the source (the codec `identity`) is not among the points, fits where nothing is fitted.
+        `rd_<metric>` and, of several clips, `<clip>/rd_<metric>`; `<kind>_<clip>`; `ablation`. Those of
+        one rate are left out where the condition gives none (`strip: rate_bpp`), a strip where the source
+        (the codec `identity`) is not among the points, fits where nothing is fitted.
         """
         points, condition = list(self.points), self.plan.condition
-        names: list[str] = []
+        names: list[str] = ["ablation"] if points and condition.ablates else []
         for kind in kinds if points else ():
             if kind == "rd":
-                names += [f"rd_{metric}" for metric in self.metrics]
+                names += self._rd_figures()
             elif condition.strip and condition.strip.rate_bpp:
                 names += [f"{kind}_{clip}" for clip in condition.clips if self._fills(kind, clip, points)]
         return names
+
+    def _rd_figures(self) -> list[str]:
+        """Means over clips, then each clip where there are several; none where points are no rates."""
+        condition = self.plan.condition
+        if condition.ablates:
+            return []
+        clips = condition.clips if len(condition.clips) > 1 else ()
+        folders = ("", *(f"{clip}/" for clip in clips))
+        return [f"{folder}rd_{metric}" for folder in folders for metric in self.metrics]
 
     def _fills(self, kind: str, clip: str, points: Sequence[Point]) -> bool:
         codecs = {point.codec for point in points if point.clip == clip}
@@ -92,7 +102,14 @@ class View:
 
     def tables(self) -> list[str]:
         """Names of the tables that the condition has."""
-        return ["points", "skipped", *(["bd_rate"] if self.plan.condition.anchor else [])]
+        condition = self.plan.condition
+        which = {
+            "bd_rate": condition.anchor is not None,
+            "ablation": condition.ablates,
+            "interpolation": condition.interpolates,
+            "reproduction": any("codec" in words for words in condition.published),
+        }
+        return ["points", "skipped", *(name for name, there in which.items() if there)]
 
     def files(self, *, tables: Iterable[str] = (), figures: Iterable[str] = ()) -> list[str]:
         """The files of these tables and figures, in all formats."""

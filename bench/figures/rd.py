@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.curve_file import OWN, load_curves
 from bench.figures.page import (
     DOUBLE_COLUMN,
     FAINT,
@@ -21,11 +22,14 @@ from bench.figures.page import (
     save,
     save_note,
 )
-from bench.figures.series import Look, key_groups, looks
+from bench.figures.series import Look, key_groups, looks, looks_beside
 from bench.rd import CONTROL, Curve, condition_title, curves, load_points, metric_of
+from bench.reported import Beside, Selector, beside, select
 
 #: From this ratio of the highest rate to the lowest on, rates are drawn on a logarithmic axis.
 LOG_FROM = 8.0
+#: How far, as a factor, published points may widen the axis of rates beyond the measured ones.
+REACH = 2.0
 #: Scores that cannot be higher, so that an axis need not be.
 CEILINGS = {"ms_ssim_rgb": 1.0, "ms_ssim_y": 1.0, "vmaf": 100.0}
 
@@ -36,6 +40,9 @@ def draw_rd(
     metric: str,
     outs: Sequence[Path | str],
     clip: str | None = None,
+    published: Sequence[Selector] = (),
+    my_curves: Path | str | None = None,
+    sequences: Mapping[str, str] | None = None,
     title: str | None = None,
     width: float = DOUBLE_COLUMN,
 ) -> None:
@@ -45,39 +52,99 @@ def draw_rd(
     have several seeds, bars span the lowest and the highest. A metric that no record has (VMAF
     without libvmaf, MS-SSIM of tiny frames) gives a page that says so.
 
+    Curves that were not measured here are thin, dashed and open, in groups of their own in the key;
+    a note below says how they came about, and which of them cannot be shown.
+
     Args:
         metric: a quality column of rd_points.csv, or `ms_ssim_rgb_db`, `ms_ssim_y_db` for
             -10 log10(1 - MS-SSIM).
         outs: files to write; their suffixes choose among pdf, png and svg.
+        published: curves of `baselines/reported` that are drawn too.
+        my_curves: a CSV of one's own curves that are drawn too (see `bench.curve_file`).
+        sequences: clip -> name of its sequence, by which published curves know it.
         title: default: the condition, its clip and the clip's size.
         width: inches; 7 for two columns of a journal, 3.5 for one.
 
     Raises:
-        BenchError: no points, or no such column or clip.
+        BenchError: no points, no such column or clip, or a curve that cannot be read or is not there.
     """
     rows = load_points(points_csv)
     drawn = curves(rows, metric, clip=clip)
     title = condition_title(rows, clip) if title is None else title
+    # Read even where nothing is measured: a wrong file is better known now.
+    others = _others(rows, metric, clip, published, my_curves, sequences or {})
     with print_style():
         if not any(len(curve.points) for curve in drawn if curve.kind != CONTROL):
             note = f"{metric_of(metric).name}: no record of this condition has a value."
             save_note(note, title=title, width=width, outs=outs)
             return
-        save(_plot(rows, drawn, title, width), outs)
+        save(_plot(rows, drawn, *others, title=title, width=width), outs)
 
 
-def _plot(rows: pd.DataFrame, drawn: list[Curve], title: str, width: float) -> Figure:
-    look = looks(rows)
+def _others(
+    rows: pd.DataFrame,
+    metric: str,
+    clip: str | None,
+    published: Sequence[Selector],
+    my_curves: Path | str | None,
+    sequences: Mapping[str, str],
+) -> tuple[list[Beside], list[str]]:
+    """Curves that were not measured here, and the names of those that are of other clips."""
+    clips = {name: sequences.get(name, name) for name in sorted(rows["clip"].unique())}
+    tables = [select([selector]) for selector in published]
+    tables += [load_curves(my_curves)] if my_curves is not None else []
+    if not tables:
+        return [], []
+    table = pd.concat(tables)
+    found = beside(table, metric, clips=clips, clip=clip)
+    able = table[table.reindex(columns=[metric, "rate_bpp"]).notna().all(axis=1)]
+    labels = able.drop_duplicates("series").set_index("series")["label"]
+    return found, list(dict.fromkeys(labels.drop([one.curve.series for one in found])))
+
+
+def _plot(
+    rows: pd.DataFrame,
+    drawn: list[Curve],
+    others: list[Beside],
+    missing: list[str],
+    *,
+    title: str,
+    width: float,
+) -> Figure:
+    look = looks(rows) | looks_beside(others, rows)
     codecs = [curve for curve in drawn if curve.kind != CONTROL and len(curve.points)]
-    key = key_groups([look[curve.series] for curve in codecs], texts=_texts(rows, codecs))
-    figure, (axes,) = page(title=title, key=key, width=width, height=3.4 if width >= 5 else 2.7)
-    for curve in codecs:
+    rates = np.concatenate([curve.rate_bpp for curve in codecs])
+    near = {one.curve.series: _in_reach(one.curve, rates) for one in others}
+    far = [one.text for one in others if not near[one.curve.series].any()]
+    others = [one for one in others if near[one.curve.series].any()]
+    shown = [*codecs, *(one.curve for one in others)]
+    key = key_groups([look[curve.series] for curve in shown], texts=_texts(rows, codecs))
+    note = _note(others, far=far, missing=missing)
+    figure, (axes,) = page(title=title, key=key, width=width, height=3.4 if width >= 5 else 2.7, note=note)
+    for curve in shown:
         _draw_curve(axes, curve, look[curve.series])
-    _frame(axes, codecs)
+    _frame(axes, codecs, [(one.curve, near[one.curve.series]) for one in others])
     for curve in drawn:
         if curve.codec == "mean-frame" and len(curve.points):
             _draw_mean_frame(axes, curve)
     return figure
+
+
+def _in_reach(curve: Curve, rates: np.ndarray) -> np.ndarray:
+    """Which points lie within the axes: all of one's own, of published ones those near measured rates."""
+    if curve.kind == OWN:
+        return np.ones(len(curve.points), bool)
+    return (curve.rate_bpp >= rates.min() / REACH) & (curve.rate_bpp <= rates.max() * REACH)
+
+
+def _note(others: Sequence[Beside], *, far: Sequence[str], missing: Sequence[str]) -> str:
+    """How curves that were not measured here came about, each source once, and which are not shown."""
+    notes = [f"{note}." for note in dict.fromkeys(one.note for one in others) if note]
+    if far:
+        notes.append(f"Not shown, as their rates are far from all measured: {', '.join(far)}.")
+    if missing:
+        notes.append(f"Not shown, as they are of other clips: {', '.join(missing)}.")
+    return " ".join(notes)
 
 
 def _texts(rows: pd.DataFrame, codecs: list[Curve]) -> dict[str, str]:
@@ -93,17 +160,18 @@ def _draw_curve(axes: Axes, curve: Curve, look: Look) -> None:
         axes.vlines(curve.rate_bpp, curve.quality_low, curve.quality_high, look.style.colour, linewidth=0.8)
 
 
-def _frame(axes: Axes, codecs: list[Curve]) -> None:
-    """Limits, ticks and labels of the axes."""
+def _frame(axes: Axes, codecs: list[Curve], others: list[tuple[Curve, np.ndarray]]) -> None:
+    """Limits, ticks and labels of the axes; `others` with the points that must be inside."""
     metric = codecs[0].metric
-    rates = np.concatenate([curve.rate_bpp for curve in codecs])
+    rates = np.concatenate([*(c.rate_bpp for c in codecs), *(c.rate_bpp[near] for c, near in others)])
     low, high = rates.min(), rates.max()
     if high / low > LOG_FROM:
         plain_log_axis(axes, low / (high / low) ** 0.05, high * (high / low) ** 0.05)
     else:
         pad = 0.06 * (high - low) or 0.2 * low
         axes.set_xlim(low - pad, high + pad)
-    values = np.concatenate([np.r_[curve.quality_low, curve.quality_high] for curve in codecs])
+    measured = [np.r_[curve.quality_low, curve.quality_high] for curve in codecs]
+    values = np.concatenate([*measured, *(curve.quality[near] for curve, near in others)])
     bottom, top = values.min(), values.max()
     pad = 0.05 * (top - bottom) or 0.02 * abs(top) or 1.0
     axes.set_ylim(bottom - pad, min(top + pad, CEILINGS.get(metric.column, np.inf) + 0.2 * pad))

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.curve_file import OWN, REPORTED
 from bench.errors import BenchError
 from bench.figures.page import KeyEntry, KeyGroup
-from bench.figures.style import Style, codec_styles, series_style
+from bench.figures.style import Style, codec_styles, own_styles, reported_styles, series_style
 from bench.rd import CONTROL, condition_title, epochs_of
+from bench.reported import Beside
 
 #: Above this ratio of rates a figure «at about equal rate» says by how much they differ.
 EQUAL_RATE = 1.15
@@ -23,6 +25,8 @@ HEADINGS = {
     "learned": "Learned codec",
     "classical": "Classical codec",
     CONTROL: "Control",
+    REPORTED: "Reported, not measured here",
+    OWN: "Given, not measured here",
 }
 FITS = ("reference", "short", "fitted")
 
@@ -56,6 +60,23 @@ def looks(rows: pd.DataFrame) -> dict[str, Look]:
             epochs=epochs_of(group),
         )
     return found
+
+
+def looks_beside(found: Sequence[Beside], rows: pd.DataFrame) -> dict[str, Look]:
+    """The looks of curves that were not measured here; those of the condition's series stay as they are."""
+    reported = [one for one in found if one.curve.kind == REPORTED]
+    own = [one for one in found if one.curve.kind == OWN]
+    names = [(one.curve.label, one.curve.codec) for one in reported]
+    styles = [
+        *reported_styles(names, rows["codec"]),
+        *own_styles([one.curve.label for one in own], rows["codec"]),
+    ]
+    return {
+        one.curve.series: Look(
+            series=one.curve.series, label=one.text, style=style, group=one.curve.kind, epochs=None
+        )
+        for one, style in zip([*reported, *own], styles, strict=True)
+    }
 
 
 def in_groups(shown: Sequence[Look]) -> list[Look]:

@@ -6,8 +6,9 @@ apart; markers, their filling and line styles tell the same story on a grey prin
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from matplotlib.colors import to_hex, to_rgb
@@ -43,8 +44,14 @@ SPARE: tuple[tuple[str, Marker], ...] = (
 VARIANTS = {"matched": 0, "veryslow": 0, "official": 1, "medium": 1}
 #: Markers that fill their square; others are drawn larger, to weigh the same.
 COMPACT = ("o", "s", "^", "D", "v", ">", "<", "d", "h", "H", "8")
+#: How a published curve's name begins, letters and digits alone, where it is not a family's own name.
+NICKNAMES = {"h264": "x264", "avc": "x264", "h265": "x265", "hevc": "x265", "hm": "x265", "vtm": "vvenc"}
+NICKNAMES |= {"ssf": "compressai"}
 CONTROL_COLOUR = "#767676"
 SOLID, DASHED = "-", (0, (3.6, 1.6))
+#: Lines of curves that were not measured here: thin, and unlike those of any measured one.
+ELSEWHERE = ((0, (2, 1.4)), (0, (1, 1)), (0, (6, 1.4, 1, 1.4)))
+ELSEWHERE_WIDTH = 0.8
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,45 @@ def series_style(style: Style, *, kind: str, reference: bool, has_references: bo
     """The codec's style, dashed for a short fit where longer reference fits are drawn too."""
     short = kind == "fitted" and has_references and not reference
     return replace(style, line=DASHED) if short else style
+
+
+def reported_styles(names: Sequence[tuple[str, str]], codecs: Iterable[str]) -> list[Style]:
+    """Styles of published curves: the hue and marker of their method, lighter, thin, dashed and open.
+
+    Args:
+        names: each curve's method, and the codec id that it is the counterpart of, if any.
+        codecs: all codec ids of the condition, whose styles stay what they are.
+    """
+    known = codec_styles(codecs)
+    found: list[Style] = []
+    for label, codec in names:
+        base = known.get(codec) or _label_style(label)
+        turn = sum(style.marker == base.marker for style in found)
+        shades = (0.35, 0.0, 0.55)
+        found.append(_elsewhere(replace(base, colour=shade(base.colour, shades[turn % 3])), turn))
+    return found
+
+
+def own_styles(labels: Sequence[str], codecs: Iterable[str]) -> list[Style]:
+    """Styles of a user's own curves: spare hues that no codec of the condition has, thin, dashed and open."""
+    # Behind all ids of codecs, so that those choose their places first.
+    ids = [f"~{label}" for label in labels]
+    styles = codec_styles([*codecs, *ids])
+    return [_elsewhere(styles[name], 0) for name in ids]
+
+
+def _elsewhere(style: Style, turn: int) -> Style:
+    return replace(style, filled=False, line=ELSEWHERE[turn % len(ELSEWHERE)], width=ELSEWHERE_WIDTH)
+
+
+def _label_style(label: str) -> Style:
+    """The first look of the family that a published label begins with; grey where there is none."""
+    slug = re.sub("[^a-z0-9]", "", label.lower())
+    names = {**{family: family for family in FAMILIES}, **NICKNAMES}
+    for name in names:
+        if slug.startswith(name):
+            return _variant(*FAMILIES[names[name]], 0)
+    return _variant(CONTROL_COLOUR, SPARE[zlib.crc32(slug.encode()) % len(SPARE)][1], 0)
 
 
 def _free_slot(codec: str, taken: set[int]) -> int:

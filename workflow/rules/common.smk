@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 # The suite lies beside this folder: a checkout runs in an environment that does not have it installed.
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]))
 
+from bench.catalogue import NAMED
 from bench.condition import condition_names
 from bench.errors import BenchError
 from bench.lookups import Plans
@@ -31,6 +32,7 @@ except BenchError as error:
 # Other conditions than the chosen one are planned when a target by name asks for them.
 PLANS = Plans(PLAN, WorkflowError)
 CONDITION = PLAN.condition.name
+OWN_CURVES = config.get("my_curves") or []
 CONDITIONS = "|".join(map(re.escape, sorted({CONDITION, *condition_names()})))
 
 

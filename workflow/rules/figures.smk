@@ -5,6 +5,8 @@
 rule figure_rd:
     input:
         points="results/tables/{view}/rd_points.csv",
+        reported=PLANS.reported,
+        own=OWN_CURVES,
     output:
         pdf="results/figures/{view}/rd_{metric}.pdf",
         png="results/figures/{view}/rd_{metric}.png",
@@ -19,9 +21,56 @@ rule figure_rd:
     conda:
         "../envs/suite.yaml"
     params:
+        clip=None,
+        sequences=PLANS.stated("sequences"),
+        published=PLANS.stated("published"),
         sources=fingerprint("bench.figures.rd"),
     script:
         "../scripts/figure_rd.py"
+
+
+# The same of one clip, where a condition has several.
+use rule figure_rd as figure_rd_clip with:
+    output:
+        pdf="results/figures/{view}/{clip}/rd_{metric}.pdf",
+        png="results/figures/{view}/{clip}/rd_{metric}.png",
+        svg=report(
+            "results/figures/{view}/{clip}/rd_{metric}.svg",
+            caption="../report/rd.rst",
+            category="Rate-distortion",
+            labels={"metric": "{metric}", "clip": "{clip}"},
+        ),
+    log:
+        "logs/figures/{view}/{clip}/rd_{metric}.log",
+    params:
+        clip="{clip}",
+        sequences=PLANS.stated("sequences"),
+        published=PLANS.stated("published"),
+        sources=fingerprint("bench.figures.rd"),
+
+
+rule figure_ablation:
+    input:
+        points="results/tables/{view}/rd_points.csv",
+    output:
+        pdf="results/figures/{view}/ablation.pdf",
+        png="results/figures/{view}/ablation.png",
+        svg=report(
+            "results/figures/{view}/ablation.svg",
+            caption="../report/ablation.rst",
+            category="Ablation",
+            labels={"figure": "variants against the first"},
+        ),
+    log:
+        "logs/figures/{view}/ablation.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        variants=PLANS.stated("variants"),
+        metric=PLANS.stated("headline"),
+        sources=fingerprint("bench.figures.ablation"),
+    script:
+        "../scripts/figure_ablation.py"
 
 
 rule figure_frames:

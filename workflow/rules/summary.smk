@@ -76,6 +76,64 @@ rule bd_rate:
         "../scripts/bd_rate.py"
 
 
+rule ablation_table:
+    input:
+        points="results/tables/{view}/rd_points.csv",
+    output:
+        csv="results/tables/{view}/ablation.csv",
+        md="results/tables/{view}/ablation.md",
+        tex="results/tables/{view}/ablation.tex",
+    log:
+        "logs/ablation/{view}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        variants=PLANS.stated("variants"),
+        metrics=PLANS.stated("metrics"),
+        sources=fingerprint("bench.tables.ablation"),
+    script:
+        "../scripts/ablation.py"
+
+
+rule interpolation:
+    input:
+        points="results/tables/{view}/rd_points.csv",
+    output:
+        csv="results/tables/{view}/interpolation.csv",
+        md="results/tables/{view}/interpolation.md",
+        tex="results/tables/{view}/interpolation.tex",
+    log:
+        "logs/interpolation/{view}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        metrics=PLANS.stated("metrics"),
+        sources=fingerprint("bench.tables.interpolation"),
+    script:
+        "../scripts/interpolation.py"
+
+
+rule reproduction_table:
+    input:
+        points="results/tables/{view}/rd_points.csv",
+        reported=PLANS.reported,
+    output:
+        csv="results/tables/{view}/reproduction.csv",
+        md="results/tables/{view}/reproduction.md",
+        tex="results/tables/{view}/reproduction.tex",
+    log:
+        "logs/reproduction/{view}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        metrics=PLANS.stated("metrics"),
+        sequences=PLANS.stated("sequences"),
+        published=PLANS.stated("published"),
+        sources=fingerprint("bench.tables.reproduction"),
+    script:
+        "../scripts/reproduction.py"
+
+
 rule summary:
     input:
         points="results/tables/{view}/rd_points.csv",

@@ -3,9 +3,18 @@
 from adaptor import told
 
 from bench.figures.rd import draw_rd
+from bench.reported import Selector
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821
 
 with told(job.log):
-    draw_rd(job.input.points, metric=job.wildcards.metric, outs=list(job.output))
+    draw_rd(
+        job.input.points,
+        metric=job.wildcards.metric,
+        clip=job.params.clip,
+        published=[Selector(**words) for words in job.params.published],
+        my_curves=job.input.get("own"),
+        sequences=job.params.sequences,
+        outs=list(job.output),
+    )

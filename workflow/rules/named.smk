@@ -1,0 +1,31 @@
+# Figures and tables by name; bench/catalogue.py is the list.
+
+
+for target in NAMED:
+
+    rule:
+        name:
+            target.name
+        input:
+            PLANS.named(target),
+
+
+rule list_figures:
+    log:
+        "logs/list_figures.log",
+    localrule: True
+    conda:
+        "../envs/suite.yaml"
+    shell:
+        "python -m bench figures 2> {log}"
+
+
+rule plan:
+    log:
+        "logs/plan.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        condition=CONDITION,
+    shell:
+        "python -m bench plan --condition {params.condition} 2> {log}"
