@@ -40,7 +40,8 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
         name: ffnerv, nerv, enerv, hnerv or hinerv.
         config: the arguments of the official constructor by their names. They may stand beside other
             keys, in a section `generator` (FFNeRV, NeRV), `model` (E-NeRV), `args` (HNeRV).
-        state_dict: official name -> tensor or NumPy array; names may begin with `module.`.
+        state_dict: official name -> tensor or NumPy array; names may begin with `module.`, and pruned
+            weights come with their masks.
 
     Raises:
         BenchError: no such method; an argument or weight that is missing; a weight of another shape.

@@ -12,8 +12,9 @@ from fnmatch import fnmatch
 from bench.tables.layout import Text, plain
 from bench.views import View
 
-#: Figures that a view may draw, as `View.figures` asks for them.
-KINDS = ("rd", "frames", "strip", "fit")
+#: Figures that a view may draw, as `View.figures` asks for them. The last is drawn by name alone: for its
+#: sake every stream is decoded again.
+KINDS = ("rd", "frames", "strip", "fit", "complexity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,16 @@ NAMED = (
     Named(name="fig_fit", shows="quality while networks are fitted", figures=["fit_*"]),
     Named(name="table_points", shows="every rate point", tables=["points"]),
     Named(name="table_bd_rate", shows="BD-rates against the anchor", tables=["bd_rate"]),
+    Named(
+        name="table_complexity",
+        shows="sizes, operations, times and memory; decoders are timed alone",
+        tables=["complexity"],
+    ),
+    Named(
+        name="fig_complexity",
+        shows="BD-rate over the time to decode and to encode a frame",
+        figures=["complexity"],
+    ),
     Named(
         name="fig_rd_demo",
         shows="quality over rate on the bundled clip",

@@ -91,6 +91,11 @@ class Plans:
         own = [words["source"] for words in named if words["source"].endswith(".csv")]
         return [*own, *(str(path) for path in reported_files())] if named else []
 
+    def gpus(self, wildcards: Wildcards) -> int:
+        """How many GPUs a job takes that goes through a view's points one after the other."""
+        view = self.view(wildcards)
+        return max((view.plan.gpus(point) for point in view.points), default=0)
+
     def skipped(self, wildcards: Wildcards) -> list[dict[str, str]]:
         """The rows of a view's skipped.csv."""
         return [vars(skip) for skip in self.view(wildcards).plan.skipped]

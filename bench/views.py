@@ -70,15 +70,18 @@ class View:
     def figures(self, kinds: Iterable[str]) -> list[str]:
         """Names of the figures that the points can fill.
 
-        `rd_<metric>` and, of several clips, `<clip>/rd_<metric>`; `<kind>_<clip>`; `ablation`. Those of
-        one rate are left out where the condition gives none (`strip: rate_bpp`), a strip where the source
-        (the codec `identity`) is not among the points, fits where nothing is fitted.
+        `rd_<metric>` and, of several clips, `<clip>/rd_<metric>`; `complexity`; `<kind>_<clip>`; `ablation`.
+        Those of one rate are left out where the condition gives none (`strip: rate_bpp`), a strip where the
+        source (the codec `identity`) is not among the points, fits where nothing is fitted, `complexity`
+        where there is no anchor.
         """
         points, condition = list(self.points), self.plan.condition
         names: list[str] = ["ablation"] if points and condition.ablates else []
         for kind in kinds if points else ():
             if kind == "rd":
                 names += self._rd_figures()
+            elif kind == "complexity":
+                names += ["complexity"] if condition.anchor and not condition.ablates else []
             elif condition.strip and condition.strip.rate_bpp:
                 names += [f"{kind}_{clip}" for clip in condition.clips if self._fills(kind, clip, points)]
         return names

@@ -23,7 +23,7 @@ from bench.errors import BenchError
 #: depends on (bench/provenance.py), and no figure may measure a stream again.
 _COMMANDS = (
     *("fetch", "fetch_weights", "prepare", "encode", "decode", "inspect", "results", "verify", "rerun"),
-    *("import_checkpoint", "size", "speed", "codecs", "figures"),
+    *("import_checkpoint", "inside", "coders", "size", "speed", "retime", "codecs", "figures", "plan"),
 )
 
 #: What the operating system refuses, in the words of who has to mend it.

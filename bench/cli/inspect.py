@@ -14,6 +14,8 @@ from bench.container import Header, Stream, read_stream
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from bench.inr.anatomy import TensorSize
     from bench.inr.codec import INRCodec
 
@@ -28,15 +30,25 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    stream = read_stream(args.stream)
-    codec: Any = codec_of(stream)
-    if not hasattr(codec, "restore"):
-        family = stream.header.family
-        raise BenchError(args.stream, f"is of the family {family}, no fitted network", "use bench describe")
+    codec, stream = open_network(args.stream)
     sys.stdout.writelines(f"{line}\n" for line in report(codec, stream))
     if args.pictures:
         draw(codec, stream, args.frames, args.pictures, device=process.resolve_device(args.device, codec))
     return 0
+
+
+def open_network(path: Path) -> tuple[INRCodec, Stream]:
+    """The stream of a fitted network, and what can read it.
+
+    Raises:
+        BenchError: no stream, or one of another kind of codec.
+    """
+    stream = read_stream(path)
+    codec: Any = codec_of(stream)
+    if not hasattr(codec, "restore"):
+        family = stream.header.family
+        raise BenchError(path, f"is of the family {family}, no fitted network", "use bench describe")
+    return codec, stream
 
 
 def report(codec: INRCodec, stream: Stream) -> Iterator[str]:
@@ -68,23 +80,34 @@ def draw(
     Raises:
         BenchError: a frame that is not in the clip, or a network without parts to show.
     """
-    from bench.figures.parts import draw_parts
-    from bench.inr import runtime
+    from bench.figures.parts import Panel, draw_parts
 
     count = stream.header.frames
     chosen = list(dict.fromkeys(frames or (0, count // 2, count - 1)))
     for frame in chosen:
         if not 0 <= frame < count:
             raise BenchError(f"--frames {frame}", f"is no frame of {stream.path}", f"give 0 to {count - 1}")
+    parts = parts_of(codec, stream, chosen, device=device)
+    if not parts:
+        raise BenchError(stream.path, "has no parts to show", "give a stream of FFNeRV")
+    title = f"{stream.header.family}, {8 * stream.bytes / _pixels(stream.header):.3f} bpp"
+    draw_parts([Panel("", parts)], title=title, outs=outs)
+
+
+def parts_of(
+    codec: INRCodec, stream: Stream, frames: Iterable[int], *, device: str
+) -> dict[int, dict[str, np.ndarray]]:
+    """Frame number -> part -> what `Representation.parts` gives; nothing for a network without parts."""
+    from bench.inr import runtime
+
     runtime.prepare(threads=1, device=device)
     representation = codec.restore(stream)
     runtime.place(representation.network, device)
     parts = {
         frame: {name: part.cpu().numpy() for name, part in representation.parts(frame).items()}
-        for frame in chosen
+        for frame in frames
     }
-    title = f"{stream.header.family}, {8 * stream.bytes / _pixels(stream.header):.3f} bpp"
-    draw_parts(parts, title=title, outs=outs)
+    return parts if any(parts.values()) else {}
 
 
 def _pixels(header: Header) -> int:

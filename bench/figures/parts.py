@@ -1,70 +1,136 @@
-"""What frames of a fitted network are made of, side by side: a column a frame, a row a part."""
+"""What frames of fitted networks are made of: a panel a network, a column a frame, a row a part."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.errors import BenchError
 from bench.figures.flow import flow_colours
-from bench.figures.page import DOUBLE_COLUMN, SMALL_PT, TITLE_PT, new_figure, print_style, save
+from bench.figures.page import (
+    DOUBLE_COLUMN,
+    NOTE_PT,
+    NOTE_ROW,
+    SMALL_PT,
+    TITLE_PT,
+    TITLE_ROW,
+    new_figure,
+    print_style,
+    save,
+    save_note,
+    text_width,
+    wrap,
+    write_words,
+)
 
-_GAP, _LABEL, _TITLE = 0.06, 0.2, 0.3
+GAP, BETWEEN, MARGIN, TITLE, LABEL = 0.05, 0.16, 0.06, 0.3, 0.15
+#: So many panels stand side by side.
+ABREAST = 2
 
 
-def draw_parts(
-    frames: Mapping[int, Mapping[str, np.ndarray]], *, title: str, outs: Sequence[Path | str]
-) -> None:
-    """Draw the parts of some frames.
+@dataclass(frozen=True)
+class Panel:
+    """The parts of some frames of one network.
 
-    Args:
+    Attributes:
+        title: stands above them.
         frames: frame number -> part -> image (3, H, W) or map (H, W) in [0, 1], or flow (2, H, W) in
-            pixels. All frames have the same number of parts in the same order.
-
-    Raises:
-        BenchError: there is nothing to draw.
+            pixels, x then y. All frames have the same number of parts in the same order.
     """
-    if not frames or not any(frames.values()):
-        raise BenchError(title, "has no parts to show", "give a stream of FFNeRV")
+
+    title: str
+    frames: Mapping[int, Mapping[str, np.ndarray]]
+
+    @property
+    def rows(self) -> int:
+        return max(len(parts) for parts in self.frames.values())
+
+    @property
+    def images(self) -> list[np.ndarray]:
+        return [part for parts in self.frames.values() for part in parts.values()]
+
+
+def draw_parts(panels: Sequence[Panel], *, title: str, outs: Sequence[Path | str]) -> None:
+    """Draw all panels on one page; without any, a page that says so."""
     with print_style():
-        save(_plot(frames, title), outs)
+        if panels:
+            save(_plot(panels, title), outs)
+        else:
+            text = "No network here is made of parts that could be shown."
+            save_note(text, title=title, width=DOUBLE_COLUMN, outs=outs)
 
 
-def _plot(frames: Mapping[int, Mapping[str, np.ndarray]], title: str) -> Figure:
-    columns = [list(parts.items()) for parts in frames.values()]
-    rows = len(columns[0])
-    height, width = columns[0][0][1].shape[-2:]
-    tile_width = (DOUBLE_COLUMN - _GAP * (len(columns) + 1)) / len(columns)
-    tile_height = tile_width * height / width
-    total = _TITLE + rows * (tile_height + _LABEL) + _GAP
-    figure = new_figure(DOUBLE_COLUMN, total)
-    figure.text(_GAP / DOUBLE_COLUMN, 1 - 0.06 / total, title, fontsize=TITLE_PT, weight="bold", va="top")
-    longest = _longest_flow(frames)
-    for column, (number, parts) in enumerate(zip(frames, columns, strict=True)):
-        left = (_GAP + column * (tile_width + _GAP)) / DOUBLE_COLUMN
-        for row, (name, part) in enumerate(parts):
-            top = _TITLE + row * (tile_height + _LABEL) + _LABEL
-            place = (left, 1 - (top + tile_height) / total, tile_width / DOUBLE_COLUMN, tile_height / total)
-            axes = figure.add_axes(place)
-            axes.imshow(_picture(part, longest), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            axes.set_axis_off()
-            label = f"frame {number}: {name}" if row == 0 else name
-            if len(part) == 2:
-                label += f" (full colour: {longest:.1f} px)"
-            figure.text(left, 1 - (top - 0.05) / total, label, fontsize=SMALL_PT, va="bottom")
+def _plot(panels: Sequence[Panel], title: str) -> Figure:
+    bands = [panels[at : at + ABREAST] for at in range(0, len(panels), ABREAST)]
+    abreast, columns = len(bands[0]), max(len(panel.frames) for panel in panels)
+    room = (DOUBLE_COLUMN - 2 * MARGIN - BETWEEN * (abreast - 1)) / abreast
+    each = (room - GAP * (columns - 1)) / columns
+    tall = each * max(image.shape[-2] / image.shape[-1] for panel in panels for image in panel.images)
+    heights = [TITLE + max(panel.rows for panel in band) * (tall + LABEL) for band in bands]
+    longest = _longest_flow(panels)
+    note = wrap(_flow_note(longest) if longest else "", DOUBLE_COLUMN - 0.2, NOTE_PT)
+    heading = wrap(title, DOUBLE_COLUMN - 2 * MARGIN, TITLE_PT)
+    top, foot = 0.12 + TITLE_ROW * len(heading), NOTE_ROW * len(note) + 0.06
+    figure = new_figure(DOUBLE_COLUMN, top + sum(heights) + foot)
+    write_words(figure, heading, at=MARGIN, note=note, foot=foot)
+    y = figure.get_figheight() - top
+    for band, height in zip(bands, heights, strict=True):
+        for place, panel in enumerate(band):
+            corner = (MARGIN + place * (room + BETWEEN), y)
+            _draw_panel(figure, panel, corner, tile=(each, tall), longest=longest)
+        y -= height
     return figure
 
 
-def _longest_flow(frames: Mapping[int, Mapping[str, np.ndarray]]) -> float:
+def _draw_panel(
+    figure: Figure,
+    panel: Panel,
+    corner: tuple[float, float],
+    *,
+    tile: tuple[float, float],
+    longest: float,
+) -> None:
+    """Draw a panel from its upper left corner downwards; lengths in inches from the lower left one."""
+    width, height = figure.get_size_inches()
+    (left, y), (each, tall) = corner, tile
+    put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "bottom"}
+    figure.text(left, y - 0.15, panel.title, fontsize=SMALL_PT, weight="bold", **put)
+    for column, (number, parts) in enumerate(panel.frames.items()):
+        x = left + column * (each + GAP)
+        figure.text(x, y - TITLE + 0.02, f"frame {number}", fontsize=SMALL_PT, **put)
+        for row, (name, part) in enumerate(parts.items()):
+            bottom = y - TITLE - (row + 1) * (tall + LABEL)
+            size = min(SMALL_PT, SMALL_PT * each / text_width(name, size=SMALL_PT))
+            figure.text(x, bottom + tall + 0.025, name, fontsize=size, **put)
+            axes = figure.add_axes((x / width, bottom / height, each / width, tall / height))
+            axes.imshow(_picture(part, longest), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            axes.set_axis_off()
+
+
+def _longest_flow(panels: Sequence[Panel]) -> float:
     """A length that 99 % of all displacements keep within: one scale for all, and outliers do not set it."""
-    flows = [part for parts in frames.values() for part in parts.values() if len(part) == 2]
-    return float(np.percentile([np.hypot(*flow) for flow in flows], 99)) if flows else 0.0
+    lengths = [np.hypot(*part).ravel() for panel in panels for part in panel.images if _is_flow(part)]
+    return float(np.percentile(np.concatenate(lengths), 99)) if lengths else 0.0
+
+
+def _flow_note(longest: float) -> str:
+    return (
+        "Flows: red points to the right, yellow downwards, cyan to the left, blue upwards; the paler, the "
+        f"shorter, in full colour {longest:.1f} pixels. Shares and weights: black is 0, white is 1."
+    )
+
+
+def _is_flow(part: np.ndarray) -> bool:
+    return part.ndim == 3 and len(part) == 2
 
 
 def _picture(part: np.ndarray, longest: float) -> np.ndarray:
+    """What `imshow` takes; colours in 8 bits, since many of them are held at once."""
     if part.ndim == 2:
         return part
-    return flow_colours(part, largest=longest) if len(part) == 2 else part.transpose(1, 2, 0)
+    colours = flow_colours(part, largest=longest) if _is_flow(part) else part.transpose(1, 2, 0)
+    return np.round(255 * colours.clip(0, 1)).astype(np.uint8)

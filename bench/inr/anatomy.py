@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+
 from bench.container import Stream
 from bench.inr.codec import INRCodec
 from bench.inr.payload import Payload
@@ -37,6 +39,28 @@ class TensorSize:
         return parts[0]
 
 
+def shapes_of(codec: INRCodec, stream: Stream) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of the tensors of a stream, in their order.
+
+    Raises:
+        StreamError: the stream cannot be decoded.
+    """
+    named = codec.restore(stream).network.named_parameters()
+    return {name: tuple(parameter.shape) for name, parameter in named}
+
+
+def codes_of(stream: Stream, shapes: Iterable[tuple[int, ...]]) -> list[np.ndarray]:
+    """The integers that the tensors of a stream are coded as; none where its weights are float32.
+
+    Raises:
+        StreamError: the stream cannot be decoded.
+    """
+    payload = Payload.from_bytes(stream.payload)
+    if payload.quantiser.get("name") == "float32":
+        return []
+    return decode_tensors(payload.weights, list(shapes))
+
+
 def tensor_sizes(codec: INRCodec, stream: Stream) -> list[TensorSize]:
     """The tensors of a stream in their order, each coded by itself, without quantiser ranges.
 
@@ -46,13 +70,9 @@ def tensor_sizes(codec: INRCodec, stream: Stream) -> list[TensorSize]:
     Raises:
         StreamError: the stream cannot be decoded.
     """
-    network = codec.restore(stream).network
-    shapes = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
-    payload = Payload.from_bytes(stream.payload)
-    if payload.quantiser.get("name") == "float32":
-        return [TensorSize(name, shape, 32 * math.prod(shape)) for name, shape in shapes.items()]
-    codes = decode_tensors(payload.weights, list(shapes.values()))
-    bits = [8 * len(encode_tensors([code])) for code in codes]
+    shapes = shapes_of(codec, stream)
+    bits = [8 * len(encode_tensors([code])) for code in codes_of(stream, shapes.values())]
+    bits = bits or [32 * math.prod(shape) for shape in shapes.values()]
     return [TensorSize(name, shapes[name], size) for name, size in zip(shapes, bits, strict=True)]
 
 

@@ -1,21 +1,38 @@
-"""The table of Bjontegaard differences against one anchor, with a reason where there is no number."""
+"""The table of Bjontegaard differences against one anchor, with a reason where there is no number.
+
+A BD-rate has a 95 % interval where there is something to draw from (`bench.bootstrap`): on each clip where
+the points have three seeds or more, and for the mean over three clips or more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from bench.bd import Delta, Refusal, bd_quality, bd_rate
+from bench.bootstrap import (
+    ENOUGH,
+    RESAMPLES,
+    Interval,
+    generator,
+    interval_of,
+    mean_interval,
+    resample_seeds,
+)
 from bench.errors import BenchError
 from bench.rd import CONTROL, Curve, curves, epochs_of, load_points, metric_of, series_label
 from bench.record import write_csv
 from bench.tables.layout import NONE, Text, number, write
 from bench.tables.points import MEAN, csv_value
 
-CSV_COLUMNS = ("condition", "clip", "series", "codec", "anchor", "metric", "bd_rate_percent", "bd_quality")
+CSV_COLUMNS = (
+    *("condition", "clip", "series", "codec", "anchor", "metric"),
+    *("bd_rate_percent", "bd_rate_low", "bd_rate_high", "bd_quality"),
+)
 Measure = Callable[[Curve, Curve], Delta]
 
 
@@ -24,7 +41,8 @@ class Comparison:
     """One series against the anchor, on one clip or as the mean over clips (`clip` is then «mean»).
 
     `rate` is the BD-rate in percent, `quality` the BD-PSNR (or the same of another metric); a
-    `Refusal` stands for the one that cannot be computed.
+    `Refusal` stands for the one that cannot be computed. `interval`: the 95 % interval of the BD-rate
+    in percent; None where neither seeds nor clips are enough for one.
     """
 
     series: str
@@ -34,6 +52,7 @@ class Comparison:
     metric: str
     rate: Delta | Refusal
     quality: Delta | Refusal
+    interval: Interval | None = None
 
 
 def write_bd_rate(
@@ -41,9 +60,10 @@ def write_bd_rate(
 ) -> None:
     """Write BD-rates of all series but controls against `anchor`, per clip and their mean.
 
-    The csv has a row a (series, clip, metric): bd_rate_percent, bd_quality (BD-PSNR in the metric's
-    unit), the common interval, its share of the narrower curve, and the reason where there is no
-    number. md and tex have a column a metric, and number the reasons below the table.
+    The csv has a row a (series, clip, metric): bd_rate_percent, bd_rate_low and bd_rate_high (its 95 %
+    interval, see `bench.bootstrap` for what is resampled), bd_quality (BD-PSNR in the metric's unit),
+    the common interval, its share of the narrower curve, and the reason where there is no number. md
+    and tex have a column a metric, and number the reasons below the table.
 
     Args:
         anchor: a codec id; metrics: quality columns, the first of which gets a BD-PSNR column too.
@@ -75,19 +95,53 @@ def compare(rows: pd.DataFrame, *, anchor: str, metric: str) -> list[Comparison]
         )
         names = {"series": series, "codec": first["codec"], "label": label, "metric": metric}
         missing = [f"{name} has no {metric_of(metric).name}" for name in (anchor, label)]
-        each = []
+        random, each, resamples = generator(), [], []
         for clip in clips:
             pair = by_clip[clip].get(anchor), by_clip[clip].get(series)
             rate, quality = (difference(measure, *pair, missing) for measure in (bd_rate, bd_quality))
-            each.append(Comparison(**names, clip=clip, rate=rate, quality=quality))
+            drawn = _resample(rows, pair, random) if isinstance(rate, Delta) else None
+            interval = None if drawn is None else interval_of(drawn)
+            resamples.append(drawn)
+            each.append(Comparison(**names, clip=clip, rate=rate, quality=quality, interval=interval))
         # A clip that a series has nothing on has no row; that its mean is refused says so.
         found += [c for c in each if c.clip in set(group["clip"])]
         if len(clips) > 1:
-            rate, quality = (
-                mean_delta([getattr(c, part) for c in each], clips) for part in ("rate", "quality")
-            )
-            found.append(Comparison(**names, clip=MEAN, rate=rate, quality=quality))
+            found.append(_mean(each, resamples, random))
     return found
+
+
+def overall(found: Sequence[Comparison]) -> list[Comparison]:
+    """The mean over clips of each series, or its only clip."""
+    several = {one.series for one in found if one.clip == MEAN}
+    return [one for one in found if one.clip == MEAN or one.series not in several]
+
+
+def _mean(
+    each: Sequence[Comparison], resamples: Sequence[np.ndarray | None], random: np.random.Generator
+) -> Comparison:
+    """The mean over clips of one series; `resamples` are those of each clip's seeds."""
+    clips = [one.clip for one in each]
+    rate, quality = (mean_delta([getattr(one, part) for one in each], clips) for part in ("rate", "quality"))
+    values = [one.rate.value for one in each if isinstance(one.rate, Delta)]
+    interval = mean_interval(values, resamples, random) if isinstance(rate, Delta) else None
+    return replace(each[0], clip=MEAN, rate=rate, quality=quality, interval=interval)
+
+
+def _resample(
+    rows: pd.DataFrame, pair: tuple[Curve | None, Curve | None], random: np.random.Generator
+) -> np.ndarray | None:
+    """BD-rates with the seeds of two curves of one clip drawn anew; None where they have too few."""
+    anchor, test = pair
+    if anchor is None or test is None or max(anchor.seeds, test.seeds) < ENOUGH:
+        return None
+    return resample_seeds(_seeds(rows, anchor), _seeds(rows, test), random)
+
+
+def _seeds(rows: pd.DataFrame, curve: Curve) -> list[np.ndarray]:
+    """Rate and quality of each seed, shape (seeds, 2), of each point of a curve of one clip."""
+    columns = ["rate_bpp", curve.metric.column]
+    own = rows[(rows["series"] == curve.series) & (rows["clip"] == curve.clips[0])].dropna(subset=columns)
+    return [own.loc[own["point"] == point, columns].to_numpy(float) for point in curve.points]
 
 
 def difference(
@@ -128,6 +182,8 @@ def _csv_row(rows: pd.DataFrame, anchor: str, one: Comparison) -> dict:
         "anchor": anchor,
         "metric": one.metric,
         "bd_rate_percent": rate and rate.value,
+        "bd_rate_low": one.interval and one.interval[0],
+        "bd_rate_high": one.interval and one.interval[1],
         "bd_quality": quality and quality.value,
         "overlap_low": rate and rate.low,
         "overlap_high": rate and rate.high,
@@ -155,9 +211,11 @@ def _text(rows: pd.DataFrame, anchor: str, found: Sequence[Comparison], metrics:
     for series, label, clip in places:
         cells = {one.metric: one for one in found if (one.series, one.clip) == (series, clip)}
         line = [label, clip][: 1 + len(place)]
-        line += [_cell(cells[metric].rate, 1, notes) for metric in metrics]
+        line += [_cell(cells[metric].rate, 1, notes, cells[metric].interval) for metric in metrics]
         lines.append([*line, _cell(cells[metrics[0]].quality, head.digits, notes)])
     text = f"BD-rate against {labels.get(anchor, anchor)} at equal quality; negative: fewer bits."
+    if any(one.interval for one in found):
+        text += f" In brackets its 95 % interval, from {RESAMPLES} resamples of clips and seeds."
     return Text(
         header,
         lines,
@@ -166,8 +224,12 @@ def _text(rows: pd.DataFrame, anchor: str, found: Sequence[Comparison], metrics:
     )
 
 
-def _cell(delta: Delta | Refusal, digits: int, notes: dict[str, int]) -> str:
-    """The number, and a pointer to its remark."""
+def _cell(
+    delta: Delta | Refusal, digits: int, notes: dict[str, int], interval: Interval | None = None
+) -> str:
+    """The number with its interval, and a pointer to its remark."""
     remark = _remark(delta)
     value = NONE if isinstance(delta, Refusal) else number(delta.value, digits, sign=True)
+    if interval is not None:
+        value += f" [{', '.join(number(end, digits, sign=True) for end in interval)}]"
     return f"{value} [{notes.setdefault(remark, len(notes) + 1)}]" if remark else value

@@ -73,6 +73,31 @@ rule figure_ablation:
         "../scripts/figure_ablation.py"
 
 
+rule figure_complexity:
+    input:
+        points="results/tables/{view}/rd_points.csv",
+        times="results/tables/{view}/decode_times.csv",
+    output:
+        pdf="results/figures/{view}/complexity.pdf",
+        png="results/figures/{view}/complexity.png",
+        svg=report(
+            "results/figures/{view}/complexity.svg",
+            caption="../report/complexity.rst",
+            category="Complexity",
+            labels={"figure": "BD-rate over time"},
+        ),
+    log:
+        "logs/figures/{view}/complexity.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        anchor=PLANS.stated("anchor"),
+        metric=PLANS.stated("headline"),
+        sources=fingerprint("bench.figures.complexity"),
+    script:
+        "../scripts/figure_complexity.py"
+
+
 rule figure_frames:
     input:
         points="results/tables/{view}/rd_points.csv",

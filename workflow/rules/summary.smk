@@ -76,6 +76,51 @@ rule bd_rate:
         "../scripts/bd_rate.py"
 
 
+# Decoders are timed by one job that takes all cores, so that nothing runs beside them; it takes long, and
+# only targets by name ask for it. (Snakemake gives a job no more cores than it has; `workflow.cores` would
+# be an error wherever jobs go to a cluster, whether anybody asks for this rule or not.)
+rule retime:
+    input:
+        records=PLANS.awaited("record.json"),
+        streams=PLANS.awaited("stream.bin"),
+    output:
+        times="results/tables/{view}/decode_times.csv",
+    log:
+        "logs/retime/{view}.log",
+    conda:
+        "../envs/suite.yaml"
+    threads: 1024
+    resources:
+        gpu=PLANS.gpus,
+    params:
+        records=PLANS.records,
+        contents=PLANS.contents,
+        device=PLANS.stated("device"),
+        repeats=3,
+        sources=fingerprint("bench.decoding", "bench.cli.decode"),
+    script:
+        "../scripts/retime.py"
+
+
+rule complexity:
+    input:
+        points="results/tables/{view}/rd_points.csv",
+        times="results/tables/{view}/decode_times.csv",
+    output:
+        csv="results/tables/{view}/complexity.csv",
+        md="results/tables/{view}/complexity.md",
+        tex="results/tables/{view}/complexity.tex",
+    log:
+        "logs/complexity/{view}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        metric=PLANS.stated("headline"),
+        sources=fingerprint("bench.tables.complexity"),
+    script:
+        "../scripts/complexity.py"
+
+
 rule ablation_table:
     input:
         points="results/tables/{view}/rd_points.csv",

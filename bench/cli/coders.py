@@ -1,0 +1,48 @@
+"""``bench coders``: the weights of streams under this suite's coder, a pooled Huffman code, and NNC's."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.cli.inspect import open_network
+from bench.errors import BenchError
+from bench.tables.layout import Text, number, plain
+
+_HEADER = ("Stream", "Weights", "Here (bytes)", "Huffman (bytes)", "", "NNC (bytes)", "")
+_NOTES = (
+    "Percentages: above the bytes here. Huffman: one code for all tensors, without its table, as papers count.",
+    "NNC: the entropy coder of ISO/IEC 15938-17, without headers. All three code the same integers exactly.",
+)
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser("coders", help="compare coders on the weights of streams")
+    parser.add_argument("streams", nargs="+", type=Path, metavar="STREAM")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from bench.inr.nnc import check_installed
+
+    check_installed()
+    rows = [_row(path) for path in args.streams]
+    sys.stdout.write(plain(Text(_HEADER, rows, [False] + [True] * (len(_HEADER) - 1), ["", *_NOTES])))
+    return 0
+
+
+def _row(path: Path) -> list[str]:
+    from bench.inr import nnc
+    from bench.inr.accounting import huffman_bits
+    from bench.inr.anatomy import codes_of, shapes_of
+
+    codec, stream = open_network(path)
+    codes = codes_of(stream, shapes_of(codec, stream).values())
+    if not codes:
+        raise BenchError(path, "has float32 weights, which no coder codes", "give one of quantised weights")
+    here = codec.describe(stream)["weight_bytes"]
+    others = (-(-huffman_bits(codes) // 8), nnc.coded_bytes(codes))
+    above = [(str(size), f"{number(100 * (size / here - 1), 1, sign=True)} %") for size in others]
+    return [str(path), str(sum(code.size for code in codes)), str(here), *above[0], *above[1]]
