@@ -18,6 +18,7 @@ from bench.clock import StageClock
 from bench.codec import Codec, Encoded, EncodeJob
 from bench.errors import BenchError, StreamError
 from bench.inr.progress import Reporter
+from bench.inr.recipe import RECIPE_DEFAULTS, Pruning, Quantisation, Recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,29 +27,7 @@ if TYPE_CHECKING:
     from bench.clip import Clip, ClipInfo
     from bench.container import Stream
     from bench.inr.quantise import AnyQuantiser, SingleQuantiser
-    from bench.inr.recipe import Recipe
     from bench.inr.representation import Representation
-
-#: The shared trainer's settings (`bench.inr.fit.Recipe`) and the quantiser, for every method.
-RECIPE_DEFAULTS: dict[str, Any] = {
-    "epochs": ...,
-    "learning_rate": ...,
-    "warmup": 0.2,
-    "warmup_start": 0.1,
-    "floor": 0.0,
-    "cosine_from": "warmup",
-    "betas": [0.5, 0.999],
-    "loss": "Fusion6",
-    "batch_size": 1,
-    "fit_every": 1,
-    "clip_gradient": None,
-    "save_every": 5,
-    "refresh": "saves",
-    "prune": None,
-    "quantise": None,
-    "restart_adam": False,
-    "quantiser": {"name": "affine", "bits": 8},
-}
 
 
 class Resolved(NamedTuple):
@@ -73,10 +52,12 @@ class INRCodec(Codec):
 
     Attributes:
         network_defaults: settings that become the network's configuration.
+        has_parts: whether its frames are made of parts to look at (`Representation.parts`).
     """
 
     uses_torch = True
     network_defaults: Mapping[str, Any] = {}
+    has_parts: bool = False
 
     def __init_subclass__(cls) -> None:
         cls.defaults = {**RECIPE_DEFAULTS, **cls.network_defaults}
@@ -230,13 +211,14 @@ class INRCodec(Codec):
         Raises:
             BenchError: they make no network, recipe or quantiser.
         """
+        from bench.inr.losses import check_loss
         from bench.inr.quantise import check_zeros, make_quantiser
-        from bench.inr.recipe import Pruning, Quantisation, Recipe
 
         recipe = {key: settings[key] for key in RECIPE_DEFAULTS if key != "quantiser"}
         recipe["betas"] = tuple(recipe["betas"])
         with refusing_settings():
             config = self.configure(clip, settings)
+            check_loss(settings["loss"], *(getattr(config, "patch", None) or (clip.height, clip.width)))
             recipe["prune"] = Pruning(**recipe["prune"]) if recipe["prune"] else None
             recipe["quantise"] = Quantisation(**recipe["quantise"]) if recipe["quantise"] else None
             quantiser = make_quantiser(settings["quantiser"], self.quantiser)

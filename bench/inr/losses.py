@@ -40,6 +40,16 @@ CATALOGUE: dict[str, tuple[float, float, float, float]] = {
 _WINDOWS = {"Fusion10-win5": 5}
 
 
+def check_loss(name: str, height: int, width: int) -> None:
+    """Raises ValueError where there is no such loss, or frames of this size cannot have it."""
+    if name not in CATALOGUE:
+        raise ValueError(f"loss: {name!r} is unknown; there are {', '.join(CATALOGUE)}")
+    # Five scales, each half the one before, and the window must fit into the last.
+    least = 16 * (_WINDOWS.get(name, 11) - 1)
+    if CATALOGUE[name][3] and min(height, width) <= least:
+        raise ValueError(f"loss: {name} has MS-SSIM, whose sides are above {least}; {width}x{height} is not")
+
+
 @functools.lru_cache(maxsize=8)
 def _gaussian(device: torch.device, dtype: torch.dtype) -> Tensor:
     """11 taps, sigma 1.5, summing to 1."""

@@ -11,7 +11,28 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
+
+#: The shared trainer's settings (`Recipe`) and the quantiser, for every method.
+RECIPE_DEFAULTS: dict[str, Any] = {
+    "epochs": ...,
+    "learning_rate": ...,
+    "warmup": 0.2,
+    "warmup_start": 0.1,
+    "floor": 0.0,
+    "cosine_from": "warmup",
+    "betas": [0.5, 0.999],
+    "loss": "Fusion6",
+    "batch_size": 1,
+    "fit_every": 1,
+    "clip_gradient": None,
+    "save_every": 5,
+    "refresh": "saves",
+    "prune": None,
+    "quantise": None,
+    "restart_adam": False,
+    "quantiser": {"name": "affine", "bits": 8},
+}
 
 CosineFrom = Literal["warmup", "start"]
 
