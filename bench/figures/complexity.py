@@ -24,9 +24,10 @@ from bench.tables.complexity import load_costs
 from bench.tables.layout import MINUS
 
 #: Cost -> axis, and what seconds are multiplied by.
-_PANELS = {"decode": ("Decode time (ms per frame)", 1000), "encode": ("Encode time (s per frame)", 1)}
+_PANELS = {"decode": ("Decode (ms per frame)", 1000), "encode": ("Encode (s per frame)", 1)}
 #: Ticks of BD-rates in percent, from many to few.
 _TICKS: tuple[Sequence[int], ...] = (
+    range(-10, 11),
     range(-95, 105, 5),
     (*range(-90, 110, 10), 150, 200, 300),
     (-90, -80, -70, -60, -50, -40, -30, -20, 0, 25, 50, 100, 200, 300, 400, 600, 900),
@@ -125,6 +126,8 @@ def _plot(
         "Lower left is better. A marker is the mean over a series' points and clips; the line joins the "
         "series that none beats in both. Decoders ran alone, on one thread; encoders as the run had them."
     )
+    if any(trade.interval for trade in found):
+        note += " Bars: 95 % intervals."
     if missing:
         note += f" Without a BD-rate: {'; '.join(missing)}."
     figure, panels = page(

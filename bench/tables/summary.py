@@ -12,9 +12,9 @@ import pandas as pd
 from bench.bd import Delta, Refusal, bd_quality, quality_at, rate_at
 from bench.files import atomic_file
 from bench.rd import Curve, condition_title, curves, epochs_of, load_points, metric_of
-from bench.tables.bd_rate import Comparison, compare, difference, mean_delta
+from bench.tables.bd_rate import compare, difference, mean_delta, overall
 from bench.tables.layout import Text, number, plain
-from bench.tables.points import MEAN, point_means, read_skipped
+from bench.tables.points import point_means, read_skipped
 
 WIDTH = 100
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -94,7 +94,7 @@ def _comparison(rows: pd.DataFrame, anchor: str, headline: str, rate_bpp: float 
         header += [f"at {rate_bpp:g} bpp", f"{name} needs"]
     lines: list[list[str]] = []
     notes: dict[str, int] = {}
-    for one in _overall(compare(rows, anchor=anchor, metric=headline)):
+    for one in overall(compare(rows, anchor=anchor, metric=headline)):
         remark = one.rate.reason if isinstance(one.rate, Refusal) else one.rate.flag
         value = None if isinstance(one.rate, Refusal) else one.rate.value
         mark = f" [{notes.setdefault(remark, len(notes) + 1)}]" if remark else ""
@@ -119,12 +119,6 @@ def _at_rate(curve: Curve | None, anchor: Curve | None, rate_bpp: float) -> list
         # Outside a curve's range there is nothing to say; the points above show the range.
         pass
     return cells
-
-
-def _overall(found: Sequence[Comparison]) -> list[Comparison]:
-    """The mean over clips of each series, or its only clip."""
-    several = {one.series for one in found if one.clip == MEAN}
-    return [one for one in found if one.clip == MEAN or one.series not in several]
 
 
 def at_equal_rate(rows: pd.DataFrame, headline: str) -> list[str]:

@@ -1,0 +1,40 @@
+"""The targets by name that decode every stream again: alone, and only when they are asked for."""
+
+from __future__ import annotations
+
+import csv
+
+from tiny_repo import Repo
+
+CODECS = {
+    "x264-medium": {"settings": {"preset": "ultrafast"}, "points": ["crf43", "crf38", "crf33", "crf28"]},
+    "x264-veryslow": {"settings": {"preset": "superfast"}, "points": ["crf43", "crf38", "crf33", "crf28"]},
+    "identity": {},
+}
+
+
+def test_decoders_are_timed_by_one_job_with_all_cores(repo: Repo) -> None:
+    classical = repo.write_condition("classical", codecs=CODECS, reference=False, strip=None)
+    assert not {"retime", "complexity", "figure_complexity"} & set(classical.planned())
+
+    targets = ("table_complexity", "fig_complexity")
+    told = classical.snakemake("--dry-run", "--quiet", "host", "--cores", "2", targets=targets)
+    assert told.count("\nrule retime:") == 1
+    assert "threads: 2" in told.partition("\nrule retime:")[2].partition("\nrule ")[0]
+    told = classical.snakemake("--cores", "2", targets=targets)
+    assert "[retime] 9 of 9: discs/" in told
+    with (repo.root / "results/tables/classical/decode_times.csv").open(newline="") as file:
+        times = list(csv.DictReader(file))
+    with (repo.root / "results/tables/classical/complexity.csv").open(newline="") as file:
+        costs = list(csv.DictReader(file))
+    assert len(times) == len(costs) == 9
+    assert {row["repeats"] for row in times} == {"3"}
+    assert all(float(row["decode_wall_s"]) > 0 for row in costs)
+    assert (repo.root / "results/figures/classical/complexity.png").stat().st_size
+    assert "Nothing to be done" in classical.snakemake("--cores", "2", targets=targets)
+
+    # An edit of the table's code writes the table, and times nothing.
+    with classical.with_new_code_in("bench/tables/complexity.py"):
+        told = classical.snakemake("--dry-run", "--quiet", "host", targets=("table_complexity",))
+    assert "rule complexity:" in told
+    assert "rule retime:" not in told
