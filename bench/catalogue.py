@@ -14,7 +14,7 @@ from bench.views import View
 
 #: Figures that a view may draw, as `View.figures` asks for them. The last is drawn by name alone: for its
 #: sake every stream is decoded again.
-KINDS = ("rd", "frames", "strip", "fit", "complexity")
+KINDS = ("rd", "frames", "strip", "fit", "parts", "complexity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,7 @@ NAMED = (
     Named(name="fig_frames", shows="quality of each frame at one rate", figures=["frames_*"]),
     Named(name="fig_strip", shows="the same region from every codec", figures=["strip_*"]),
     Named(name="fig_fit", shows="quality while networks are fitted", figures=["fit_*"]),
+    Named(name="fig_parts", shows="what FFNeRV makes of its neighbours, at one rate", figures=["parts_*"]),
     Named(name="table_points", shows="every rate point", tables=["points"]),
     Named(name="table_bd_rate", shows="BD-rates against the anchor", tables=["bd_rate"]),
     Named(

@@ -6,7 +6,7 @@ the wildcard `condition`, or by `view` (`bench.views`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from bench.catalogue import Named
@@ -94,7 +94,8 @@ class Plans:
     def gpus(self, wildcards: Wildcards) -> int:
         """How many GPUs a job takes that goes through a view's points one after the other."""
         view = self.view(wildcards)
-        return max((view.plan.gpus(point) for point in view.points), default=0)
+        points: Sequence[Any] = view.points  # they serve as wildcards, but for being frozen
+        return max((view.plan.gpus(point) for point in points), default=0)
 
     def skipped(self, wildcards: Wildcards) -> list[dict[str, str]]:
         """The rows of a view's skipped.csv."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.registry import load_family
+
 if TYPE_CHECKING:
     from bench.plan import Plan, Point
 
@@ -72,8 +74,8 @@ class View:
 
         `rd_<metric>` and, of several clips, `<clip>/rd_<metric>`; `complexity`; `<kind>_<clip>`; `ablation`.
         Those of one rate are left out where the condition gives none (`strip: rate_bpp`), a strip where the
-        source (the codec `identity`) is not among the points, fits where nothing is fitted, `complexity`
-        where there is no anchor.
+        source (the codec `identity`) is not among the points, fits where nothing is fitted, parts where no
+        network has any, `complexity` where there is no anchor.
         """
         points, condition = list(self.points), self.plan.condition
         names: list[str] = ["ablation"] if points and condition.ablates else []
@@ -82,8 +84,8 @@ class View:
                 names += self._rd_figures()
             elif kind == "complexity":
                 names += ["complexity"] if condition.anchor and not condition.ablates else []
-            elif condition.strip and condition.strip.rate_bpp:
-                names += [f"{kind}_{clip}" for clip in condition.clips if self._fills(kind, clip, points)]
+            else:
+                names += self._of_one_rate(kind)
         return names
 
     def _rd_figures(self) -> list[str]:
@@ -99,12 +101,22 @@ class View:
         codecs = {point.codec for point in points if point.clip == clip}
         if kind == "strip":
             return "identity" in codecs
-        if kind == "fit":
+        if kind in ("fit", "bits"):
             return any(self.plan.configs[codec].kind == "fitted" for codec in codecs)
+        if kind == "parts":
+            families = {self.plan.configs[codec].family for codec in codecs}
+            return any(getattr(load_family(family), "has_parts", False) for family in families)
         return bool(codecs)
 
+    def _of_one_rate(self, kind: str) -> list[str]:
+        """`<kind>_<clip>` of the clips that it can be made of; none without a rate."""
+        points, condition = list(self.points), self.plan.condition
+        if not condition.strip or not condition.strip.rate_bpp:
+            return []
+        return [f"{kind}_{clip}" for clip in condition.clips if self._fills(kind, clip, points)]
+
     def tables(self) -> list[str]:
-        """Names of the tables that the condition has."""
+        """Names of the tables that the condition has; `bits_<clip>` of fitted networks at its rate."""
         condition = self.plan.condition
         which = {
             "bd_rate": condition.anchor is not None,
@@ -112,7 +124,8 @@ class View:
             "interpolation": condition.interpolates,
             "reproduction": any("codec" in words for words in condition.published),
         }
-        return ["points", "skipped", *(name for name, there in which.items() if there)]
+        named = [name for name, there in which.items() if there]
+        return ["points", "skipped", *named, *self._of_one_rate("bits")]
 
     def files(self, *, tables: Iterable[str] = (), figures: Iterable[str] = ()) -> list[str]:
         """The files of these tables and figures, in all formats."""

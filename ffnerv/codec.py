@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class FFNeRVCodec(INRCodec):
     """Settings are those of `ffnerv.model.FFNeRVConfig` and of `bench.inr.fit.Recipe`."""
 
+    has_parts = True
     network_defaults: Mapping[str, Any] = {
         "channels": ...,
         "grid_lengths": [33, 66],

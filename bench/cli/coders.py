@@ -13,8 +13,8 @@ from bench.tables.layout import Text, number, plain
 
 _HEADER = ("Stream", "Weights", "Here (bytes)", "Huffman (bytes)", "", "NNC (bytes)", "")
 _NOTES = (
-    "Percentages: above the bytes here. Huffman: one code for all tensors, without its table, as papers count.",
-    "NNC: the entropy coder of ISO/IEC 15938-17, without headers. All three code the same integers exactly.",
+    "Percentages: above the bytes here. Huffman: one code for all tensors, without its table, as in papers.",
+    "NNC: the entropy coder of ISO/IEC 15938-17, without headers. All three code the same integers.",
 )
 
 

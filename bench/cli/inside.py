@@ -27,10 +27,10 @@ class Fit:
 
 
 def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("inside", help="draw or list what a condition's fitted networks are made of")
+    parser = subparsers.add_parser("inside", help="show what a condition's fitted networks are made of")
     parser.add_argument("--points", required=True, type=Path, metavar="CSV", help="rd_points.csv")
     parser.add_argument("--clip", required=True)
-    parser.add_argument("--rate-bpp", required=True, type=float, help="each series at its point nearest to it")
+    parser.add_argument("--rate-bpp", required=True, type=float, help="each series at its nearest point")
     parser.add_argument("--frame", type=int, default=0, help="to draw, with the ones before and after it")
     output = parser.add_mutually_exclusive_group(required=True)
     output.add_argument("--pictures", nargs="+", type=Path, metavar="FILE", help=".pdf, .png or .svg files")
@@ -39,7 +39,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bench.figures.series import need_clip, nearest_title
+    from bench.figures.series import nearest_title, need_clip
     from bench.rd import load_points
 
     rows = load_points(args.points)
@@ -68,6 +68,7 @@ def nearest_fits(rows: pd.DataFrame, *, clip: str, rate_bpp: float) -> Iterator[
 
 def _draw(fits: list[Fit], frame: int, *, title: str, outs: list[Path]) -> None:
     """Draw the parts of a frame and of the ones beside it, on the CPU: a few frames are no work for a GPU."""
+    from bench.figures.page import DOUBLE_COLUMN, SINGLE_COLUMN
     from bench.figures.parts import Panel, draw_parts
 
     panels = []
@@ -76,7 +77,8 @@ def _draw(fits: list[Fit], frame: int, *, title: str, outs: list[Path]) -> None:
         frames = [at for at in (frame - 1, frame, frame + 1) if 0 <= at < stream.header.frames]
         if parts := parts_of(codec, stream, frames, device="cpu"):
             panels.append(Panel(f"{fit.label}, {fit.row['rate_bpp']:.3f} bpp", parts))
-    draw_parts(panels, title=title, outs=outs)
+    width = SINGLE_COLUMN if len(panels) == 1 else DOUBLE_COLUMN
+    draw_parts(panels, title=title, outs=outs, width=width)
 
 
 def _tabulate(fits: list[Fit], *, outs: list[Path]) -> None:

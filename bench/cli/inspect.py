@@ -99,9 +99,10 @@ def parts_of(
 ) -> dict[int, dict[str, np.ndarray]]:
     """Frame number -> part -> what `Representation.parts` gives; nothing for a network without parts."""
     from bench.inr import runtime
+    from bench.inr.anatomy import restore
 
     runtime.prepare(threads=1, device=device)
-    representation = codec.restore(stream)
+    representation = restore(codec, stream)
     runtime.place(representation.network, device)
     parts = {
         frame: {name: part.cpu().numpy() for name, part in representation.parts(frame).items()}

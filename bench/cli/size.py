@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 #: What is assumed of a weight's coded size before a fit has measured it.
 _GUESS_BITS = 6.0
+_RANGE = ("from", "to", "step")
 
 
 def add(subparsers: Any) -> None:
@@ -48,8 +50,9 @@ def run(args: argparse.Namespace) -> int:
     if min(args.targets) <= 0:
         raise BenchError(f"--targets {min(args.targets)}", "is no rate", "give bits a pixel above 0")
     config, clip = registry.codec_config(args.codec), Clip.load(args.clip)
-    settings = _settings(config, args.condition)
-    ladder = _Ladder(config, clip, settings)
+    knobs = knobs_of(config)
+    settings = _settings(config, args.condition, knobs)
+    ladder = _Ladder(config, clip, settings, knobs)
     tell = process.progress(f"size {config.id}")
     process.die_with_parent()
     bits = args.bits_per_weight
@@ -75,17 +78,14 @@ def run(args: argparse.Namespace) -> int:
 class _Ladder:
     """All sizes that a codec's `size` section makes of a clip."""
 
-    def __init__(self, config: CodecConfig, clip: Clip, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, config: CodecConfig, clip: Clip, settings: Mapping[str, Any], knobs: Mapping[str, Sequence[Any]]
+    ) -> None:
         from bench.inr.size import candidates
 
         codec: INRCodec = registry.load_family(config.family)  # type: ignore[assignment]
-        self.knobs = {name: _values(config, name, values) for name, values in config.size.items()}
-        if config.kind != "fitted" or not self.knobs:
-            raise BenchError(config.path, "has no section `size`", "say there which settings may change")
-        if strange := set(self.knobs) - set(settings):
-            raise unknown(f"setting of {config.id}", min(strange), settings, where=f"{config.path}: size")
-        self.clip, self.where = clip, str(config.path)
-        self.sizes = list(candidates(codec, clip.info, settings, self.knobs))
+        self.clip, self.knobs, self.where = clip, knobs, str(config.path)
+        self.sizes = list(candidates(codec, clip.info, settings, knobs))
 
     def pick(self, rate_bpp: float, bits_per_weight: float) -> Sized:
         from bench.inr.size import closest
@@ -94,22 +94,53 @@ class _Ladder:
         return closest(self.sizes, self.knobs, weights, where=self.where)
 
 
-def _values(config: CodecConfig, name: str, values: Any) -> Sequence[Any]:
-    """The values of one knob: a list as it is, {from, to, step} spelt out."""
-    if isinstance(values, dict) and set(values) == {"from", "to", "step"}:
-        return range(values["from"], values["to"] + 1, values["step"])
+def knobs_of(config: CodecConfig) -> dict[str, Sequence[Any]]:
+    """Setting -> its values, as a codec's section `size` says: a list, or {from, to, step} spelt out.
+
+    Raises:
+        BenchError: there is no such section, or a line of it is no list and no range of numbers, or of
+            no setting.
+    """
+    if config.kind != "fitted" or not config.size:
+        raise BenchError(config.path, "has no section `size`", "say there which settings may change")
+    known = registry.load_family(config.family).defaults
+    for name in config.size:
+        if name not in known:
+            raise unknown(f"setting of {config.id}", str(name), known, where=f"{config.path}: size")
+    return {name: _values(f"{config.path}: size: {name}", values) for name, values in config.size.items()}
+
+
+def _values(where: str, values: Any) -> Sequence[Any]:
     if isinstance(values, list) and values:
+        for value in values:
+            _check_number(where, value)
         return values
-    raise BenchError(config.path, f"size: {name}: is no range", "write {from, to, step} or a list")
+    if not isinstance(values, dict):
+        raise BenchError(where, f"{values!r} is no range", "write {from, to, step} or a list of numbers")
+    if set(values) != set(_RANGE):
+        wrong = [key for key in _RANGE if key not in values] or [key for key in values if key not in _RANGE]
+        verb = "missing" if wrong[0] in _RANGE else "unknown"
+        raise BenchError(where, f"{wrong[0]!r} is {verb}", "write {from, to, step}")
+    for key in _RANGE:
+        _check_number(f"{where}: {key}", values[key], whole=True)
+    first, last, step = (values[key] for key in _RANGE)
+    if first > last:
+        raise BenchError(where, f"from {first} is above to {last}", "write the lowest number first")
+    return range(first, last + 1, step)
 
 
-def _settings(config: CodecConfig, name: str) -> dict[str, Any]:
+def _check_number(where: str, value: Any, *, whole: bool = False) -> None:
+    """Raises BenchError for anything but a number above 0: widths are, and the proportions to keep."""
+    good = type(value) is int or (type(value) is float and not whole)
+    if not good or not 0 < value < math.inf:
+        kind = "whole number" if whole else "number"
+        raise BenchError(where, f"{value!r} is no {kind} above 0", f"write a {kind} above 0")
+
+
+def _settings(config: CodecConfig, name: str, knobs: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """The codec's settings in a condition; what `size` will change may be missing there."""
     condition = load_condition(name)
-    first = {
-        knob: values["from"] if isinstance(values, dict) else values[0]
-        for knob, values in config.size.items()
-    }
+    first = {knob: values[0] for knob, values in knobs.items()}
     own = condition.codecs[config.id].settings if config.id in condition.codecs else {}
     return resolve_settings(config, {**condition.budget, **own}, first)
 

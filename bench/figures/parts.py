@@ -54,29 +54,31 @@ class Panel:
         return [part for parts in self.frames.values() for part in parts.values()]
 
 
-def draw_parts(panels: Sequence[Panel], *, title: str, outs: Sequence[Path | str]) -> None:
-    """Draw all panels on one page; without any, a page that says so."""
+def draw_parts(
+    panels: Sequence[Panel], *, title: str, outs: Sequence[Path | str], width: float = DOUBLE_COLUMN
+) -> None:
+    """Draw all panels on one page of `width` inches; without any, a page that says so."""
     with print_style():
         if panels:
-            save(_plot(panels, title), outs)
+            save(_plot(panels, title, width), outs)
         else:
             text = "No network here is made of parts that could be shown."
-            save_note(text, title=title, width=DOUBLE_COLUMN, outs=outs)
+            save_note(text, title=title, width=width, outs=outs)
 
 
-def _plot(panels: Sequence[Panel], title: str) -> Figure:
+def _plot(panels: Sequence[Panel], title: str, width: float) -> Figure:
     bands = [panels[at : at + ABREAST] for at in range(0, len(panels), ABREAST)]
     abreast, columns = len(bands[0]), max(len(panel.frames) for panel in panels)
-    room = (DOUBLE_COLUMN - 2 * MARGIN - BETWEEN * (abreast - 1)) / abreast
+    room = (width - 2 * MARGIN - BETWEEN * (abreast - 1)) / abreast
     each = (room - GAP * (columns - 1)) / columns
     tall = each * max(image.shape[-2] / image.shape[-1] for panel in panels for image in panel.images)
     heights = [TITLE + max(panel.rows for panel in band) * (tall + LABEL) for band in bands]
     longest = _longest_flow(panels)
-    note = wrap(_flow_note(longest) if longest else "", DOUBLE_COLUMN - 0.2, NOTE_PT)
-    heading = wrap(title, DOUBLE_COLUMN - 2 * MARGIN, TITLE_PT)
-    top, foot = 0.12 + TITLE_ROW * len(heading), NOTE_ROW * len(note) + 0.06
-    figure = new_figure(DOUBLE_COLUMN, top + sum(heights) + foot)
-    write_words(figure, heading, at=MARGIN, note=note, foot=foot)
+    note = wrap(_flow_note(longest) if longest else "", width - 0.2, NOTE_PT)
+    heading = wrap(title, width - 2 * MARGIN, TITLE_PT)
+    top, foot = 0.12 + TITLE_ROW * len(heading), NOTE_ROW * len(note) + 0.12
+    figure = new_figure(width, top + sum(heights) + foot)
+    write_words(figure, heading, at=MARGIN, note=note, foot=foot - 0.06)
     y = figure.get_figheight() - top
     for band, height in zip(bands, heights, strict=True):
         for place, panel in enumerate(band):
@@ -98,17 +100,24 @@ def _draw_panel(
     width, height = figure.get_size_inches()
     (left, y), (each, tall) = corner, tile
     put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "bottom"}
-    figure.text(left, y - 0.15, panel.title, fontsize=SMALL_PT, weight="bold", **put)
+    room = len(panel.frames) * (each + GAP) - GAP
+    size = _fitting_pt(panel.title, room, bold=True)
+    figure.text(left, y - 0.15, panel.title, fontsize=size, weight="bold", **put)
     for column, (number, parts) in enumerate(panel.frames.items()):
         x = left + column * (each + GAP)
         figure.text(x, y - TITLE + 0.02, f"frame {number}", fontsize=SMALL_PT, **put)
         for row, (name, part) in enumerate(parts.items()):
             bottom = y - TITLE - (row + 1) * (tall + LABEL)
-            size = min(SMALL_PT, SMALL_PT * each / text_width(name, size=SMALL_PT))
-            figure.text(x, bottom + tall + 0.025, name, fontsize=size, **put)
+            figure.text(x, bottom + tall + 0.025, name, fontsize=_fitting_pt(name, each), **put)
             axes = figure.add_axes((x / width, bottom / height, each / width, tall / height))
             axes.imshow(_picture(part, longest), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set_axis_off()
+
+
+def _fitting_pt(text: str, room: float, *, bold: bool = False) -> float:
+    """The size of a text that must not be wider than `room` inches."""
+    width = text_width(text, size=SMALL_PT, bold=bold) if text else 0.0
+    return SMALL_PT * min(1.0, room / width) if width else SMALL_PT
 
 
 def _longest_flow(panels: Sequence[Panel]) -> float:

@@ -95,6 +95,6 @@ def _coder() -> Any:
     try:
         from nncodec.extensions import deepCABAC
     except ImportError as error:
-        remedy = f"pip install {PACKAGE} (it is compiled: a C++ compiler is needed)"
+        remedy = f"pip install --no-deps {PACKAGE} (it is compiled: a C++ compiler is needed)"
         raise BenchError("the coder of ISO/IEC 15938-17", "is not installed", remedy) from error
     return deepCABAC

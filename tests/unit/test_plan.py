@@ -77,6 +77,7 @@ def test_every_shipped_condition_can_be_planned(path: Path) -> None:
 def test_a_plan_does_not_import_torch() -> None:
     code = (
         "import sys; from bench.plan import make_plan; plan = make_plan('demo-v0')\n"
+        "from bench.views import View; assert View(plan, 'demo-v0').figures(['parts'])\n"
         "[(plan.gpus(p), plan.encode_sources(p), plan.measure_sources(p)) for p in plan.points]\n"
         "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
     )
@@ -174,6 +175,20 @@ def test_figures_are_those_that_the_condition_can_fill(plan_of) -> None:
     assert figures(strip={"frame": 1, "crop": [0, 0, 8, 8]}) == curves
     assert figures(codecs={"x264-medium": {}}) == [*curves, "frames_discs"]
     assert View(plan_of(), "tiny").figures(["strip"]) == ["strip_discs"]
+
+
+def test_a_look_inside_takes_a_fitted_network_and_pictures_one_with_parts(plan_of) -> None:
+    ffnerv = {"ffnerv-matched": {"points": {"low": {"channels": 8}}}}
+
+    def shown(**changes: object) -> tuple[list[str], bool]:
+        view = View(plan_of(**changes), "tiny")
+        return view.figures(["parts"]), "bits_discs" in view.tables()
+
+    assert shown() == ([], True)
+    assert shown(codecs=ffnerv, anchor=None) == (["parts_discs"], True)
+    assert shown(codecs=ffnerv, anchor=None, strip=None) == ([], False)
+    assert shown(codecs={"x264-medium": {}}) == ([], False)
+    assert View.partial_of(plan_of(codecs=ffnerv, anchor=None)).targets(["parts"]) == []
 
 
 def test_bd_rates_need_an_anchor(plan_of) -> None:

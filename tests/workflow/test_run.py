@@ -25,10 +25,12 @@ def test_every_target_is_there_and_holds_something(finished: Finished) -> None:
     tables = {path.name for path in (results / "tables/tiny").iterdir()}
     figures = {path.name for path in (results / "figures/tiny").iterdir()}
     texts = {
-        f"{name}.{suffix}" for name in ("points", "skipped", "bd_rate") for suffix in ("csv", "md", "tex")
+        f"{name}.{suffix}"
+        for name in ("points", "skipped", "bd_rate", "bits_discs")
+        for suffix in ("csv", "md", "tex")
     }
     assert tables == {"rd_points.csv", "summary.txt", *texts}
-    names = ("rd_psnr_rgb_db", "frames_discs", "strip_discs", "fit_discs")
+    names = ("rd_psnr_rgb_db", "frames_discs", "strip_discs", "fit_discs", "parts_discs")
     assert figures == {f"{name}.{suffix}" for name in names for suffix in ("pdf", "png", "svg")}
     assert all(path.stat().st_size for path in results.rglob("*") if path.is_file() and path.name != ".lock")
 
@@ -96,10 +98,12 @@ def test_the_report_has_every_figure_with_its_caption(finished: Finished, tmp_pa
         "frames_discs.svg",
         "strip_discs.png",
         "fit_discs.svg",
+        "parts_discs.png",
+        "bits_discs.csv",
         "bd_rate.csv",
     ):
         assert any(name.endswith(shown) for name in names), shown
-    for category in ("Rate-distortion", "At one rate", "Fitting", "Tables"):
+    for category in ("Rate-distortion", "At one rate", "Fitting", "Looking inside", "Tables"):
         assert category in text
 
 

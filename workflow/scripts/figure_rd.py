@@ -14,7 +14,7 @@ with told(job.log):
         metric=job.wildcards.metric,
         clip=job.params.clip,
         published=[Selector(**words) for words in job.params.published],
-        my_curves=job.input.get("own"),
+        my_curves=job.input.own or None,
         sequences=job.params.sequences,
         outs=list(job.output),
     )

@@ -11,8 +11,10 @@ from PIL import Image
 
 from bench.cli import main
 from bench.clip import Clip
+from bench.config import CODECS_DIR
 from bench.container import read_stream
 from bench.figures.flow import colour_wheel, flow_colours
+from bench.registry import CodecConfig, codec_config
 
 CONDITION = """
 title: tools
@@ -72,6 +74,59 @@ def test_a_rate_out_of_reach_is_one_line(tiny_clip: Clip, condition: Path, capsy
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert "ffnerv-matched.yaml: no width makes about" in told
     assert "widen the ranges" in told
+
+
+def edited_ffnerv(folder: Path, size_section: str) -> CodecConfig:
+    """The configuration of ffnerv-matched with another section `size`, from a file of its own."""
+    values = yaml.safe_load((CODECS_DIR / "ffnerv-matched.yaml").read_text())
+    values["size"] = yaml.safe_load(size_section)
+    (folder / "mine.yaml").write_text(yaml.safe_dump(values))
+    return codec_config("mine", folder)
+
+
+@pytest.mark.parametrize(
+    ("size_section", "told"),
+    [
+        (
+            "channels: {from: 8, to: wide, step: 2}",
+            "size: channels: to: 'wide' is no whole number above 0; wr",
+        ),
+        ("channels: {from: 8, to: 96.5, step: 2}", "size: channels: to: 96.5 is no whole number above 0; "),
+        (
+            "channels: {from: 8, to: 96, step: 0}",
+            "size: channels: step: 0 is no whole number above 0; write a",
+        ),
+        (
+            "channels: {from: yes, to: 96, step: 1}",
+            "size: channels: from: True is no whole number above 0; wr",
+        ),
+        ("channels: {from: 96, to: 8, step: 2}", "size: channels: from 96 is above to 8; write the lowest"),
+        ("channels: {to: 96, step: 2}", "size: channels: 'from' is missing; write {from, to, step}"),
+        ("channels: {from: 8, step: 2}", "size: channels: 'to' is missing; write {from, to, step}"),
+        ("channels: {from: 8, to: 96}", "size: channels: 'step' is missing; write {from, to, step}"),
+        (
+            "channels: {from: 8, to: 96, step: 2, by: 3}",
+            "size: channels: 'by' is unknown; write {from, to, ",
+        ),
+        ("channels: {}", "size: channels: 'from' is missing; write {from, to, step}"),
+        ("channels: wide", "size: channels: 'wide' is no range; write {from, to, step} or a list of numbers"),
+        ("channels: []", "size: channels: [] is no range; write {from, to, step} or a list of numbers"),
+        ("channels:", "size: channels: None is no range; write {from, to, step} or a list of numbers"),
+        ("expansion: [1.0, much]", "size: expansion: 'much' is no number above 0; write a number above 0"),
+        ("expansion: [0]", "size: expansion: 0 is no number above 0; write a number above 0"),
+        ("expansion: [.nan]", "size: expansion: nan is no number above 0; write a number above 0"),
+        ("chanels: [8]", "size: unknown setting of mine 'chanels'; try channels"),
+        ("{}", "has no section `size`; say there which settings may change"),
+    ],
+)
+def test_a_section_of_sizes_with_a_slip_is_one_line(
+    size_section: str, told: str, tiny_clip: Clip, condition: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    config = edited_ffnerv(tmp_path, size_section)
+    monkeypatch.setattr("bench.registry.codec_config", lambda codec_id: config)
+    assert size(tiny_clip, condition, "--targets", "2", "--bits-per-weight", "6") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'mine.yaml'}: {told}")
 
 
 def test_speed_prints_a_row_a_network_and_size(condition: Path, capsys) -> None:
