@@ -107,6 +107,19 @@ def test_the_report_has_every_figure_with_its_caption(finished: Finished, tmp_pa
         assert category in text
 
 
+def test_figures_by_name_and_a_curve_of_ones_own(finished: Finished) -> None:
+    repo = finished.repo
+    figure = repo.root / "results/figures/tiny/rd_psnr_rgb_db.svg"
+    (repo.root / "mine.csv").write_text("label,rate_bpp,psnr_rgb_db\nMy codec,0.5,30\nMy codec,1.5,33\n")
+    chosen = ("--config", f"condition={repo.condition}", "my_curves=mine.csv", "--", "fig_rd", "list_figures")
+    told = repo.run("snakemake", "--cores", "1", *chosen).stdout
+    assert "fig_rd_uvg" in told
+    # Text is drawn as paths, each with what it says in a comment.
+    assert "<!-- My codec -->" in figure.read_text()
+    repo.snakemake("--cores", "1", targets=("fig_rd",))
+    assert "<!-- My codec -->" not in figure.read_text()
+
+
 def test_a_condition_is_chosen_on_the_command_line(finished: Finished) -> None:
     repo = finished.repo.write_condition("other", codecs={"identity": {}}, anchor=None, reference=False)
     try:
