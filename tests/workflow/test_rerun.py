@@ -15,8 +15,8 @@ WORDS = (
     ("config/sequences.tsv", "discs-tiny\t", f"{NEW_ROW}discs-tiny\t"),
     ("config/codecs/nerv-matched.yaml", "note:", "note: well,"),
 )
-FIGURES = {"figure_rd", "figure_frames", "figure_strip", "figure_fit"}
-COLLECTED = {"collect", "points", "bd_rate", "summary", *FIGURES}
+FIGURES = {"figure_rd", "figure_frames", "figure_strip", "figure_fit", "figure_parts"}
+COLLECTED = {"collect", "points", "bd_rate", "summary", "inspect", *FIGURES}
 
 
 def test_words_and_new_sequences_make_nothing_again(finished: Finished) -> None:

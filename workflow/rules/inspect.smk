@@ -47,7 +47,7 @@ rule inspect:
         "../envs/suite.yaml"
     params:
         rate_bpp=PLANS.stated("strip_rate_bpp"),
-        sources=fingerprint("bench.cli.inside"),
+        sources=fingerprint("bench.tables.bits", "bench.inr.anatomy"),
     shell:
         "python -m bench inside --points {input.points} --clip {wildcards.clip} --rate-bpp {params.rate_bpp} "
         "--tables {output} 2>&1 | tee {log} >&2"
