@@ -221,7 +221,10 @@ def find_references(condition: Condition) -> list[Point]:
         BenchError: a stream without its report, or of a clip or a codec that is not there.
     """
     points = []
-    for folder in sorted(Path(REFERENCES, condition.name).glob("*/*/*/seed*")):
+    # Codecs that the condition runs come first, in its order: their short and long fits are read together.
+    place = {codec: index for index, codec in enumerate(condition.codecs)}
+    folders = sorted(Path(REFERENCES, condition.name).glob("*/*/*/seed*"))
+    for folder in sorted(folders, key=lambda folder: place.get(folder.parts[-3], len(place))):
         clip, codec, point, run = folder.parts[-4:]
         condition.clip(clip)
         registry.codec_config(codec)

@@ -124,6 +124,13 @@ def test_tracked_streams_are_found_and_lie_apart_from_their_records(plan_of) -> 
     assert "FFNeRV" in plan.measure_inputs(found)
 
 
+def test_references_of_codecs_that_run_come_first(plan_of) -> None:
+    for codec in ("enerv-matched", "nerv-matched"):
+        reference(f"discs/{codec}/low/seed0", "stream.bin", "encode.json")
+    found = find_references(plan_of(reference=True).condition)
+    assert [point.codec for point in found] == ["nerv-matched", "enerv-matched"]
+
+
 @pytest.mark.parametrize(
     ("folder", "names", "told"),
     [
