@@ -107,7 +107,8 @@ class Estimate:
         clips = [(_clip_bytes(info), self._prepared(info.name)) for info in self.clips.values()]
         streams = [(self.stream_bytes(point), _coded(point)) for point in self.made]
         fits = [point for point in self.made if self.plan.configs[point.codec].kind == "fitted"]
-        states = [(self.fit_cost(point).state_bytes, _coded(point)) for point in fits]
+        states = [(self.fit_cost(point).kept_bytes, _coded(point)) for point in fits]
+        running = max((self.fit_cost(point).state_bytes for point in fits if not _coded(point)), default=0)
         rows = [
             Room(
                 sort="archives",
@@ -123,7 +124,8 @@ class Estimate:
             ),
             _room("clips", clips, "8-bit 4:2:0 frames"),
             _room("streams", streams, f"fits before entropy coding; encoders at {ASSUMED_BPP} bits a pixel"),
-            _room("state", states, "of fits, in results/state: may go when their streams are there"),
+            _room("state", states, "weights of fits, in results/state: may go when their streams are there"),
+            Room(sort="fit", total=running, to_come=running, note="the largest state while its fit runs"),
         ]
         return [row for row in rows if row.total]
 

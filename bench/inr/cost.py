@@ -50,7 +50,8 @@ class FitCost:
         macs: multiply-accumulates of one training step on one frame, forward and backward.
         parameters: numbers that are trained; weights: numbers in the stream.
         frames_seen, updates: frames forward and backward, and optimiser steps, in all epochs.
-        state_bytes: of the saved state; stream_bytes: of the weights at their full width.
+        state_bytes: of the saved state while the fit runs, kept_bytes when it has ended; stream_bytes: of
+            the weights at their full width.
     """
 
     macs: float
@@ -59,6 +60,7 @@ class FitCost:
     frames_seen: int
     updates: int
     state_bytes: int
+    kept_bytes: int
     stream_bytes: int
 
 
@@ -117,6 +119,7 @@ def fit_cost(codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any]) -> Fi
         weights=weights,
         frames_seen=recipe.total_epochs * fitted,
         updates=recipe.total_epochs * -(-fitted // recipe.batch_size),
+        kept_bytes=4 * parameters,
         state_bytes=_STATE_BYTES * parameters + sum(tensor.nbytes for tensor in cache),
         stream_bytes=weights * _bits(settings["quantiser"]) // 8,
     )

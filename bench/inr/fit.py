@@ -141,6 +141,7 @@ class Fit:
             if self.recipe.saves_after(epoch):
                 self._save()
             report(row)
+        self._save()
         return self.log
 
     def _epoch(self, epoch: int) -> EpochLog:
@@ -194,16 +195,26 @@ class Fit:
         noise = self.recipe.quantise
         self.representation.add_noise(bits=noise.bits, rate=noise.noise, generator=generator)
 
+    @property
+    def _caches(self) -> bool:
+        return self.recipe.refresh == "official"
+
+    @property
+    def _finished(self) -> bool:
+        return len(self.log) == self.recipe.total_epochs
+
     def _save(self) -> None:
+        """All that the next epoch needs; of a finished fit the weights alone, to be coded anew."""
         if self.state_path is None:
             return
+        goes_on = not self._finished
         state = {
             "identity": self.identity,
             "log": [asdict(row) for row in self.log],
             "network": self.representation.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "kept": self.masks.kept if self.masks else None,
-            "cache": self.representation.cached_state() if self.recipe.refresh == "official" else {},
+            "optimiser": self.optimiser.state_dict() if goes_on else None,
+            "kept": self.masks.kept if self.masks and goes_on else None,
+            "cache": self.representation.cached_state() if goes_on and self._caches else {},
         }
         self.state_path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.state_path.with_suffix(".partial")
@@ -226,9 +237,11 @@ class Fit:
             # Another clip, seed, network or recipe: its weights are of no use here.
             return False
         self.representation.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
         self.log = [EpochLog(**row) for row in state["log"]]
         self.earlier_s = self.log[-1].wall_s, self.log[-1].cpu_s
+        if self._finished:
+            return True
+        self.optimiser.load_state_dict(state["optimiser"])
         if state["kept"] is not None:
             self.masks = Masks(list(self.representation.pruning_scores()), state["kept"])
         if state["cache"]:

@@ -102,7 +102,8 @@ def test_downloads_and_disk_of_uvg_are_those_of_the_table_of_sequences() -> None
     controls = raw + 7 * 1920 * 1080 * 3 // 2
     encoders = 7 * 5 * 0.2 / 8 * UVG_FRAMES * 1920 * 1080
     assert disk["streams"].total == pytest.approx(controls + encoders + sum(f.stream_bytes for f in fits))
-    assert disk["state"].total == sum(12 * fit.parameters for fit in fits)
+    assert disk["state"].total == sum(4 * fit.parameters for fit in fits)
+    assert disk["fit"].total == max(12 * fit.parameters for fit in fits)
 
 
 def fitted(estimate: Estimate) -> list[Any]:
@@ -129,10 +130,11 @@ def test_what_is_here_is_not_to_come() -> None:
     assert estimate.download().to_come == UVG_ARCHIVES - 925_430_047 - 770_631_599
     disk = rooms(estimate)
     assert disk["clips"].total - disk["clips"].to_come == 600 * (1920 * 1080 * 3 // 2 + 6)
-    # The buffer of key frames: 601 frames of two bytes a number in 36 states, 301 in ShakeNDry's six.
-    buffers = 3 * 1920 * 1080 * 2 * (36 * 601 + 6 * 301)
-    parameters = sum(12 * estimate.fit_cost(p).parameters for p in fitted(estimate))
-    assert disk["state"].total == buffers + parameters
+    # The buffer of key frames, while a fit of 600 frames runs: 601 frames of two bytes a number.
+    costs = [estimate.fit_cost(p) for p in fitted(estimate)]
+    buffer = 3 * 1920 * 1080 * 2 * 601
+    assert disk["fit"].total == max(12 * cost.parameters for cost in costs) + buffer
+    assert disk["state"].total == sum(4 * cost.parameters for cost in costs)
 
 
 def test_seeds_are_fits_of_their_own_and_controls_are_known_to_the_byte() -> None:

@@ -39,7 +39,14 @@ def settings(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def counted(macs: float, parameters: int = 100) -> FitCost:
-    same = {"weights": parameters, "frames_seen": 1, "updates": 1, "state_bytes": 0, "stream_bytes": 0}
+    same = {
+        "weights": parameters,
+        "frames_seen": 1,
+        "updates": 1,
+        "state_bytes": 0,
+        "kept_bytes": 0,
+        "stream_bytes": 0,
+    }
     return FitCost(macs=macs, parameters=parameters, **same)
 
 

@@ -156,6 +156,22 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
         assert torch.equal(weight, resumed.network.state_dict()[name]), name
 
 
+def test_a_finished_fit_keeps_its_weights_and_no_more(frames, tmp_path):
+    """So that they can be coded with another quantiser, without an epoch and without gigabytes of buffer."""
+    recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=2, refresh="official")
+    made = ffnerv_video()
+    log = Fit(made, frames, recipe, state_dir=tmp_path, identity="x").run()
+    state = torch.load(tmp_path / STATE_NAME, weights_only=True)
+    assert (state["optimiser"], state["kept"], state["cache"]) == (None, None, {})
+    again, epochs = ffnerv_video(), []
+    fit = Fit(again, frames, recipe, state_dir=tmp_path, identity="x")
+    assert fit.run(epochs.append) == log
+    assert epochs == []
+    assert fit.earlier_s == (log[-1].wall_s, log[-1].cpu_s)
+    for name, weight in made.network.state_dict().items():
+        assert torch.equal(weight, again.network.state_dict()[name]), name
+
+
 def test_a_state_of_something_else_is_not_taken_up(frames, tmp_path):
     recipe = Recipe(epochs=4, learning_rate=1e-2, save_every=1)
     Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="one clip").run()
