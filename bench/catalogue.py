@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from bench.tables.layout import Text, plain
+from bench.tables.layout import Text
 from bench.views import View
 
 #: Figures that a view may draw, as `View.figures` asks for them. The last is drawn by name alone: for its
@@ -22,13 +22,14 @@ class Named:
     """One target by name.
 
     Attributes:
-        shows: what a reader sees.
+        shows: what a reader sees; needs: what it takes beyond the chosen condition's records.
         conditions: whose points; none: the chosen one's.
         tables, figures: names of `View.tables` and `View.figures`, `*` for any text.
     """
 
     name: str
     shows: str
+    needs: str = "the condition's records"
     conditions: Sequence[str] = ()
     tables: Sequence[str] = ()
     figures: Sequence[str] = ()
@@ -51,34 +52,40 @@ NAMED = (
     Named(
         name="table_complexity",
         shows="sizes, operations, times and memory; decoders are timed alone",
+        needs="the same, and every stream decoded three times",
         tables=["complexity"],
     ),
     Named(
         name="fig_complexity",
         shows="BD-rate over the time to decode and to encode a frame",
+        needs="the same, and every stream decoded three times",
         figures=["complexity"],
     ),
     Named(
         name="fig_rd_demo",
         shows="quality over rate on the bundled clip",
+        needs="a quarter of an hour on two cores",
         conditions=["demo-v0"],
         figures=["rd_*"],
     ),
     Named(
         name="fig_rd_uvg",
         shows="PSNR and MS-SSIM over rate on UVG, mean and each sequence",
+        needs="5.3 GB of UVG, and GPUs",
         conditions=["uvg-1080p-v1"],
         figures=["rd_psnr_rgb_db", "rd_ms_ssim_rgb", "*/rd_psnr_rgb_db", "*/rd_ms_ssim_rgb"],
     ),
     Named(
         name="fig_rd_uvg_paper",
         shows="the same under FFNeRV's published protocol, beside the published curves",
+        needs="5.3 GB of UVG, and GPUs",
         conditions=["uvg-ffnerv-paper"],
         figures=["rd_*", "*/rd_*"],
     ),
     Named(
         name="fig_bunny_table",
         shows="HNeRV's table 2: NeRV, E-NeRV and HNeRV at four sizes",
+        needs="days on a CPU, or a GPU",
         conditions=["bunny-hnerv-table2"],
         figures=["rd_*"],
         tables=["reproduction"],
@@ -86,30 +93,35 @@ NAMED = (
     Named(
         name="table_representation",
         shows="quality at published model sizes, published against measured",
+        needs="days on a CPU, or a GPU",
         conditions=["bunny-hnerv-table2", "bunny-nerv"],
         tables=["points", "reproduction"],
     ),
     Named(
         name="table_interpolation",
         shows="frames that were held out of the fit",
+        needs="two hours or more on a CPU",
         conditions=["interpolation-v1"],
         tables=["interpolation"],
     ),
     Named(
         name="table_ablation",
         shows="what each part of FFNeRV brings, as a table",
+        needs="an hour or so on a CPU",
         conditions=["ablation-ffnerv"],
         tables=["ablation"],
     ),
     Named(
         name="fig_ablation",
         shows="the same as a figure",
+        needs="an hour or so on a CPU",
         conditions=["ablation-ffnerv"],
         figures=["ablation"],
     ),
     Named(
         name="ablation",
         shows="both",
+        needs="an hour or so on a CPU",
         conditions=["ablation-ffnerv"],
         tables=["ablation"],
         figures=["ablation"],
@@ -117,7 +129,7 @@ NAMED = (
 )
 
 
-def listing() -> str:
-    """The targets by name as text."""
-    rows = [[one.name, one.shows, ", ".join(one.conditions) or "the chosen one"] for one in NAMED]
-    return plain(Text(["Target", "What it shows", "Condition"], rows, [False] * 3))
+def listing() -> Text:
+    """The targets by name, a row each."""
+    rows = [[one.name, one.shows, ", ".join(one.conditions) or "the chosen one", one.needs] for one in NAMED]
+    return Text(["Target", "What it shows", "Condition", "Needs"], rows, [False] * 4)

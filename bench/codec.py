@@ -89,6 +89,9 @@ class Codec(ABC):
     #: decoder has nothing but the stream to know it by.
     uses_torch: bool = False
 
+    #: Whether its frames are made of parts that can be looked at (`bench inspect`).
+    has_parts: bool = False
+
     def skip(self, clip: ClipInfo, settings: Mapping[str, Any]) -> str | None:
         """Why this codec cannot code this clip at this point; None where it can."""
         return None

@@ -16,6 +16,7 @@ from bench import registry
 from bench.config import ABLATIONS_DIR, CONDITIONS_DIR, read_yaml
 from bench.errors import BenchError
 from bench.registry import CodecConfig, check_names, resolve_settings, unknown
+from bench.table_reader import TableReader
 
 _DEVICES = ("auto", "cpu", "cuda")
 _ABLATION = "ablation-"
@@ -219,11 +220,8 @@ def _check_references(condition: Condition) -> None:
         select(Selector(**words) for words in condition.published)
 
 
-class _Reader:
-    """Takes keys out of a YAML table one by one; what is left at the end is unknown."""
-
-    def __init__(self, path: Path, values: Mapping[str, Any], prefix: str = "") -> None:
-        self.path, self.values, self.prefix, self.taken = path, values, prefix, set[str]()
+class _Reader(TableReader):
+    """Reads the file of a condition."""
 
     def condition(self, name: str) -> Condition:
         return Condition(
@@ -244,42 +242,6 @@ class _Reader:
             strip=self.strip(),
             published=self.published(),
         )
-
-    def finish(self) -> None:
-        for key in self.values:
-            if key not in self.taken:
-                raise unknown("key", str(key), self.taken, where=f"{self.path}: {self.prefix}".rstrip(": "))
-
-    def take(self, key: str, kind: type, default: Any = ...) -> Any:
-        self.taken.add(key)
-        value = self.values.get(key, default)
-        if value is ...:
-            raise BenchError(self.path, f"key '{self.prefix}{key}' is missing", "add it")
-        if value is default or (value is None and default is None):
-            return default
-        good = isinstance(value, (int, float) if kind is float else kind)
-        if not good or (isinstance(value, bool) and kind is not bool):
-            raise BenchError(
-                self.path, f"{self.prefix}{key}: {value!r} is no {kind.__name__}", "see config/README.md"
-            )
-        return value
-
-    def numbers(self, key: str, default: Any, count: int | None = None) -> Any:
-        value = self.take(key, list, default)
-        if value is None:
-            return None
-        good = all(type(item) is int and item >= 0 for item in value) and len(value) == (count or len(value))
-        if not good or not value:
-            wanted = f"{count} whole numbers" if count else "whole numbers"
-            raise BenchError(
-                self.path, f"{self.prefix}{key}: {value!r} is no list of {wanted}", "see config/README.md"
-            )
-        return tuple(value)
-
-    def words(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        value = tuple(self.take(key, list, list(default)))
-        check_names(self.path, key, value)
-        return value
 
     def device(self) -> str:
         value = self.take("device", str, "auto")
@@ -344,11 +306,3 @@ class _Reader:
             reader.finish()
             found.append({key: value for key, value in words.items() if value})
         return tuple(found)
-
-    def tables(self, key: str) -> list[tuple[str, _Reader]]:
-        table = self.take(key, dict)
-        check_names(self.path, key, table)
-        for name, values in table.items():
-            if not isinstance(values, dict):
-                raise BenchError(self.path, f"{key}: {name}: is no table", "write {} where it has no keys")
-        return [(name, _Reader(self.path, values, f"{key}: {name}: ")) for name, values in table.items()]

@@ -62,6 +62,6 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def reported_files() -> list[Path]:
+def reported_files(folder: Path = REPORTED_DIR) -> list[Path]:
     """The tracked files of published curves and their sources."""
-    return sorted(REPORTED_DIR.glob("*.csv"))
+    return sorted(folder.glob("*.csv"))

@@ -23,12 +23,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
 from bench.metrics import METRICS as MEASURED
-from bench.rd import METRICS
+from bench.rd import METRICS, with_decibels
 from bench.registry import unknown
 
 #: Kinds of curves that no record of this suite stands behind.
@@ -65,7 +64,7 @@ def load_curves(path: Path | str, *, kind: str = OWN) -> pd.DataFrame:
         raise BenchError(
             f"{path}:{rows[int(twice.argmax())][0]}", problem, "give each a name or clip of its own"
         )
-    return _with_decibels(table)
+    return with_decibels(table)
 
 
 def read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -140,11 +139,3 @@ def _point_names(table: pd.DataFrame) -> pd.Series:
     sizes = table["parameters_m"].map("{:g}M".format)
     sizes += table["epochs"].map(lambda epochs: "" if math.isnan(epochs) else f"-{epochs:g}ep")
     return table["point"].where(table["point"] != "", places.where(rank.notna(), sizes))
-
-
-def _with_decibels(table: pd.DataFrame) -> pd.DataFrame:
-    """With ms_ssim_*_db, as `bench.rd.load_points` gives it, where only MS-SSIM itself is there."""
-    for name in ("ms_ssim_rgb", "ms_ssim_y"):
-        if name in table and f"{name}_db" not in table:
-            table[f"{name}_db"] = -10 * np.log10((1 - table[name]).where(lambda rest: rest > 0))
-    return table

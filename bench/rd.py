@@ -125,12 +125,17 @@ def _complete(rows: pd.DataFrame) -> pd.DataFrame:
     if "epochs" not in rows:
         rows["epochs"] = np.nan
     rows["series"] = np.where(rows["reference"], rows["codec"] + " (reference)", rows["codec"])
+    return with_decibels(rows)
+
+
+def with_decibels(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with `ms_ssim_*_db` beside the MS-SSIM that it has, where it has no such column itself."""
     for name in ("ms_ssim_rgb", "ms_ssim_y"):
-        if name in rows:
+        if name in table and f"{name}_db" not in table:
             # A perfect score has no decibels: it is left out rather than drawn at a made-up height.
-            rest = (1 - pd.to_numeric(rows[name], errors="coerce")).where(lambda x: x > 0)
-            rows[f"{name}_db"] = -10 * np.log10(rest)
-    return rows
+            rest = (1 - pd.to_numeric(table[name], errors="coerce")).where(lambda x: x > 0)
+            table = table.assign(**{f"{name}_db": -10 * np.log10(rest)})
+    return table
 
 
 def condition_title(rows: pd.DataFrame, clip: str | None = None) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.config import REPORTED_DIR
+from bench.config import REPORTED_DIR, reported_files
 from bench.curve_file import ANY, MEAN, REPORTED, load_curves, read_rows
 from bench.errors import BenchError
 from bench.rd import Curve, curves
@@ -118,7 +118,7 @@ def load_reported(folder: Path = REPORTED_DIR) -> pd.DataFrame:
     """
     sources = load_sources(folder)
     tables = []
-    for path in sorted(folder.glob("*.csv")):
+    for path in reported_files(folder):
         if path.name not in (SOURCES, BD_RATES):
             table = load_curves(path, kind=REPORTED)
             for name in table["source"].unique():

@@ -105,7 +105,7 @@ class View:
             return any(self.plan.configs[codec].kind == "fitted" for codec in codecs)
         if kind == "parts":
             families = {self.plan.configs[codec].family for codec in codecs}
-            return any(getattr(load_family(family), "has_parts", False) for family in families)
+            return any(load_family(family).has_parts for family in families)
         return bool(codecs)
 
     def _of_one_rate(self, kind: str) -> list[str]:

@@ -14,6 +14,7 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from bench.catalogue import listing
+    from bench.tables.layout import plain
 
-    sys.stdout.write(listing())
+    sys.stdout.write(plain(listing()))
     return 0

@@ -52,12 +52,10 @@ class INRCodec(Codec):
 
     Attributes:
         network_defaults: settings that become the network's configuration.
-        has_parts: whether its frames are made of parts to look at (`Representation.parts`).
     """
 
     uses_torch = True
     network_defaults: Mapping[str, Any] = {}
-    has_parts: bool = False
 
     def __init_subclass__(cls) -> None:
         cls.defaults = {**RECIPE_DEFAULTS, **cls.network_defaults}

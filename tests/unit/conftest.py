@@ -1,10 +1,33 @@
-"""Where the arrays computed by the methods' official code lie."""
+"""What several tests need: the arrays of the methods' official code, and figures caught on their way."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: The modules of `bench.figures` that save a page.
+_DRAWING = ("rd", "frames", "fit", "strip", "complexity", "page")
 
 
 @pytest.fixture(scope="session")
 def golden_dir() -> Path:
     return Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Catches figures, laid out, instead of writing them."""
+    caught: list[Figure] = []
+
+    def catch(figure: Figure, outs: object) -> None:
+        figure.canvas.draw()
+        caught.append(figure)
+
+    for module in _DRAWING:
+        monkeypatch.setattr(f"bench.figures.{module}.save", catch)
+    return caught

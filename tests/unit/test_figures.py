@@ -52,20 +52,6 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return points_csv, points
 
 
-@pytest.fixture
-def pages(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Catches the figures instead of writing them."""
-    caught: list[Figure] = []
-
-    def catch(figure: Figure, outs: object) -> None:
-        figure.canvas.draw()
-        caught.append(figure)
-
-    for module in ("rd", "frames", "fit", "strip", "page"):
-        monkeypatch.setattr(f"bench.figures.{module}.save", catch)
-    return caught
-
-
 def draw(kind: str, data: tuple[Path, Path], outs: list[Path], **options) -> None:
     points_csv, points = data
     if kind in ("rd", "fit"):

@@ -44,19 +44,6 @@ def own(tmp_path: Path) -> Path:
     return tmp_path / "mine.csv"
 
 
-@pytest.fixture
-def pages(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Catches the figures instead of writing them."""
-    caught: list[Figure] = []
-
-    def catch(figure: Figure, outs: object) -> None:
-        figure.canvas.draw()
-        caught.append(figure)
-
-    monkeypatch.setattr("bench.figures.rd.save", catch)
-    return caught
-
-
 def words(figure: Figure) -> str:
     found = (text.get_text() for text in figure.texts)
     return " ".join(" ".join(found).split())

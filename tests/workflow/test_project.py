@@ -14,7 +14,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from tiny_repo import Repo
 
+from bench.catalogue import listing
 from bench.config import ROOT
+from bench.tables.layout import markdown
 
 SCHEMAS = ROOT / "workflow" / "schemas"
 SHIPPED = [
@@ -154,3 +156,7 @@ def test_the_readme_names_every_codec() -> None:
     rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`([^`]+)`", row.split(" | ")[0])}
     assert {path.stem for path in (ROOT / "config/codecs").glob("*.yaml")} <= named
+
+
+def test_the_readme_lists_the_figures_and_tables_by_name() -> None:
+    assert markdown(listing()) in (ROOT / "README.md").read_text()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from interruption import interrupt_after_every_epoch
 from torch import nn
 
 from bench.errors import BenchError
@@ -133,19 +134,10 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
     whole = ffnerv_video()
     Fit(whole, frames, recipe).run()
 
-    class Interrupted(Exception):
-        pass
+    def make() -> Fit:
+        return Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="x")
 
-    def stop_at(epoch: int):
-        def report(row):
-            if row.epoch == epoch:
-                raise Interrupted
-
-        return report
-
-    for epoch in range(8):
-        with pytest.raises(Interrupted):
-            Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="x").run(stop_at(epoch))
+    interrupt_after_every_epoch(make, 8)
     resumed = ffnerv_video()
     fit = Fit(resumed, frames, recipe, state_dir=tmp_path, identity="x")
     log = fit.run()

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from interruption import interrupt_after_every_epoch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -192,19 +193,10 @@ def test_an_interrupted_fit_of_three_stages_ends_in_the_same_weights(frames, tmp
     whole = patched_video(patch)
     Fit(whole, frames, recipe, seed=1).run()
 
-    class Interrupted(Exception):
-        pass
+    def make() -> Fit:
+        return Fit(patched_video(patch), frames, recipe, seed=1, state_dir=tmp_path)
 
-    def stop_at(epoch: int):
-        def report(row):
-            if row.epoch == epoch:
-                raise Interrupted
-
-        return report
-
-    for epoch in range(8):
-        with pytest.raises(Interrupted):
-            Fit(patched_video(patch), frames, recipe, seed=1, state_dir=tmp_path).run(stop_at(epoch))
+    interrupt_after_every_epoch(make, 8)
     resumed = patched_video(patch)
     assert len(Fit(resumed, frames, recipe, seed=1, state_dir=tmp_path).run()) == 9
     for name, weight in whole.network.state_dict().items():
