@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 
@@ -13,7 +14,9 @@ started: list[list[str]] = []
 def watch(event: str, args: tuple[object, ...]) -> None:
     """Audit hook: every file that Python opens, and every program that it starts."""
     if event == "open" and isinstance(args[0], str | bytes):
-        opened.append(args[0].decode() if isinstance(args[0], bytes) else args[0])
+        name = os.fsdecode(args[0])
+        if name not in sys.path:  # importlib.metadata tries whether an entry is an archive
+            opened.append(name)
     elif event == "subprocess.Popen":
         started.append([str(args[0]), *map(str, args[1][1:])])
 
