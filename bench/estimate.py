@@ -145,15 +145,15 @@ class Estimate:
         """What the fit of a point of a fitted codec takes, counted once for all clips of a size and seeds."""
         from bench.inr.cost import fit_cost
 
-        info = self.clips[point.clip]
-        key = (point.codec, point.point, (info.width, info.height, info.frames))
+        info, settings = self.clips[point.clip], self._settings(point)
+        key = (point.codec, str(settings), (info.width, info.height, info.frames))
         if key not in self._costs:
             codec: INRCodec = registry.load_family(self.plan.configs[point.codec].family)  # type: ignore[assignment]
-            self._costs[key] = fit_cost(codec, info, self._settings(point))
+            self._costs[key] = fit_cost(codec, info, settings)
         return self._costs[key]
 
     def _settings(self, point: Point) -> Mapping[str, Any]:
-        return self.plan.settings[point.codec, point.point]
+        return self.plan.settings[point.clip, point.codec, point.point]
 
     def _sequence(self, clip: str) -> SourceSequence:
         return find_sequence(self.plan.condition.clip(clip).sequence)

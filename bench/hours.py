@@ -129,7 +129,7 @@ class Stopwatch:
         """Seconds of one measuring; of a tracked stream whose settings are not planned, scoring alone."""
         config, info = self._config(point), self.estimate.clips[point.clip]
         scoring = self._scoring_s(config, info) * info.pixels
-        if (point.codec, point.point) not in self.estimate.plan.settings:
+        if (point.clip, point.codec, point.point) not in self.estimate.plan.settings:
             return scoring
         if config.kind != "fitted":
             return scoring + _DECODES * self._codec_time(config, info).decode_s * info.pixels
@@ -149,7 +149,7 @@ class Stopwatch:
             self._networks[key] = time_method(
                 codec,
                 info,
-                [self.estimate.plan.settings[config.id, name] for name in self._points(config)],
+                [self.estimate.plan.settings[info.name, config.id, name] for name in self._points(config)],
                 device=device,
                 threads=config.threads,
                 synchronize=self.synchronize(device),
@@ -160,7 +160,7 @@ class Stopwatch:
         key = (config.id, info.width, info.height)
         if key not in self._codecs:
             names = self._points(config)
-            settings = self.estimate.plan.settings[config.id, names[len(names) // 2]]
+            settings = self.estimate.plan.settings[info.name, config.id, names[len(names) // 2]]
             clip, device = self._clip(info), self._device(registry.load_family(config.family))
             self.tell(f"timing {config.id} at {clip.info.width}x{clip.info.height}")
             self._codecs[key] = time_codec(config, settings, clip, device=device)

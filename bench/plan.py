@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 from bench import registry
 from bench.clip import ClipInfo
-from bench.condition import Condition, load_condition
+from bench.condition import Condition
+from bench.conditions import load_condition
 from bench.errors import BenchError
 from bench.registry import CodecConfig
 from bench.sequences import DOWNLOAD_COLUMNS, check_at_hand, find_sequence
@@ -91,9 +92,9 @@ class Plan:
     condition: Condition
     points: tuple[Point, ...]
     skipped: tuple[Skip, ...]
-    #: Codec id -> its configuration; (codec id, point) -> its complete settings.
+    #: Codec id -> its configuration; (clip, codec id, point) -> its complete settings.
     configs: Mapping[str, CodecConfig]
-    settings: Mapping[tuple[str, str], Mapping[str, Any]]
+    settings: Mapping[tuple[str, str, str], Mapping[str, Any]]
 
     def sequence(self, wildcards: Wildcards) -> str:
         """The name of a clip's sequence."""
@@ -113,7 +114,7 @@ class Plan:
     def encode_inputs(self, wildcards: Wildcards) -> str:
         """Of a stream: the codec's complete settings, its threads, and the weights that it reads."""
         config = self.configs[wildcards.codec]
-        settings = self.settings[wildcards.codec, wildcards.point]
+        settings = self.settings[wildcards.clip, wildcards.codec, wildcards.point]
         info = planned_info(self.condition, wildcards.clip)
         files = registry.load_family(config.family).encoder_files(info, settings)
         inputs = {"family": config.family, "threads": config.threads, "settings": settings}
@@ -168,25 +169,25 @@ def make_plan(name: str) -> Plan:
     codecs = dict.fromkeys([*condition.codecs, *(point.codec for point in references)])
     configs = {codec: registry.codec_config(codec) for codec in codecs}
     settings = {
-        (codec, point): condition.settings(codec, point)
+        (clip, codec, point): condition.settings(codec, point, clip)
+        for clip in condition.clips
         for codec in condition.codecs
         for point in condition.points(codec)
     }
     points: list[Point] = []
     skipped: list[Skip] = []
-    for clip in condition.clips:
-        info = planned_info(condition, clip)
+    infos = {clip: planned_info(condition, clip) for clip in condition.clips}
+    for clip, info in infos.items():
         if not Path(CLIPS, condition.name, clip, "clip.json").is_file():
             check_at_hand(find_sequence(info.sequence))
-        for codec, point in settings:
-            place = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
-            config = configs[codec]
-            reason = registry.load_family(config.family).skip(info, settings[codec, point])
-            if reason:
-                skipped.append(Skip(**place, label=config.label, reason=reason))
-            else:
-                seeds = condition.seeds if config.kind == "fitted" else condition.seeds[:1]
-                points += [Point(**place, run=f"seed{seed}") for seed in seeds]
+    for (clip, codec, point), values in settings.items():
+        place = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
+        config = configs[codec]
+        reason = registry.load_family(config.family).skip(infos[clip], values)
+        if reason:
+            skipped.append(Skip(**place, label=config.label, reason=reason))
+        else:
+            points += [Point(**place, run=f"seed{seed}") for seed in condition.seeds_of(codec)]
     return Plan(
         condition=condition,
         points=(*points, *references),

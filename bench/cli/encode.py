@@ -19,7 +19,7 @@ from bench.cli import process
 from bench.clip import Clip
 from bench.clock import StageClock, cpu_seconds
 from bench.codec import Codec, Encoded, EncodeJob
-from bench.condition import load_condition, settings_of
+from bench.conditions import load_condition, settings_of
 from bench.config import parse_yaml
 from bench.container import Header, write_stream
 from bench.errors import BenchError
@@ -72,11 +72,12 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     config = registry.codec_config(args.codec)
     condition = load_condition(args.condition) if args.condition else None
+    clip = Clip.load(args.clip)
     plan = EncodePlan(
         config=config,
         point=args.point,
-        settings=settings_of(config, args.point, parse_overrides(args.set), condition),
-        clip=Clip.load(args.clip),
+        settings=settings_of(config, args.point, clip.info.name, parse_overrides(args.set), condition),
+        clip=clip,
         out=args.out,
         seed=args.seed,
         threads=config.threads,

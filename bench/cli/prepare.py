@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bench.condition import load_condition
+from bench.conditions import load_condition
 
 
 def add(subparsers: Any) -> None:

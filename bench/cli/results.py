@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli import process
-from bench.condition import load_condition
+from bench.conditions import load_condition
 
 
 def add(subparsers: Any) -> None:

@@ -14,7 +14,7 @@ from bench import registry
 from bench.cli import process
 from bench.cli.encode import EncodePlan, encode
 from bench.clip import Clip
-from bench.condition import load_condition
+from bench.conditions import load_condition
 from bench.errors import BenchError
 from bench.files import atomic_file
 from bench.registry import CodecConfig, resolve_settings, unknown

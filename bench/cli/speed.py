@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench import registry
 from bench.cli import process
-from bench.condition import Condition, load_condition
+from bench.condition import Condition
+from bench.conditions import load_condition
 from bench.config import ROOT, read_yaml
 from bench.errors import BenchError
 from bench.plan import planned_info
@@ -66,8 +67,9 @@ def _rows(
             device = process.resolve_device(args.device, codec)
             runtime.prepare(threads=args.threads, device=device)
             point = condition.points(codec_id)[-1]
-            info = replace(planned_info(condition, next(iter(condition.clips))), width=width, height=height)
-            settings = condition.settings(codec_id, point)
+            clip = next(iter(condition.clips))
+            info = replace(planned_info(condition, clip), width=width, height=height)
+            settings = condition.settings(codec_id, point, clip)
             representation = codec.start(info, settings, device=device)
             took = time_steps(
                 representation,

@@ -16,7 +16,8 @@ from typing import Any
 
 from bench.cli import process
 from bench.clip import Clip
-from bench.condition import Condition, load_condition
+from bench.condition import Condition
+from bench.conditions import load_condition
 from bench.config import ROOT
 from bench.errors import BenchError
 from bench.files import sha256_file

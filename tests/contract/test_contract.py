@@ -218,7 +218,7 @@ def test_records_of_the_controls_are_known_answers(coded, tiny_clip: Clip, tmp_p
 
 
 def measured(made: Coded, clip: Clip, folder: Path) -> dict:
-    from bench.condition import load_condition
+    from bench.conditions import load_condition
     from bench.measure import measure
     from bench.record import Record
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.condition import load_condition
+from bench.conditions import load_condition
 from bench.config import ROOT
 from bench.record import Record
 
@@ -48,7 +48,7 @@ def test_references_of_the_default_condition_are_long_and_near_their_targets(
     assert sorted(found) == points
     condition = load_condition("local-v1")
     for point, record in found.items():
-        settings = condition.settings(network, point)
+        settings = condition.settings(network, point, record.clip)
         assert {key: settings[key] for key in record.settings} == record.settings
         assert record.epochs is not None
         assert record.epochs >= 150

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench import registry
-from bench.condition import load_condition, settings_of
+from bench.conditions import load_condition, settings_of
 from bench.config import CONDITIONS_DIR
 from bench.errors import BenchError
 
@@ -68,15 +68,23 @@ def test_the_condition_owns_the_rate_points(folder: Path) -> None:
 
 def test_layers_of_settings(folder: Path) -> None:
     condition = load(folder)
-    assert condition.settings("net", "p1") == {"mode": "budget"}
-    assert condition.settings("net", "p2") == {"mode": "point"}
-    assert condition.settings("old", "a") == {"mode": "own"}
-    assert condition.settings("some", "b") == {"mode": "b"}
+    assert condition.settings("net", "p1", "small") == {"mode": "budget"}
+    assert condition.settings("net", "p2", "small") == {"mode": "point"}
+    assert condition.settings("old", "a", "small") == {"mode": "own"}
+    assert condition.settings("some", "b", "small") == {"mode": "b"}
     net = registry.codec_config("net")
-    assert settings_of(net, "p2", {"mode": "typed"}, condition) == {"mode": "typed"}
-    assert settings_of(net, "b", {}, None) == {"mode": "b"}
+    assert settings_of(net, "p2", "small", {"mode": "typed"}, condition) == {"mode": "typed"}
+    assert settings_of(net, "b", "small", {}, None) == {"mode": "b"}
     with pytest.raises(BenchError, match="unknown point of net 'p1'"):
-        settings_of(net, "p1", {}, None)
+        settings_of(net, "p1", "small", {}, None)
+
+
+def test_a_clip_may_have_settings_of_its_own(folder: Path) -> None:
+    own = "net: {points: {p1: {mode: point}, p2: {mode: point}}, clips: {small: {p1: {}, p2: {mode: clip}}}}"
+    condition = load(folder, GOOD.replace("net: {points: {p1: {}, p2: {mode: point}}}", own))
+    assert condition.settings("net", "p1", "small") == {"mode": "budget"}
+    assert condition.settings("net", "p2", "small") == {"mode": "clip"}
+    assert condition.settings("net", "p2", "of the user's") == {"mode": "point"}
 
 
 def test_only_fitted_codecs_run_every_seed(folder: Path) -> None:
@@ -107,6 +115,9 @@ def test_only_fitted_codecs_run_every_seed(folder: Path) -> None:
         ("points: [b]", "points: [c]", "unknown point of some 'c'"),
         ("points: [b]", "points: {0.5: {}}", "quotes"),
         ("points: [b]", "points: {b: 3}", "codecs: some: points"),
+        ("  old: {}", "  old: {clips: {smal: {a: {}}}}", "codecs: old: clips.*unknown clip 'smal'.*small"),
+        ("  old: {}", "  old: {clips: {small: {c: {}}}}", "codecs: old: clips: small.*unknown point 'c'"),
+        ("  old: {}", "  old: {clips: {small: {a: 3}}}", "codecs: old: clips: small: no table"),
         ("frame: 2", "frame: x", "strip: frame"),
         ("crop: [0, 0, 16, 16]", "crop: [0]", "strip: crop"),
         ("budget: {mode: budget}", "device: gpu", "device.*gpu"),
@@ -123,7 +134,7 @@ def test_unknown_names(folder: Path) -> None:
     for call in (
         lambda: condition.clip("smal"),
         lambda: condition.points("nett"),
-        lambda: condition.settings("net", "p3"),
+        lambda: condition.settings("net", "p3", "small"),
         lambda: load_condition("no-such-v9"),
         lambda: load_condition(folder / "missing.yaml"),
     ):
@@ -136,4 +147,5 @@ def test_every_condition_of_the_suite_resolves() -> None:
         condition = load_condition(path.stem)
         for codec in condition.codecs:
             for point in condition.points(codec):
-                assert ... not in condition.settings(codec, point).values()
+                for clip in condition.clips:
+                    assert ... not in condition.settings(codec, point, clip).values()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from bench import registry
-from bench.condition import Condition, load_condition
+from bench.condition import Condition
+from bench.conditions import load_condition
 from bench.config import CONDITIONS_DIR
 from bench.inr.size import coded_weights_of
 from bench.plan import planned_info
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 NAMES = sorted(path.stem for path in CONDITIONS_DIR.glob("*.yaml"))
 UVG = ("beauty", "bosphorus", "honeybee", "jockey", "readysetgo", "shakendry", "yachtride")
-UVG_CONDITIONS = ("uvg-1080p-v1", "uvg-ffnerv-paper", "uvg-ffnerv-representation", "uvg-nerv-paper")
+UVG_CONDITIONS = tuple(name for name in NAMES if name.startswith("uvg-"))
 #: Millions of weights by codec and point, to the digits that papers and official code tell (HiNeRV: the
 #: table of representations; FFNeRV: counted in the official network; the others: the papers' tables).
 PUBLISHED: dict[str, dict[str, dict[str, str]]] = {
@@ -87,7 +88,7 @@ def fitted_points(condition: Condition) -> Iterator[FittedPoint]:
             for name in condition.clips:
                 clip = planned_info(condition, name)
                 for point in condition.points(codec):
-                    yield FittedPoint(clip, codec, point, condition.settings(codec, point))
+                    yield FittedPoint(clip, codec, point, condition.settings(codec, point, name))
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,15 @@ def test_the_networks_of_uvg_are_of_the_sizes_that_their_points_say(weights) -> 
     assert frames == [300, 600]
 
 
+def test_at_fixed_rate_shakendry_has_half_of_the_others_weights(weights) -> None:
+    sizes, rates = weights["uvg-1080p-v1"], weights["uvg-1080p-rates-v1"]
+    names = dict(zip(("1.6M", "3.2M", "6.4M", "12.8M", "25.6M"), ("r1", "r2", "r3", "r4", "r5"), strict=True))
+    assert len(sizes) == len(rates)
+    for (clip, codec, point), count in sizes.items():
+        half = pytest.approx(float(point.removesuffix("M")) * 1e6 / 2, rel=0.06)
+        assert rates[clip, codec, names[point]] == (half if clip == "shakendry" else count)
+
+
 @pytest.mark.parametrize("codec", ["enerv-official", "hnerv-official", "hnerv-pe"])
 def test_table_2_has_the_sizes_of_its_columns(codec: str, weights) -> None:
     counts = [count for (_, c, _), count in weights["bunny-hnerv-table2"].items() if c == codec]
@@ -160,6 +170,7 @@ def test_papers_are_compared_with_in_their_colours() -> None:
     ("name", "epochs", "quantiser"),
     [
         ("uvg-1080p-v1", 300, None),
+        ("uvg-1080p-rates-v1", 300, None),
         ("uvg-ffnerv-paper", 600, "tanh"),
         ("uvg-ffnerv-representation", 300, "float32"),
         ("uvg-nerv-paper", 1550, "affine"),
@@ -188,10 +199,11 @@ def test_interpolation_holds_out_every_other_frame_at_the_reference_sizes() -> N
     condition, reference = load_condition("interpolation-v1"), load_condition("local-v1")
     assert condition.clips == reference.clips
     assert {p.settings["fit_every"] for p in fitted_points(condition)} == {2}
+    (clip,) = condition.clips
     for codec in ("ffnerv-matched", "nerv-matched", "enerv-matched"):
         for point in reference.points(codec):
-            fitted = {**reference.settings(codec, point), "fit_every": 2}
-            assert condition.settings(codec, point) == fitted
+            fitted = {**reference.settings(codec, point, clip), "fit_every": 2}
+            assert condition.settings(codec, point, clip) == fitted
 
 
 def test_table_2_is_the_centre_of_the_picture() -> None:

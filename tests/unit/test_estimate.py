@@ -15,7 +15,7 @@ from bench import registry
 from bench.cli import plan as command
 from bench.clip import ClipInfo
 from bench.codec import Codec
-from bench.condition import load_condition
+from bench.conditions import load_condition
 from bench.config import CONDITIONS_DIR
 from bench.errors import BenchError
 from bench.estimate import Estimate, Room

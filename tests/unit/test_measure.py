@@ -14,7 +14,8 @@ from PIL import Image
 from bench import registry
 from bench.cli.encode import EncodePlan, encode
 from bench.clip import Clip
-from bench.condition import Condition, Strip, load_condition
+from bench.condition import Condition, Strip
+from bench.conditions import load_condition
 from bench.container import Header, read_stream, repair_checksum, write_stream
 from bench.decoding import decode_process, time_decode
 from bench.errors import BenchError, StreamError
@@ -98,7 +99,7 @@ def encoded(folder: Path, condition: Condition, clip: Clip, codec: str, point: s
     plan = EncodePlan(
         config=registry.codec_config(codec),
         point=point,
-        settings=condition.settings(codec, point),
+        settings=condition.settings(codec, point, clip.info.name),
         clip=clip,
         out=folder / "stream.bin",
         report=folder / "encode.json",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench.condition import load_condition
+from bench.conditions import load_condition
 from bench.config import CONDITIONS_DIR, ROOT
 from bench.errors import BenchError
 from bench.plan import Plan, Point, find_references, make_plan, planned_info

@@ -16,7 +16,7 @@ from bench import registry
 from bench.cli import main
 from bench.cli.encode import EncodePlan, encode
 from bench.cli.retime import first_seeds, retime
-from bench.condition import load_condition
+from bench.conditions import load_condition
 from bench.errors import BenchError, StreamError
 from bench.measure import measure
 from bench.record import Record
@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             EncodePlan(
                 config=registry.codec_config(codec),
                 point=point,
-                settings=condition.settings(codec, point),
+                settings=condition.settings(codec, point, "tiny"),
                 clip=clip,
                 out=stream,
                 report=report,

@@ -12,7 +12,8 @@ import pytest
 from clip_data import flat_frame, prepare_sequence
 
 from bench.clip import Clip, planes, y4m_chunks
-from bench.condition import ClipPlan, load_condition
+from bench.condition import ClipPlan
+from bench.conditions import load_condition
 from bench.errors import BenchError
 from bench.ffmpeg import pipe_frames
 from bench.pins import Pin, write_pin

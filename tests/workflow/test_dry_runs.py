@@ -7,7 +7,7 @@ from collections import Counter
 
 from tiny_repo import Repo
 
-from bench.condition import condition_names
+from bench.conditions import condition_names
 from bench.plan import make_plan
 
 

@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]))
 
 from bench.catalogue import NAMED
-from bench.condition import condition_names
+from bench.conditions import condition_names
 from bench.errors import BenchError
 from bench.lookups import Plans
 from bench.plan import make_plan
