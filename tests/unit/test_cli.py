@@ -322,6 +322,16 @@ def test_who_reads_may_leave_early(folder: Path) -> None:
         assert process.wait() == 1
 
 
+def test_a_package_that_is_missing_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)  # what imports it finds none
+    out = folder / "without-package"
+    status = main(["decode", str(folder / "mean-frame" / "stream.bin"), "-o", f"{out}/"])
+    assert (status, capsys.readouterr().err) == (2, "error: the package PIL is not installed; run make env\n")
+    assert not out.exists()
+
+
 def test_a_state_folder_has_one_owner(tmp_path: Path, folder: Path) -> None:
     words = ("encode", "--codec", "identity", "--point", "raw", "--clip", folder / "clip/clip.json")
     with locked(tmp_path / "state"):
