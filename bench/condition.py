@@ -112,6 +112,12 @@ class Condition:
         return {name: plan.sequence for name, plan in self.clips.items()}
 
     @property
+    def footnotes(self) -> dict[str, str]:
+        """What figures have to say of codecs, where there is something."""
+        notes = {codec: registry.codec_config(codec).footnote for codec in self.codecs}
+        return {codec: note for codec, note in notes.items() if note}
+
+    @property
     def strip_frame(self) -> int | None:
         """The frame that is shown side by side; None where the condition names none."""
         return self.strip.frame if self.strip else None

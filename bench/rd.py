@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,6 +137,13 @@ def with_decibels(table: pd.DataFrame) -> pd.DataFrame:
             rest = (1 - pd.to_numeric(table[name], errors="coerce")).where(lambda x: x > 0)
             table = table.assign(**{f"{name}_db": -10 * np.log10(rest)})
     return table
+
+
+def with_footnotes(note: str, shown: pd.DataFrame, footnotes: Mapping[str, str]) -> str:
+    """A figure's note, and what has to be said of the codecs of its rows: «label: footnote»."""
+    labels = dict(zip(shown["codec"], shown["label"], strict=True))
+    own = (f"{labels[codec]}: {text}" for codec, text in footnotes.items() if codec in labels)
+    return " ".join(filter(None, [note, *own]))
 
 
 def condition_title(rows: pd.DataFrame, clip: str | None = None) -> str:

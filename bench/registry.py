@@ -41,6 +41,7 @@ class CodecConfig:
         size: the settings that `bench size` changes to reach a rate, with their values: the width
             first, {from, to, step}, then those whose first value is the proportion to keep.
         citation, license: of the method and its implementation; note: anything a reader must know.
+        footnote: what every figure that shows the codec has to say of it.
     """
 
     id: str
@@ -53,6 +54,7 @@ class CodecConfig:
     points: dict[str, dict[str, Any]] = field(default_factory=dict)
     threads: int = 1
     note: str = ""
+    footnote: str = ""
     test: dict[str, Any] = field(default_factory=dict)
     size: dict[str, Any] = field(default_factory=dict)
     path: Path = field(default=Path(), compare=False)
@@ -193,8 +195,8 @@ def _read_config(path: Path) -> CodecConfig:
 
 def _validate(config: CodecConfig) -> None:
     path = config.path
-    for key, kind in (("family", str), ("label", str), ("citation", str), ("license", str), ("note", str)):
-        if not isinstance(getattr(config, key), kind):
+    for key in ("family", "label", "citation", "license", "note", "footnote"):
+        if not isinstance(getattr(config, key), str):
             raise BenchError(path, f"{key}: {getattr(config, key)!r} is no text", "write text")
     for key in ("settings", "points", "test", "size"):
         if not isinstance(getattr(config, key), dict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ from bench.bootstrap import Interval
 from bench.figures.page import DOUBLE_COLUMN, FAINT, page, plain_log_axis, print_style, save, save_note
 from bench.figures.series import Look, key_groups, looks
 from bench.figures.style import Style, shade
-from bench.rd import condition_title, load_points, metric_of
+from bench.rd import condition_title, load_points, metric_of, with_footnotes
 from bench.tables.bd_rate import compare, overall
 from bench.tables.complexity import load_costs
 from bench.tables.layout import MINUS
@@ -55,6 +55,7 @@ def draw_complexity(
     anchor: str,
     metric: str,
     outs: Sequence[Path | str],
+    footnotes: Mapping[str, str] | None = None,
     title: str | None = None,
     width: float = DOUBLE_COLUMN,
 ) -> None:
@@ -66,6 +67,7 @@ def draw_complexity(
     Args:
         decode_times_csv: what `bench retime` writes.
         metric: of the BD-rate.
+        footnotes: codec -> what is said of it below, where it is drawn.
 
     Raises:
         BenchError: as `bench.tables.complexity.load_costs`, or no such metric.
@@ -78,7 +80,10 @@ def draw_complexity(
         if len(found) < 2:
             save_note(f"No series has a BD-rate against {name}.", title=title, width=width, outs=outs)
             return
-        save(_plot(rows, found, missing, metric=metric, title=title, width=width), outs)
+        note = with_footnotes(
+            _note(found, missing), rows[rows["series"].isin([t.series for t in found])], footnotes or {}
+        )
+        save(_plot(rows, found, note, metric=metric, title=title, width=width), outs)
 
 
 def trades(
@@ -117,11 +122,7 @@ def _trade(costs: pd.DataFrame, series: str, rate_percent: float, interval: Inte
     return Trade(series=series, rate_percent=rate_percent, interval=interval, **seconds)
 
 
-def _plot(
-    rows: pd.DataFrame, found: list[Trade], missing: list[str], *, metric: str, title: str, width: float
-) -> Figure:
-    look = looks(rows)
-    marks = {trade.series: replace(look[trade.series], style=_mark(look[trade.series])) for trade in found}
+def _note(found: Sequence[Trade], missing: Sequence[str]) -> str:
     note = (
         "Lower left is better. A marker is the mean over a series' points and clips; the line joins the "
         "series that none beats in both. Decoders ran alone, on one thread; encoders as the run had them."
@@ -130,6 +131,14 @@ def _plot(
         note += " Bars: 95 % intervals."
     if missing:
         note += f" Without a BD-rate: {'; '.join(missing)}."
+    return note
+
+
+def _plot(
+    rows: pd.DataFrame, found: list[Trade], note: str, *, metric: str, title: str, width: float
+) -> Figure:
+    look = looks(rows)
+    marks = {trade.series: replace(look[trade.series], style=_mark(look[trade.series])) for trade in found}
     figure, panels = page(
         title=title, key=key_groups(list(marks.values())), panels=2, width=width, height=3.0, note=note
     )

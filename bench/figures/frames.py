@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from bench.errors import BenchError
 from bench.figures.page import DOUBLE_COLUMN, page, print_style, save, save_note
-from bench.figures.series import key_groups, looks, nearest_title, need_clip, point_dir, remarks
-from bench.rd import load_points, metric_of, nearest_points
+from bench.figures.series import (
+    key_groups,
+    looks,
+    nearest_title,
+    need_clip,
+    point_dir,
+    remarks,
+)
+from bench.rd import load_points, metric_of, nearest_points, with_footnotes
 
 #: Markers tell the lines apart in greyscale; on every frame they would hide them.
 MARKERS = 9
@@ -24,6 +31,7 @@ def draw_frames(
     rate_bpp: float,
     outs: Sequence[Path | str],
     metric: str = "psnr_rgb_db",
+    footnotes: Mapping[str, str] | None = None,
     title: str | None = None,
     width: float = DOUBLE_COLUMN,
 ) -> None:
@@ -33,6 +41,9 @@ def draw_frames(
     without one is named in the figure's note.
 
     A page says so where no point has the metric frame by frame.
+
+    Args:
+        footnotes: codec -> what is said of it below, where it is drawn.
 
     Raises:
         BenchError: no points, no such clip, or no frames.csv at all.
@@ -52,7 +63,8 @@ def draw_frames(
         # The key lists the lines from top to bottom, as the eye meets them.
         order = sorted(values, key=lambda series: -values[series]["value"].mean())
         shown = chosen.loc[order]
-        save(_plot(rows, shown, values, metric, title, width, remarks(chosen, shown)), outs)
+        note = with_footnotes(remarks(chosen, shown), shown, footnotes or {})
+        save(_plot(rows, shown, values, metric, title, width, note), outs)
 
 
 def _read(path: Path, metric: str) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from bench.figures.page import (
     save_note,
 )
 from bench.figures.series import Look, key_groups, looks, looks_beside
-from bench.rd import CONTROL, Curve, condition_title, curves, load_points, metric_of
+from bench.rd import CONTROL, Curve, condition_title, curves, load_points, metric_of, with_footnotes
 from bench.reported import Beside, Selector, beside, select
 
 #: From this ratio of the highest rate to the lowest on, rates are drawn on a logarithmic axis.
@@ -43,6 +43,7 @@ def draw_rd(
     published: Sequence[Selector] = (),
     my_curves: Path | str | None = None,
     sequences: Mapping[str, str] | None = None,
+    footnotes: Mapping[str, str] | None = None,
     title: str | None = None,
     width: float = DOUBLE_COLUMN,
 ) -> None:
@@ -62,6 +63,7 @@ def draw_rd(
         published: curves of `baselines/reported` that are drawn too.
         my_curves: a CSV of one's own curves that are drawn too (see `bench.curve_file`).
         sequences: clip -> name of its sequence, by which published curves know it.
+        footnotes: codec -> what is said of it below, where it is drawn.
         title: default: the condition, its clip and the clip's size.
         width: inches; 7 for two columns of a journal, 3.5 for one.
 
@@ -78,7 +80,7 @@ def draw_rd(
             note = f"{metric_of(metric).name}: no record of this condition has a value."
             save_note(note, title=title, width=width, outs=outs)
             return
-        save(_plot(rows, drawn, *others, title=title, width=width), outs)
+        save(_plot(rows, drawn, *others, footnotes=footnotes or {}, title=title, width=width), outs)
 
 
 def _others(
@@ -108,6 +110,7 @@ def _plot(
     others: list[Beside],
     missing: list[str],
     *,
+    footnotes: Mapping[str, str],
     title: str,
     width: float,
 ) -> Figure:
@@ -119,7 +122,8 @@ def _plot(
     others = [one for one in others if near[one.curve.series].any()]
     shown = [*codecs, *(one.curve for one in others)]
     key = key_groups([look[curve.series] for curve in shown], texts=_texts(rows, codecs))
-    note = _note(others, far=far, missing=missing)
+    of_codecs = rows[rows["series"].isin([curve.series for curve in codecs])]
+    note = with_footnotes(_note(others, far=far, missing=missing), of_codecs, footnotes)
     figure, (axes,) = page(title=title, key=key, width=width, height=3.4 if width >= 5 else 2.7, note=note)
     for curve in shown:
         _draw_curve(axes, curve, look[curve.series])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -31,8 +31,15 @@ from bench.figures.page import (
     wrap,
     write_words,
 )
-from bench.figures.series import in_groups, looks, nearest_title, need_clip, point_dir, remarks
-from bench.rd import load_points, nearest_points, series_label
+from bench.figures.series import (
+    in_groups,
+    looks,
+    nearest_title,
+    need_clip,
+    point_dir,
+    remarks,
+)
+from bench.rd import load_points, nearest_points, series_label, with_footnotes
 
 GAP, MARGIN, TITLE, CAPTION = 0.08, 0.06, 0.3, 0.46
 #: Crops are enlarged by whole numbers to about this width, so that every pixel stays a sharp square.
@@ -56,6 +63,7 @@ def draw_strip(
     frame: int,
     outs: Sequence[Path | str],
     source_png: Path | str | None = None,
+    footnotes: Mapping[str, str] | None = None,
     title: str | None = None,
     width: float = DOUBLE_COLUMN,
 ) -> None:
@@ -66,6 +74,7 @@ def draw_strip(
 
     Args:
         source_png: the source's crop; default: that of the control `identity`, which is lossless.
+        footnotes: codec -> what is said of it below, where it is shown.
 
     Raises:
         BenchError: no points, no such clip, no crop at all, or no crop of the source.
@@ -82,8 +91,9 @@ def draw_strip(
     shown = chosen.loc[[one.series for one in drawn]]
     tiles = [Tile(source, ("source", f"frame {frame}"))]
     tiles += [_tile(row, points_dir, frame) for _, row in shown.iterrows()]
+    note = with_footnotes(remarks(chosen, shown), shown, footnotes or {})
     with print_style():
-        save(_plot(tiles, title or nearest_title(rows, clip, rate_bpp), width, remarks(chosen, shown)), outs)
+        save(_plot(tiles, title or nearest_title(rows, clip, rate_bpp), width, note), outs)
 
 
 def _source(of_clip: pd.DataFrame, points_dir: Path | str, source_png: Path | str | None) -> np.ndarray:

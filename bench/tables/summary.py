@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from textwrap import fill
@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.bd import Delta, Refusal, bd_quality, quality_at, rate_at
 from bench.files import atomic_file
-from bench.rd import Curve, condition_title, curves, epochs_of, load_points, metric_of
+from bench.rd import Curve, condition_title, curves, epochs_of, load_points, metric_of, with_footnotes
 from bench.tables.bd_rate import compare, difference, mean_delta, overall
 from bench.tables.layout import Text, number, plain
 from bench.tables.points import point_means, read_skipped
@@ -37,6 +37,7 @@ def write_summary(
     headline: str = "psnr_rgb_db",
     rate_bpp: float | None = None,
     skipped_csv: Path | str | None = None,
+    footnotes: Mapping[str, str] | None = None,
 ) -> str:
     """Write the summary as text to `outs` and give it back.
 
@@ -45,6 +46,7 @@ def write_summary(
         headline: the quality column that the comparison and the closing words are about.
         rate_bpp: a rate at which all series are compared too (between their points).
         skipped_csv: where given, says how many points were skipped and why.
+        footnotes: codec -> what is said of it at the end.
 
     Raises:
         BenchError: no points, or no column `headline`.
@@ -56,6 +58,8 @@ def write_summary(
     parts += at_equal_rate(rows, headline)
     if skipped_csv is not None:
         parts += _skipped(read_skipped(skipped_csv))
+    if note := with_footnotes("", rows, footnotes or {}):
+        parts.append(_fill(note))
     text = "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
     for out in outs:
         with atomic_file(out) as file:

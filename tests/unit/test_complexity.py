@@ -176,9 +176,11 @@ def test_every_series_has_a_marker_of_its_own_and_the_rest_is_named(tmp_path: Pa
     rows = table_of(extra=EXTRA)
     rows = rows[~((rows["codec"] == "x265-medium") & (rows["point"] > "crf33"))]
     data = files(tmp_path, rows)
-    draw_complexity(*data, anchor="x264-medium", metric="psnr_rgb_db", outs=[])
+    footnotes = {"x264-medium": "an encoder."}
+    draw_complexity(*data, anchor="x264-medium", metric="psnr_rgb_db", outs=[], footnotes=footnotes)
     (figure,) = pages
     note = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert "x264 medium: an encoder." in note
     assert "Without a BD-rate: x265 medium." in note
     for axes in figure.axes:
         lines = [line for line in axes.lines if line.get_marker() not in ("None", "")]

@@ -87,6 +87,13 @@ def test_a_clip_may_have_settings_of_its_own(folder: Path) -> None:
     assert condition.settings("net", "p2", "of the user's") == {"mode": "point"}
 
 
+def test_footnotes_are_those_of_its_codecs(folder: Path) -> None:
+    assert load(folder).footnotes == {}
+    with (folder / "codecs" / "old.yaml").open("a") as file:
+        file.write("footnote: is old.\n")
+    assert load(folder).footnotes == {"old": "is old."}
+
+
 def test_only_fitted_codecs_run_every_seed(folder: Path) -> None:
     condition = load(folder)
     assert condition.seeds_of("net") == (3, 4)

@@ -123,6 +123,15 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(demo, tmp_path):
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.parametrize("kind", ["rd", "frames", "strip"])
+def test_a_footnote_is_below_what_shows_its_codec(kind, demo, pages):
+    footnotes = {"nerv-matched": "made for this test.", "not-here": "is not drawn."}
+    draw(kind, demo, [], footnotes=footnotes)
+    said = " ".join(words(pages[0]).split())
+    assert "NeRV: made for this test." in said
+    assert "is not drawn" not in said
+
+
 @pytest.mark.parametrize("width", [7.0, 3.5])
 @pytest.mark.parametrize("data", ["demo", "crowd"])
 @pytest.mark.parametrize("kind", KINDS)

@@ -232,10 +232,11 @@ def test_the_summary_has_every_point_and_ends_in_words(tmp_path):
     skipped = tmp_path / "skipped.csv"
     skipped.write_text("codec,point,reason\nhnerv,a,too small\nhnerv,b,too small\n")
     table = points_data.rows()
-    text = write_summary(
-        write(tmp_path, table), anchor="x264-medium", rate_bpp=0.27, skipped_csv=skipped, outs=[out]
-    )
+    told = {"anchor": "x264-medium", "rate_bpp": 0.27, "skipped_csv": skipped}
+    text = write_summary(write(tmp_path, table), outs=[out], **told)
     assert out.read_text() == text
+    footnotes = {"nerv-matched": "is fitted.", "not-here": "is not shown."}
+    assert write_summary(write(tmp_path, table), footnotes=footnotes, **told) == text + "\nNeRV: is fitted.\n"
     assert text.startswith("demo-v0: bunny-320x180, 132 frames\n")
     for point in table["point"].unique():
         shown = len(re.findall(rf"^  {re.escape(point)} ", text, re.MULTILINE))

@@ -24,6 +24,7 @@ rule figure_rd:
         clip=None,
         sequences=PLANS.stated("sequences"),
         published=PLANS.stated("published"),
+        footnotes=PLANS.stated("footnotes"),
         sources=fingerprint("bench.figures.rd"),
     script:
         "../scripts/figure_rd.py"
@@ -46,6 +47,7 @@ use rule figure_rd as figure_rd_clip with:
         clip="{clip}",
         sequences=PLANS.stated("sequences"),
         published=PLANS.stated("published"),
+        footnotes=PLANS.stated("footnotes"),
         sources=fingerprint("bench.figures.rd"),
 
 
@@ -93,6 +95,7 @@ rule figure_complexity:
     params:
         anchor=PLANS.stated("anchor"),
         metric=PLANS.stated("headline"),
+        footnotes=PLANS.stated("footnotes"),
         sources=fingerprint("bench.figures.complexity"),
     script:
         "../scripts/figure_complexity.py"
@@ -119,6 +122,7 @@ rule figure_frames:
         folder="results/points",
         metric=PLANS.stated("headline"),
         rate_bpp=PLANS.stated("strip_rate_bpp"),
+        footnotes=PLANS.stated("footnotes"),
         sources=fingerprint("bench.figures.frames"),
     script:
         "../scripts/figure_frames.py"
@@ -145,6 +149,7 @@ rule figure_strip:
         folder="results/points",
         frame=PLANS.stated("strip_frame"),
         rate_bpp=PLANS.stated("strip_rate_bpp"),
+        footnotes=PLANS.stated("footnotes"),
         sources=fingerprint("bench.figures.strip"),
     script:
         "../scripts/figure_strip.py"

@@ -193,6 +193,7 @@ rule summary:
         anchor=PLANS.stated("anchor"),
         headline=PLANS.stated("headline"),
         rate_bpp=PLANS.stated("strip_rate_bpp"),
+        footnotes=PLANS.stated("footnotes"),
         sources=fingerprint("bench.tables.summary"),
     script:
         "../scripts/summary.py"

@@ -13,5 +13,6 @@ with told(job.log):
         job.input.times,
         anchor=job.params.anchor,
         metric=job.params.metric,
+        footnotes=job.params.footnotes,
         outs=list(job.output),
     )

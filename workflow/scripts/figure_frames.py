@@ -14,5 +14,6 @@ with told(job.log):
         clip=job.wildcards.clip,
         rate_bpp=job.params.rate_bpp,
         metric=job.params.metric,
+        footnotes=job.params.footnotes,
         outs=list(job.output),
     )

@@ -16,5 +16,6 @@ with told(job.log):
         published=[Selector(**words) for words in job.params.published],
         my_curves=job.input.own or None,
         sequences=job.params.sequences,
+        footnotes=job.params.footnotes,
         outs=list(job.output),
     )

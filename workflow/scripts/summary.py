@@ -14,5 +14,6 @@ with told(job.log):
         headline=job.params.headline,
         rate_bpp=job.params.rate_bpp,
         skipped_csv=job.input.skipped,
+        footnotes=job.params.footnotes,
         outs=list(job.output),
     )
