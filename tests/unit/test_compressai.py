@@ -328,7 +328,8 @@ def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     part.save()
     resumed = start("part")
     assert resumed.step == 3
-    resumed.run(lambda _: None)
+    assert resumed.run(lambda _: None) == reached
+    assert start("part").run(lambda _: None) == reached, "killed after its last step"
     assert start("part", identity="b").step == 0
     written = [
         write_weights(training.network, tmp_path / name, name="mbt2018-mean-1", recipe={"sequences": ["a"]})
