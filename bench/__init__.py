@@ -26,7 +26,9 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
       `ffnerv.qat.quantise(weight, bits)`, codes by `ffnerv.qat.to_codes`; `config["wbit"]` switches
       it on in the forward.
     * ``nerv``: `network(t)` gives a list of images (B, 3, h, w), one a head. Loss: `losses`.
-      Quantiser: `bench.inr.quantise.AffineQuantiser`; pruning: `bench.inr.pruning.prune_masks`.
+      Quantiser: `bench.inr.quantise.AffineQuantiser(bits, axis).official(weight)`, exact, gives codes 0
+      to 2^bits and the values that come back (its `quantise` is that of a stream); pruning:
+      `bench.inr.pruning.prune_masks`.
     * ``enerv``: `network(t)` with t = i / (N - 1) gives a list of images. Loss: `losses`.
     * ``hnerv``: `network(frames)` or `network(None, embedding)` gives (frames, [embedding, decoder
       stages...]). Loss: `losses`. Quantiser and count of bits: `baselines.hnerv.rate`.
@@ -34,7 +36,8 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
       `network.patches(idx)` what official training computes. Loss: `losses`. Quantiser:
       `baselines.hinerv.qat`.
 
-    `bench.inr.fit.train_step` is one step of Adam with any of them.
+    `bench.inr.fit.train_step` is one step of Adam with any of them; of networks with several heads
+    `bench.inr.representation.FramewiseVideo` (`baselines.enerv.video.ENeRVVideo`) sums the losses of all.
 
     Args:
         name: ffnerv, nerv, enerv, hnerv or hinerv.

@@ -15,15 +15,22 @@ class QuantConv2d(nn.Conv2d):
     """A same-padded convolution whose weight and bias are quantised in every forward."""
 
     def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, *, groups: int = 1, bits: int | None = None
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        *,
+        groups: int = 1,
+        bias: bool = True,
+        bits: int | None = None,
     ) -> None:
-        super().__init__(channels_in, channels_out, kernel, padding=kernel // 2, groups=groups)
+        super().__init__(channels_in, channels_out, kernel, padding=kernel // 2, groups=groups, bias=bias)
         self.bits = bits
 
-    def quantised(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias as the decoder will have them."""
-        assert self.bias is not None
-        return quantise(self.weight, self.bits), quantise(self.bias, self.bits)
+    def quantised(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias, if any, as the decoder will have them."""
+        bias = None if self.bias is None else quantise(self.bias, self.bits)
+        return quantise(self.weight, self.bits), bias
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.quantised()
@@ -37,15 +44,20 @@ class QuantHead(QuantConv2d):
     and both parts come out contiguous.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, *, bits: int | None = None) -> None:
-        super().__init__(channels_in, channels_out, 1, bits=bits)
+    def __init__(
+        self, channels_in: int, channels_out: int, *, bias: bool = True, bits: int | None = None
+    ) -> None:
+        super().__init__(channels_in, channels_out, 1, bias=bias, bits=bits)
 
     def forward(self, x: Tensor, *, split: int) -> tuple[Tensor, Tensor]:
         """(B, C_in, h, w) to output channels 0..split and split..C_out."""
         weight, bias = self.quantised()
         weight, pixels = weight.flatten(1), x.permute(0, 2, 3, 1)
         parts = (slice(None, split), slice(split, None))
-        first, second = (F.linear(pixels, weight[part], bias[part]).permute(0, 3, 1, 2) for part in parts)
+        first, second = (
+            F.linear(pixels, weight[part], None if bias is None else bias[part]).permute(0, 3, 1, 2)
+            for part in parts
+        )
         return first, second
 
 
@@ -65,6 +77,7 @@ class UpsampleBlock(nn.Module):
         compact: bool = False,
         activation: str = "gelu",
         norm: str = "none",
+        bias: bool = True,
         bits: int | None = None,
     ) -> None:
         super().__init__()
@@ -72,8 +85,9 @@ class UpsampleBlock(nn.Module):
         self.stride, self.activation = stride, ACTIVATIONS[activation]
         expanded = channels_out * stride**2
         grouped = compact and stride != 5
-        self.conv = QuantConv2d(channels_in, expanded, 3, groups=COMPACT_GROUPS if grouped else 1, bits=bits)
-        self.pointwise = QuantConv2d(expanded, expanded, 1, bits=bits) if grouped else None
+        groups = COMPACT_GROUPS if grouped else 1
+        self.conv = QuantConv2d(channels_in, expanded, 3, groups=groups, bias=bias, bits=bits)
+        self.pointwise = QuantConv2d(expanded, expanded, 1, bias=bias, bits=bits) if grouped else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, h, w) to (B, C_out, s*h, s*w)."""

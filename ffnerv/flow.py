@@ -75,8 +75,10 @@ def warp(frames: Tensor, flows: Tensor, *, exact: bool = False) -> Tensor:
 
 def upsample_flows(flows: Tensor) -> Tensor:
     """(B, 2A, h, w) in flow-map pixels to (B * A, 2, H, W) in output pixels."""
+    # Each neighbour's flow as an image of its own, as the official code has it: torch then rounds alike.
+    flows = flows.unflatten(1, (-1, 2)).flatten(0, 1).contiguous()
     scaled = F.interpolate(flows, scale_factor=float(FLOW_SCALE), mode="bilinear", align_corners=False)
-    return FLOW_SCALE * scaled.unflatten(1, (-1, 2)).flatten(0, 1)
+    return FLOW_SCALE * scaled
 
 
 def aggregate(heads: Heads, neighbours: Tensor, *, exact: bool = False) -> Aggregation:

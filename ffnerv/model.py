@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -50,6 +51,7 @@ class FFNeRVConfig(DecoderConfig):
     key_interval: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.strides) < 3 or self.strides[-1] * self.strides[-2] != FLOW_SCALE:
             raise ValueError("strides: three stages or more, the last two with product 4")
         if self.key_interval < 1:
@@ -109,13 +111,15 @@ class FFNeRV(nn.Module):
                 compact=config.block == "compact",
                 activation=config.activation,
                 norm=config.norm,
+                bias=config.bias,
                 bits=bits,
             )
             for before, after, stride in config.stages
         )
         neighbours = len(config.offsets)
-        self.flow_head = QuantHead(widths[-3], 3 * neighbours, bits=bits) if neighbours else None
-        self.image_head = QuantHead(widths[-1], 5 if neighbours else 3, bits=bits)
+        own: dict[str, Any] = {"bias": config.bias, "bits": config.bits}
+        self.flow_head = QuantHead(widths[-3], 3 * neighbours, **own) if neighbours else None
+        self.image_head = QuantHead(widths[-1], 5 if neighbours else 3, **own)
 
     def forward(self, time: Tensor) -> Heads:
         """Heads at times (B,), float32 in [0, 1)."""

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.inr.official import copy_weights, decoder_arguments, official_arguments
+from bench.inr.official import check_one_block, copy_weights, decoder_arguments, official_arguments
 from ffnerv.flow import Aggregation, aggregate, neighbour_slots
 from ffnerv.model import FFNeRV, FFNeRVConfig, Heads
+from ffnerv.qat import FLOAT_BITS
 
 
 class OfficialFFNeRV(nn.Module):
@@ -34,8 +35,10 @@ class OfficialFFNeRV(nn.Module):
 
         Args:
             key_frames: (N + 1, 3, H, W), any float type; the last is what lies outside the clip.
+            index: frame numbers, 0 to N - 1.
         """
         flow_head, image_head = outputs
+        key_frames, index = torch.as_tensor(key_frames), torch.as_tensor(index).long()
         flows = 2 * len(self.network.config.offsets)
         heads = Heads(image_head[:, :3], image_head[:, 3:], flow_head[:, :flows], flow_head[:, flows:])
         slots = neighbour_slots(index, self.network.config.offsets, len(key_frames) - 1)
@@ -53,15 +56,26 @@ def config_from_official(config: Mapping[str, Any]) -> FFNeRVConfig:
             quantisation-aware training (none, or 32, for floats).
     """
     given = official_arguments(config, "generator")
-    bits = given.get("wbit")
+    check_one_block(given)
+    offsets = given.get("agg_ind")
     return FFNeRVConfig(
         **decoder_arguments(given),
-        grid_lengths=tuple(given["t_dim"]),
-        offsets=tuple(given.get("agg_ind") or _around(int(given["aggs"]))),
+        grid_lengths=tuple(int(length) for length in given["t_dim"]),
+        offsets=tuple(_around(int(given["aggs"])) if offsets is None else map(int, offsets)),
         block=given["conv_type"],
         norm=given.get("norm", "none"),
-        bits=None if bits in (None, 32) else int(bits),
+        bias=bool(given.get("bias", True)),
+        bits=_bits(given.get("wbit")),
     )
+
+
+def _bits(wbit: Any) -> int | None:
+    """Bits of quantisation-aware training; None for floats, which the official code calls 32."""
+    if wbit is None or int(wbit) == FLOAT_BITS:
+        return None
+    if int(wbit) not in range(2, 9):
+        raise ValueError(f"wbit is {wbit}, and is 2 to 8, or 32 for floats")
+    return int(wbit)
 
 
 def _around(count: int) -> list[int]:

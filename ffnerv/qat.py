@@ -15,6 +15,9 @@ from torch import Tensor
 
 from bench.inr.quantise import Quantised
 
+#: What the official code calls floats.
+FLOAT_BITS = 32
+
 
 def levels(bits: int) -> int:
     """n = 2^(bits-1) - 1: the largest magnitude of a code (127 at 8 bits)."""
@@ -38,8 +41,8 @@ class _TanhFloor(torch.autograd.Function):
 
 
 def quantise(weight: Tensor, bits: int | None) -> Tensor:
-    """The weight as the decoder will see it, in (-1, 1); `bits` None returns it untouched."""
-    return weight if bits is None else _TanhFloor.apply(weight, levels(bits))
+    """The weight as the decoder will see it, in (-1, 1); `bits` None (or 32) returns it untouched."""
+    return weight if bits in (None, FLOAT_BITS) else _TanhFloor.apply(weight, levels(bits))
 
 
 def to_codes(weight: Tensor, bits: int) -> Tensor:

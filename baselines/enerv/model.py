@@ -5,11 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bench.inr.layers import ACTIVATIONS, DecoderConfig, check_encoding, positional_encoding, rgb_head
+from bench.inr.layers import (
+    ACTIVATIONS,
+    NORMS,
+    UPSAMPLINGS,
+    DecoderConfig,
+    check_choice,
+    check_encoding,
+    encoding_width,
+    positional_encoding,
+    rgb_head,
+    upsampling,
+)
 
 #: Attention heads before and after the tokens meet time.
 SPATIAL_HEADS, TEMPORAL_HEADS = 1, 8
@@ -37,6 +49,8 @@ class ENeRVConfig(DecoderConfig):
         head_width: of one attention head.
         modulation_width: of the two layers between time and the stages' gains and offsets.
         stage_heads: an image of every stage, not of the last alone; viewers see the last.
+        upsampling: one of `bench.inr.layers.UPSAMPLINGS`; norm: after it, `none`, `in` or `bn`. Published
+            are `conv` and `none`.
     """
 
     time_encoding: tuple[float, int] = (1.25, 80)
@@ -48,17 +62,20 @@ class ENeRVConfig(DecoderConfig):
     head_width: int = 64
     modulation_width: int = 128
     stage_heads: bool = False
+    upsampling: str = "conv"
+    norm: str = "none"
     head: str = "sigmoid"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("upsampling", self.upsampling, UPSAMPLINGS)
+        check_choice("norm", self.norm, NORMS)
         for name in _COUNTS:
             value = getattr(self, name)
             if not all(type(x) is int and x > 0 for x in (value if isinstance(value, tuple) else (value,))):
                 raise ValueError(f"{name}: {value!r} is not made of whole numbers from 1")
         for name in _ENCODINGS:
             check_encoding(name, *getattr(self, name))
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation: {self.activation!r} is none of {', '.join(ACTIVATIONS)}")
         first_width = int(self.channels * self.expansion)
         if first_width < 1 or (self.channels < BOTTLENECK and self.channels <= first_width):
             raise ValueError(f"channels: {self.channels} times {self.expansion} leave the first stage none")
@@ -66,6 +83,11 @@ class ENeRVConfig(DecoderConfig):
         most = min(MOST_POSITIONS, (8 * math.prod(self.strides)) ** 2)
         if not 1 < self.positions <= most:
             raise ValueError(f"strides: {self.strides} make {self.positions} tokens, not 2 to {most}")
+
+    @property
+    def widens(self) -> bool:
+        """Whether the first stage has no fewer channels than the latent."""
+        return self.channels <= self.widths[0]
 
     @property
     def positions(self) -> int:
@@ -141,23 +163,12 @@ def modulated_norm(x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
     return torch.addcmul(offset[:, :, None, None] - mean * scale, x, scale)
 
 
-def upsampling(before: int, after: int, stride: int) -> list[nn.Module]:
-    """A 3x3 convolution and the pixel shuffle that makes space of its channels."""
-    return [nn.Conv2d(before, after * stride**2, 3, padding=1), nn.PixelShuffle(stride)]
-
-
-def first_upsampling(before: int, after: int, stride: int) -> list[nn.Module]:
-    """The same in two convolutions, of which the one at more channels and pixels is spared."""
-    if before <= after:
-        narrow = before // BOTTLENECK
-        return [*upsampling(before, narrow, stride), nn.Conv2d(narrow, after, 3, padding=1)]
-    return [nn.Conv2d(before, after, 3, padding=1), *upsampling(after, after, stride)]
-
-
 class Stage(nn.Module):
-    """Instance norm, gain and offset of the time, upsampling, activation.
+    """Instance norm, gain and offset of the time, upsampling, norm, activation.
 
-    Gains and offsets go through the activation, too, and a gain is not one plus something.
+    Gains and offsets go through the activation, too, and a gain is not one plus something. The first
+    stage spares the convolution at most channels and pixels: it has two, one of them before the others'
+    upsampling where it narrows, or behind one to few channels where it widens.
     """
 
     def __init__(self, config: ENeRVConfig, index: int) -> None:
@@ -165,12 +176,23 @@ class Stage(nn.Module):
         before, after, stride = config.stages[index]
         self.activation = ACTIVATIONS[config.activation]
         self.modulation = MLP(config.modulation_width, 2 * before, activation=config.activation)
-        make = upsampling if index else first_upsampling
-        self.convs = nn.Sequential(*make(before, after, stride))
+        how: dict[str, Any] = {"kind": config.upsampling, "bias": config.bias}
+        plain: dict[str, Any] = {"padding": 1, "bias": config.bias}
+        self.convs = nn.Sequential()
+        if index:
+            self.convs.add_module("up", upsampling(before, after, stride, **how))
+        elif config.widens:
+            narrow = before // BOTTLENECK
+            self.convs.add_module("up", upsampling(before, narrow, stride, **how))
+            self.convs.add_module("plain", nn.Conv2d(narrow, after, 3, **plain))
+        else:
+            self.convs.add_module("plain", nn.Conv2d(before, after, 3, **plain))
+            self.convs.add_module("up", upsampling(after, after, stride, **how))
+        self.norm = NORMS[config.norm](after)
 
     def forward(self, x: Tensor, time_features: Tensor) -> Tensor:
         gain, offset = self.modulation(time_features).chunk(2, dim=1)
-        return self.activation(self.convs(modulated_norm(x, gain, offset)))
+        return self.activation(self.norm(self.convs(modulated_norm(x, gain, offset))))
 
 
 class ENeRV(nn.Module):
@@ -180,16 +202,17 @@ class ENeRV(nn.Module):
         super().__init__()
         self.config = config
         act, width, modulation = config.activation, config.token_width, config.modulation_width
-        self.time_stem = MLP(2 * config.time_encoding[1], *config.stem_widths, width, activation=act)
-        self.time_features = MLP(2 * config.modulation_encoding[1], modulation, modulation, activation=act)
-        self.position_stem = MLP(4 * config.position_encoding[1], width, activation=act)
+        encoded = {name: encoding_width(getattr(config, name)[1]) for name in _ENCODINGS}
+        self.time_stem = MLP(encoded["time_encoding"], *config.stem_widths, width, activation=act)
+        self.time_features = MLP(encoded["modulation_encoding"], modulation, modulation, activation=act)
+        self.position_stem = MLP(2 * encoded["position_encoding"], width, activation=act)
         self.spatial = Transformer(config, SPATIAL_HEADS)
         self.temporal = Transformer(config, TEMPORAL_HEADS)
         same = width == config.channels
         self.to_latent = nn.Identity() if same else MLP(width, config.channels, activation=act)
         self.stages = nn.ModuleList(Stage(config, index) for index in range(len(config.stages)))
         widths = config.widths if config.stage_heads else config.widths[-1:]
-        self.heads = nn.ModuleList(nn.Conv2d(channels, 3, 1) for channels in widths)
+        self.heads = nn.ModuleList(nn.Conv2d(channels, 3, 1, bias=config.bias) for channels in widths)
 
     def positions(self) -> Tensor:
         """Encoded row / h0 and column / w0 of every token, (P, 4 * frequencies), row by row."""

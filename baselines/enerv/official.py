@@ -20,8 +20,8 @@ from bench.inr.official import (
 )
 
 _WHERE = "official E-NeRV configuration"
-#: What this package has of options that the official code offers and its configurations do not use.
-_ONLY = {"norm": "none", "conv_type": "conv", "bias": True}
+#: Activations by the official names, where these are others.
+_ACTIVATIONS = {"sin": "sin30", "non": "none"}
 #: Modules here and there; the official transformers and MLPs number what stands between linear layers.
 _NAMES = (
     (r"^time_stem\.layers\.(\d+)", lambda match: f"stem_t.{2 * int(match[1])}"),
@@ -35,7 +35,7 @@ _NAMES = (
     (r"narrow", "ffn.net.3"),
     (r"^to_latent\.layers\.0", "toconv.0"),
     (r"^stages\.(\d+)\.modulation\.layers\.0", r"t_layers.\1.0"),
-    (r"^stages\.([1-9]\d*)\.convs\.0", r"layers.\1.conv.conv"),
+    (r"^stages\.(\d+)\.norm", r"layers.\1.norm"),
 )
 
 
@@ -55,12 +55,9 @@ def config_from_official(config: Mapping[str, Any]) -> ENeRVConfig:
     """The configuration of the official constructor's arguments (the section `model` of its YAML files).
 
     Raises:
-        BenchError: an argument is missing, or asks for what no published configuration uses.
+        BenchError: an argument is missing, or makes no network.
     """
     given = official_arguments(config, "model")
-    for key, only in _ONLY.items():
-        if given.get(key, only) != only:
-            raise BenchError(_WHERE, f"{key} is {given[key]!r}", f"only {only!r} is built")
     try:
         return _converted(given)
     except (ValueError, TypeError) as error:
@@ -68,25 +65,37 @@ def config_from_official(config: Mapping[str, Any]) -> ENeRVConfig:
 
 
 def _converted(given: Mapping[str, Any]) -> ENeRVConfig:
+    shared = decoder_arguments(given)
+    shared["activation"] = _ACTIVATIONS.get(shared["activation"], shared["activation"])
     return ENeRVConfig(
-        **decoder_arguments(given),
-        time_encoding=(float(given["pos_b"]), int(given["pos_l"])),
-        position_encoding=(float(given["xypos_b"]), int(given["xypos_l"])),
-        modulation_encoding=(float(given["pos_b_tm"]), int(given["pos_l_tm"])),
+        **shared,
+        time_encoding=_encoding(given["pos_b"], given["pos_l"]),
+        position_encoding=_encoding(given["xypos_b"], given["xypos_l"]),
+        modulation_encoding=_encoding(given["pos_b_tm"], given["pos_l_tm"]),
         stem_widths=tuple(int(x) for x in str(given["stem_dim_num"]).split("_")),
-        token_width=given["block_dim"],
-        mlp_width=given["mlp_dim"],
+        token_width=int(given["block_dim"]),
+        mlp_width=int(given["mlp_dim"]),
         stage_heads=not given["sin_res"],
+        upsampling=given.get("conv_type", "conv"),
+        norm=given.get("norm", "none"),
+        bias=bool(given.get("bias", True)),
     )
+
+
+def _encoding(base: Any, count: Any) -> tuple[float, int]:
+    """Base and number of frequencies; the official code's base 0 stands for none of them."""
+    return (float(base), int(float(count))) if float(base) else (1.25, 0)
 
 
 def official_name(name: str, config: ENeRVConfig) -> str:
     """The official state dict's name of a parameter of `ENeRV`."""
     for pattern, official in _NAMES:
         name = re.sub(pattern, official, name)
-    widens = config.channels <= config.widths[0]
-    first = ("conv1.conv", "", "conv2") if widens else ("conv1", "conv2.conv")
-    name = re.sub(r"^stages\.0\.convs\.(\d)", lambda match: f"layers.0.{first[int(match[1])]}", name)
+    layer = "up_scale" if config.upsampling == "bilinear" else "conv"
+    up, plain = ("conv1", "conv2") if config.widens else ("conv2", "conv1")
+    name = re.sub(r"^stages\.0\.convs\.up\.\d", f"layers.0.{up}.{layer}", name)
+    name = re.sub(r"^stages\.0\.convs\.plain", f"layers.0.{plain}", name)
+    name = re.sub(r"^stages\.(\d+)\.convs\.up\.\d", rf"layers.\1.conv.{layer}", name)
     headless = 0 if config.stage_heads else len(config.strides) - 1
     return re.sub(r"^heads\.(\d+)", lambda match: f"head_layers.{int(match[1]) + headless}", name)
 
@@ -100,7 +109,7 @@ def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, An
     """
     ours = config_from_official(config)
     module = OfficialENeRV(ours)
-    names = [official_name(name, ours) for name, _ in module.network.named_parameters()]
+    names = [official_name(name, ours) for name in module.network.state_dict()]
     check_known(state_dict, [*names, "xy_coord"])
     coordinates = torch.as_tensor(plain_names(state_dict).get("xy_coord", torch.empty(2, ours.positions)))
     if coordinates.shape != (2, ours.positions):

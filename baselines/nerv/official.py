@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from baselines.nerv.model import NeRV, NeRVConfig
-from bench.inr.official import copy_weights, decoder_arguments, official_arguments
+from bench.inr.official import check_one_block, copy_weights, decoder_arguments, official_arguments
 
 
 class OfficialNeRV(nn.Module):
@@ -20,7 +20,7 @@ class OfficialNeRV(nn.Module):
         self.network = network
 
     def forward(self, time: Tensor) -> list[Tensor]:
-        return self.network.pyramid(time)
+        return self.network.images(time)
 
 
 def config_from_official(config: Mapping[str, Any]) -> NeRVConfig:
@@ -28,24 +28,36 @@ def config_from_official(config: Mapping[str, Any]) -> NeRVConfig:
 
     Args:
         config: the constructor's arguments by their names. The positional encoding is not among
-            them: `embed` (`1.25_40`) where given, else base 1.25 with as many frequencies as
-            `embed_length` says.
+            them: `embed` (`1.25_40`, or `none`) where given, else base 1.25 with as many frequencies
+            as `embed_length` says.
     """
     given = official_arguments(config, "generator")
+    check_one_block(given)
     shared = decoder_arguments(given)
     stem_width, stem_layers = (int(x) for x in str(given["stem_dim_num"]).split("_"))
-    embed = given["embed"] if "embed" in given else f"1.25_{given['embed_length'] // 2}"
-    frequency_base, frequencies = embed.split("_")
+    frequency_base, frequencies = _encoding(given)
     return NeRVConfig(
         **shared,
-        frequency_base=float(frequency_base),
-        frequencies=int(frequencies),
+        frequency_base=frequency_base,
+        frequencies=frequencies,
         stem_width=stem_width,
         stem_layers=stem_layers,
         upsampling=given.get("conv_type", "conv"),
         norm=given.get("norm", "none"),
         multi_resolution=not given.get("sin_res", True),
+        bias=bool(given.get("bias", True)),
     )
+
+
+def _encoding(given: Mapping[str, Any]) -> tuple[float, int]:
+    """Base and number of frequencies; none where the network is given the time itself."""
+    embed = given.get("embed")
+    if embed is None:
+        return 1.25, int(given["embed_length"]) // 2
+    if str(embed).lower() == "none":
+        return 1.25, 0
+    base, count = str(embed).split("_")
+    return float(base), int(float(count))
 
 
 def official_name(name: str, config: NeRVConfig) -> str:
@@ -53,7 +65,7 @@ def official_name(name: str, config: NeRVConfig) -> str:
     # The official stem is a Sequential of linear layers and activations by turns.
     name = re.sub(r"^stem\.(\d+)\.", lambda match: f"stem.{2 * int(match[1])}.", name)
     layer = "up_scale" if config.upsampling == "bilinear" else "conv"
-    name = re.sub(r"^stages\.(\d+)\.conv\.", rf"layers.\1.conv.{layer}.", name)
+    name = re.sub(r"^stages\.(\d+)\.conv\.\d\.", rf"layers.\1.conv.{layer}.", name)
     name = re.sub(r"^stages\.(\d+)\.norm\.", r"layers.\1.norm.", name)
     # Without a head of its own a stage has an empty place in the official list.
     skipped = 0 if config.multi_resolution else len(config.strides) - 1

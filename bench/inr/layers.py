@@ -24,7 +24,13 @@ ACTIVATIONS: dict[str, Activation] = {
     "swish": F.silu,
     "softplus": F.softplus,
     "hardswish": F.hardswish,
+    "sin": torch.sin,
+    "sin30": lambda x: torch.sin(30 * x),  # E-NeRV's code calls this one `sin`
+    "none": lambda x: x,
 }
+
+
+HEADS = ("tanh", "sigmoid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,7 @@ class DecoderConfig:
         lower_width: a floor of the divided widths; it can also raise one.
         activation: a key of `ACTIVATIONS`.
         head: `tanh` (the papers' default) or `sigmoid`, what bounds RGB to [0, 1].
+        bias: of the stages' convolutions and the heads; all published networks have it.
     """
 
     base: tuple[int, int]
@@ -50,6 +57,13 @@ class DecoderConfig:
     lower_width: int = 12
     activation: str = "gelu"
     head: str = "tanh"
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("head", self.head, HEADS)
+        if self.reduction < 1:
+            raise ValueError(f"reduction: {self.reduction} is less than 1")
 
     @property
     def widths(self) -> list[int]:
@@ -92,20 +106,47 @@ def check_choice(name: str, value: str, known: Iterable[str]) -> None:
         raise ValueError(f"{name}: {value!r} is none of {', '.join(known)}")
 
 
+#: A 3x3 convolution to s^2 times the channels, then pixel shuffle (all published results); a transposed
+#: convolution of kernel and stride s; or bilinear interpolation, then a convolution of 2s + 1.
+UPSAMPLINGS = ("conv", "deconv", "bilinear")
+
+
+def upsampling(
+    before: int, after: int, stride: int, *, kind: str = "conv", bias: bool = True
+) -> nn.Sequential:
+    """(B, before, h, w) to (B, after, s*h, s*w), by one of `UPSAMPLINGS`."""
+    if kind == "deconv":  # with a bias in any case, as the official codes have it
+        return nn.Sequential(nn.ConvTranspose2d(before, after, stride, stride))
+    if kind == "bilinear":
+        larger = nn.Upsample(scale_factor=float(stride), mode="bilinear", align_corners=True)
+        return nn.Sequential(larger, nn.Conv2d(before, after, 2 * stride + 1, padding=stride, bias=bias))
+    return nn.Sequential(
+        nn.Conv2d(before, after * stride**2, 3, padding=1, bias=bias), nn.PixelShuffle(stride)
+    )
+
+
 def check_encoding(name: str, *encoding: Any) -> None:
     """Raises ValueError where base and count make no frequencies, or some that float32 cannot hold."""
-    base, count = encoding if len(encoding) == 2 else (0, 0)
-    if type(count) is not int or not (base > 0 and count > 0):
-        raise ValueError(f"{name}: {encoding} is no base and number of frequencies, both above 0")
+    base, count = encoding if len(encoding) == 2 else (0, -1)
+    if type(count) is not int or not (base > 0 and count >= 0):
+        raise ValueError(f"{name}: {encoding} is no base above 0 and number of frequencies")
     if count * math.log2(base) > 100:
         raise ValueError(f"{name}: {encoding} has frequencies that float32 cannot hold")
+
+
+def encoding_width(count: int) -> int:
+    """Numbers that `positional_encoding` makes of one."""
+    return 2 * count or 1
 
 
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
     """[sin p_0, cos p_0, sin p_1, ...] with p_k = t * base^k * pi, (B,) to (B, 2 * count).
 
-    base^k is taken in double and rounded when multiplied, as the official codes of NeRV and E-NeRV do.
+    Of no frequencies it is the time itself, (B, 1). base^k is taken in double and rounded when multiplied,
+    as the official codes of NeRV and E-NeRV do.
     """
+    if not count:
+        return time[:, None]
     phases = time[:, None] * _powers(base, count, time.dtype, time.device) * math.pi
     return torch.stack([phases.sin(), phases.cos()], dim=2).flatten(1)
 

@@ -8,6 +8,7 @@ convolution, and SSIM's gradient is written out, which costs a fraction of what 
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -58,23 +59,17 @@ def _gaussian(device: torch.device, dtype: torch.dtype) -> Tensor:
     return taps / taps.sum()
 
 
-def _filter(planes: Tensor, pad: tuple[int, int] = (0, 0)) -> Tensor:
-    """Separable Gaussian on (B, P, H, W), valid region; a side shorter than the window is left alone."""
+def _filter(planes: Tensor, pad: int = 0) -> Tensor:
+    """Separable Gaussian on (B, P, H, W), valid region of the planes with `pad` zeros on every side."""
     taps, count = _gaussian(planes.device, planes.dtype), planes.shape[1]
-    if planes.shape[2] + 2 * pad[0] >= 11:
-        planes = F.conv2d(
-            planes, taps.view(1, 1, 11, 1).expand(count, 1, 11, 1), padding=(pad[0], 0), groups=count
-        )
-    if planes.shape[3] + 2 * pad[1] >= 11:
-        planes = F.conv2d(
-            planes, taps.view(1, 1, 1, 11).expand(count, 1, 1, 11), padding=(0, pad[1]), groups=count
-        )
-    return planes
+    down, across = taps.view(1, 1, 11, 1), taps.view(1, 1, 1, 11)
+    planes = F.conv2d(planes, down.expand(count, 1, 11, 1), padding=(pad, 0), groups=count)
+    return F.conv2d(planes, across.expand(count, 1, 1, 11), padding=(0, pad), groups=count)
 
 
-def _spread(planes: Tensor, height: int, width: int) -> Tensor:
-    """The transpose of `_filter` onto height x width: the window is symmetric, so full padding does it."""
-    return _filter(planes, (10 if planes.shape[2] != height else 0, 10 if planes.shape[3] != width else 0))
+def _spread(planes: Tensor) -> Tensor:
+    """The transpose of `_filter`: the window is symmetric, so full padding does it."""
+    return _filter(planes, 10)
 
 
 def _empty(like: Tensor, batch: int, planes: int) -> Tensor:
@@ -145,16 +140,28 @@ def _ssim_gradient(
     torch.mul(mu_x2, by_xx, out=by_mu)
     by_mu.addcmul_(mu_y2, by_xy2, value=-1)
     by_mu.addcmul_(mu_y2, structure.div_(b1)).addcmul_(mu_x2, ssim / b1, value=-1)
-    g_mu, g_xx, g_xy2 = _spread(moments, *y2.shape[2:]).chunk(3)
+    g_mu, g_xx, g_xy2 = _spread(moments).chunk(3)
     return g_mu.addcmul_(y2, g_xy2).addcmul_(stack[:batch], g_xx, value=-2)
 
 
 def mean_ssim(predictions: Sequence[Tensor], target: Tensor) -> Tensor:
     """Mean SSIM of each of M predictions (B, C, H, W) in [0, 1] against `target`: (M,).
 
-    11-tap Gaussian window of sigma 1.5, valid region, per channel (spec, appendix A).
+    11-tap Gaussian window of sigma 1.5, valid region, per channel (spec, appendix A). Along a side shorter
+    than the window nothing is filtered; such images, which only coarse heads make, go to the package that
+    the official codes use, since there its gradient is of rounding errors that no other code has.
     """
+    if min(target.shape[2:]) < 11:
+        return torch.stack([_small_ssim(prediction, target) for prediction in predictions])
     return _MeanSSIM.apply(target, *predictions)
+
+
+def _small_ssim(prediction: Tensor, target: Tensor) -> Tensor:
+    import pytorch_msssim
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of sides that are not filtered
+        return pytorch_msssim.ssim(prediction, target, data_range=1)
 
 
 def losses(name: str, predictions: Sequence[Tensor], target: Tensor) -> Tensor:

@@ -63,13 +63,19 @@ def decoder_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "base": (height, width),
         "channels": channels,
-        "strides": tuple(given["stride_list"]),
-        "expansion": given["expansion"],
-        "reduction": given["reduction"],
-        "lower_width": given["lower_width"],
+        "strides": tuple(int(stride) for stride in given["stride_list"]),
+        "expansion": float(given["expansion"]),
+        "reduction": int(given["reduction"]),
+        "lower_width": int(given["lower_width"]),
         "activation": given["act"],
         "head": "sigmoid" if given["sigmoid"] else "tanh",
     }
+
+
+def check_one_block(given: Mapping[str, Any]) -> None:
+    """Refuse (ValueError) more blocks a stage than one, of which FFNeRV's and NeRV's code drop some."""
+    if int(given.get("num_blocks", 1)) != 1:
+        raise ValueError(f"num_blocks is {given['num_blocks']}, and only 1 makes a whole network")
 
 
 def plain_names(state_dict: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +143,7 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
     official = importlib.import_module(f"{packages[name]}.official")
     try:
         return official.network_from_official(config, state_dict)
-    except (ValueError, TypeError) as error:  # arguments that make no network
+    except (ValueError, TypeError, AttributeError, RuntimeError) as error:  # arguments that make no network
         raise BenchError(f"official configuration of {name}", str(error), "check the arguments") from error
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.inr.losses import losses
@@ -85,11 +87,29 @@ class Representation(ABC):
 
 
 class FramewiseVideo(Representation):
-    """A network that maps times (B,) to frames (B, 3, H, W) and needs nothing else (NeRV, E-NeRV)."""
+    """A network that maps times (B,) to frames (B, 3, H, W) and needs nothing else (NeRV, E-NeRV).
+
+    One with several `heads` has `images`, those of all heads from coarse to fine. A coarse one is fitted
+    to the frame's averages over its pixels, with a weight of `auxiliary_weight` (NeRV's `lw`).
+    """
+
+    network: Any
+    auxiliary_weight: float = 1.0
 
     def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-        frames = self.visible(self.network(self.times(index)))
-        return losses(loss, [frames], target)[0], frames.detach()
+        *coarse, full = self._images(self.times(index))
+        total = sum(self.auxiliary_weight * self._coarse_loss(loss, image, target, full) for image in coarse)
+        frames = self.visible(full)
+        return total + losses(loss, [frames], target)[0], frames.detach()
+
+    def _images(self, time: Tensor) -> list[Tensor]:
+        several = len(getattr(self.network, "heads", ())) > 1
+        return self.network.images(time) if several else [self.network(time)]
+
+    def _coarse_loss(self, loss: str, image: Tensor, target: Tensor, full: Tensor) -> Tensor:
+        beyond = (0, full.shape[3] - self.width, 0, full.shape[2] - self.height)  # the padding of the strides
+        whole = F.pad(target, beyond, mode="replicate") if any(beyond) else target
+        return losses(loss, [image], F.adaptive_avg_pool2d(whole, (image.shape[2], image.shape[3])))[0]
 
     @torch.no_grad()
     def render(self, first: int, stop: int) -> Iterator[Tensor]:

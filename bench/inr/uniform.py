@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,19 +42,32 @@ class AffineQuantiser:
     Attributes:
         bits: code width. The official code has 2^bits + 1 levels; a stream has 2^bits, which
             moves only the largest entry of each slice, by one step.
-        axis: 0 gives every output channel of a weight its own range; None one range a tensor.
-            Biases always have one.
+        axis: 0 gives every output channel of a weight its own range, 1 every input channel; None one
+            range a tensor. Biases always have one.
     """
 
     bits: int = 8
     axis: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.axis not in (None, 0, 1):
+            raise ValueError(f"quantiser: axis {self.axis} is none of 0, 1 and None (one range a tensor)")
+
     def _slices(self, tensor: Tensor) -> Tensor:
         """(slices, entries)."""
-        return tensor.flatten(1) if self.axis == 0 and tensor.ndim > 1 else tensor.reshape(1, -1)
+        if self.axis is None or tensor.ndim < 2:
+            return tensor.reshape(1, -1)
+        return tensor.movedim(self.axis, 0).flatten(1)
+
+    def _whole(self, slices: Tensor, shape: Sequence[int]) -> Tensor:
+        """What `_slices` makes the slices of."""
+        if self.axis is None or len(shape) < 2:
+            return slices.reshape(shape)
+        first = [shape[self.axis], *(size for axis, size in enumerate(shape) if axis != self.axis)]
+        return slices.reshape(first).movedim(0, self.axis)
 
     def side_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (2, shape[0] if self.axis == 0 and len(shape) > 1 else 1)
+        return (2, 1 if self.axis is None or len(shape) < 2 else shape[self.axis])
 
     def ranges(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
         """Lowest value and step of every slice, (slices, 1) each; zeros where a slice is all zero."""
@@ -65,19 +79,28 @@ class AffineQuantiser:
         low, high = low.masked_fill(empty, 0), high.masked_fill(empty, 0)
         return low, (high - low) / 2**self.bits
 
+    def official(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
+        """What NeRV's `quantize_per_tensor` makes of a tensor: codes 0 to 2^bits, and the values of these.
+
+        Float32 and exact. A stream, which has float16 ranges and a level less, uses `quantise`.
+        """
+        low, step = self.ranges(tensor)
+        codes = ((self._slices(tensor.detach()) - low) / (step + 1e-19)).round()
+        return self._whole(codes, tensor.shape), self._whole(low + step * codes, tensor.shape)
+
     def quantise(self, tensor: Tensor) -> Quantised:
         # The decoder's ranges are float16, so the codes are taken against these.
         low, step = (value.half().float() for value in self.ranges(tensor))
         codes = ((self._slices(tensor.detach()) - low) / (step + 1e-19)).round().clamp(0, 2**self.bits - 1)
         # Around zero, so that the coder sees weights fall off on both sides.
-        centred = codes.view(tensor.shape).to(torch.int32) - 2 ** (self.bits - 1)
+        centred = self._whole(codes, tensor.shape).to(torch.int32) - 2 ** (self.bits - 1)
         side = torch.stack([low[:, 0], step[:, 0]]).half()
         return Quantised(centred.cpu().numpy(), side.cpu().numpy())
 
     def dequantise(self, quantised: Quantised) -> Tensor:
         low, step = torch.from_numpy(quantised.side.astype(np.float32))[:, :, None]
         codes = torch.from_numpy(quantised.codes).float() + 2 ** (self.bits - 1)
-        return (low + step * self._slices(codes)).view(quantised.codes.shape)
+        return self._whole(low + step * self._slices(codes), quantised.codes.shape)
 
 
 @dataclass(frozen=True)
@@ -110,7 +133,8 @@ class ZeroPointQuantiser(AffineQuantiser):
         low, step = self.ranges(tensor)
         smallest, origin = self._codes_of(low, step)
         codes = ((self._slices(tensor.detach()) - origin) / step).masked_fill(step == 0, 0).round()
-        codes = codes.clamp(smallest, smallest + (2**self.bits - 1)).view(tensor.shape).to(torch.int32)
+        codes = codes.clamp(smallest, smallest + (2**self.bits - 1))
+        codes = self._whole(codes, tensor.shape).to(torch.int32)
         side = torch.stack([low[:, 0], step[:, 0]]).half()
         return Quantised(codes.cpu().numpy(), side.cpu().numpy())
 
@@ -118,7 +142,7 @@ class ZeroPointQuantiser(AffineQuantiser):
         low, step = torch.from_numpy(quantised.side.astype(np.float32))[:, :, None]
         _, origin = self._codes_of(low, step)
         codes = torch.from_numpy(quantised.codes).float()
-        return (origin + step * self._slices(codes)).view(quantised.codes.shape)
+        return self._whole(origin + step * self._slices(codes), quantised.codes.shape)
 
 
 def _half_above(values: Tensor) -> Tensor:

@@ -166,7 +166,7 @@ def test_a_fit_is_refused_it_too(tiny_clip: Clip) -> None:
 
 
 def test_what_no_stream_can_hold(case, tmp_path: Path, refused) -> None:
-    """Batch norm has statistics; a number of the wrong type makes a network, but no decoder takes it."""
+    """Batch norm has statistics; a number that changes no width makes a network, but no decoder takes it."""
     made = case("nerv")
     generator = made.arguments["generator"]
     normed = {**made.arguments, "generator": {**generator, "norm": "bn"}}
@@ -177,8 +177,8 @@ def test_what_no_stream_can_hold(case, tmp_path: Path, refused) -> None:
     } | {f"layers.{i}.norm.num_batches_tracked": torch.tensor(1) for i in range(4)}
     words = command(made, tmp_path, checkpoint={**made.weights, **statistics}, arguments=normed)
     refused(words, "running_mean: is a statistic", "batch norm")
-    loose = {**made.arguments, "generator": {**generator, "sin_res": 1, "lower_width": 6.0}}
-    refused(command(made, tmp_path, arguments=loose), "official configuration")
+    beyond = {**made.arguments, "generator": {**generator, "reduction": 70_000}}
+    refused(command(made, tmp_path, arguments=beyond), "official configuration", "reduction")
 
 
 def test_an_old_stream_outlives_a_refusal(case, tmp_path: Path, capsys) -> None:
