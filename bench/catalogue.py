@@ -65,7 +65,7 @@ NAMED = (
         name="fig_rd_demo",
         shows="quality over rate on the bundled clip",
         needs="a quarter of an hour on two cores",
-        conditions=["demo-v0"],
+        conditions=["demo-v1"],
         figures=["rd_*"],
     ),
     Named(

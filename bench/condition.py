@@ -1,6 +1,6 @@
 """Test conditions: which clips, how prepared, which codecs at which rate points, scored how.
 
-A condition has a name with a version (``demo-v0``) and is never changed once numbers were published
+A condition has a name with a version (``demo-v1``) and is never changed once numbers were published
 under it. It owns the rate points; a codec's own ones serve where it gives none. Its `budget` is laid
 over every codec of kind ``fitted``: what they share is stated once.
 """

@@ -147,7 +147,7 @@ def with_footnotes(note: str, shown: pd.DataFrame, footnotes: Mapping[str, str])
 
 
 def condition_title(rows: pd.DataFrame, clip: str | None = None) -> str:
-    """«demo-v0: bunny-320x180, 132 frames», or the number of clips where several are averaged."""
+    """«demo-v1: bunny-320x180, 132 frames», or the number of clips where several are averaged."""
     condition = rows["condition"].iloc[0]
     clips = sorted(rows["clip"].unique()) if clip is None else [clip]
     if len(clips) > 1:

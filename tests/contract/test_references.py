@@ -44,7 +44,7 @@ def test_references_of_the_default_condition_are_long_and_near_their_targets(
     network: str, points: list[str]
 ) -> None:
     """150 epochs or more, of the settings that local-v1 has; the rate within a tenth of the point's name."""
-    found = {r.point: r for r in map(Record.read, RECORDS) if (r.condition, r.codec) == ("demo-v0", network)}
+    found = {r.point: r for r in map(Record.read, RECORDS) if (r.condition, r.codec) == ("demo-v1", network)}
     assert sorted(found) == points
     condition = load_condition("local-v1")
     for point, record in found.items():
@@ -60,7 +60,7 @@ def verified_here() -> list[Path]:
 
     `bench verify results/reference/*/*/*/*/*/record.json` does all of them, in minutes.
     """
-    return [path for path in RECORDS if path.parts[-6] == "demo-v0" or path.parts[-3:-1] == ("full", "seed0")]
+    return [path for path in RECORDS if path.parts[-6] == "demo-v1" or path.parts[-3:-1] == ("full", "seed0")]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-CONDITION, CLIP = "demo-v0", "bunny-320x180"
+CONDITION, CLIP = "demo-v1", "bunny-320x180"
 FRAMES, WIDTH, HEIGHT = 132, 320, 180
 
 #: codec: label, kind, rates at the points, PSNR-RGB (dB) at 0.2 bpp, slope (dB a doubling)

@@ -214,15 +214,15 @@ def test_the_same_bytes_every_time(tmp_path: Path) -> None:
 
 def test_only_targets_by_name_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # no tracked streams here
-    plan = make_plan("demo-v0")
-    view, named = View(plan, "demo-v0"), {target.name: target for target in NAMED}
+    plan = make_plan("demo-v1")
+    view, named = View(plan, "demo-v1"), {target.name: target for target in NAMED}
     usual = view.targets(read_yaml(ROOT / "config" / "config.yaml")["figures"])
     assert not any("complexity" in path or "decode_times" in path for path in usual)
     assert named["table_complexity"].files(view) == [
-        f"results/tables/demo-v0/complexity{suffix}" for suffix in (".csv", ".md", ".tex")
+        f"results/tables/demo-v1/complexity{suffix}" for suffix in (".csv", ".md", ".tex")
     ]
     assert named["fig_complexity"].files(view) == [
-        f"results/figures/demo-v0/complexity{suffix}" for suffix in (".pdf", ".png", ".svg")
+        f"results/figures/demo-v1/complexity{suffix}" for suffix in (".pdf", ".png", ".svg")
     ]
     others = [target for name, target in named.items() if "complexity" not in name]
     assert not any("complexity" in path for target in others for path in target.files(view))
@@ -232,7 +232,7 @@ def test_only_targets_by_name_ask_for_it(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(("device", "gpus"), [("cuda", 1), ("cpu", 0)])
 def test_timing_takes_a_gpu_where_a_network_does(tmp_path, monkeypatch, device: str, gpus: int) -> None:
     monkeypatch.chdir(tmp_path)
-    text = (ROOT / "config" / "conditions" / "demo-v0.yaml").read_text()
-    Path("demo-v0.yaml").write_text(text.replace("device: auto", f"device: {device}"))
-    plan = make_plan("demo-v0.yaml")
-    assert Plans(plan, ValueError).gpus({"view": "demo-v0"}) == gpus
+    text = (ROOT / "config" / "conditions" / "demo-v1.yaml").read_text()
+    Path("demo-v1.yaml").write_text(text.replace("device: auto", f"device: {device}"))
+    plan = make_plan("demo-v1.yaml")
+    assert Plans(plan, ValueError).gpus({"view": "demo-v1"}) == gpus

@@ -67,7 +67,7 @@ def touch(path: str, content: bytes = b"") -> None:
     Path(path).write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["demo-v0", "uvg-1080p-v1"])
+@pytest.mark.parametrize("name", ["demo-v1", "uvg-1080p-v1"])
 def test_jobs_are_those_of_the_plan(name: str) -> None:
     estimate = estimate_of(name)
     jobs = {row.kind: row for row in estimate.jobs()}
@@ -79,7 +79,7 @@ def test_jobs_are_those_of_the_plan(name: str) -> None:
         made = [point for point in points if point.codec == codec and not point.reference]
         assert (f"encode {codec}" in jobs) == bool(made)
         assert not made or jobs[f"encode {codec}"].to_do == len(made)
-    assert ("fetch" in jobs) == (name != "demo-v0")
+    assert ("fetch" in jobs) == (name != "demo-v1")
 
 
 def test_downloads_and_disk_of_uvg_are_those_of_the_table_of_sequences() -> None:
@@ -218,14 +218,14 @@ def test_nothing_is_left_to_time_where_all_is_done(tmp_path: Path) -> None:
 
 
 def test_scoring_costs_more_with_more_metrics(tmp_path: Path) -> None:
-    info = planned_info(load_condition("demo-v0"), "bunny-320x180")
+    info = planned_info(load_condition("demo-v1"), "bunny-320x180")
     clip = probe_clip(info, tmp_path)
     plain = time_scoring(clip, "yuv420p", ["psnr_rgb_db"])
     assert 0 < plain < time_scoring(clip, "yuv420p", ["ms_ssim_rgb", "ms_ssim_y"])
 
 
 def test_a_probe_leaves_nothing_behind(tmp_path: Path) -> None:
-    info = planned_info(load_condition("demo-v0"), "bunny-320x180")
+    info = planned_info(load_condition("demo-v1"), "bunny-320x180")
     clip = probe_clip(info, tmp_path / "clip")
     config = registry.codec_config("mean-frame")
     time = time_codec(config, {"mode": "mean-frame"}, clip, device="cpu")
@@ -275,7 +275,7 @@ def test_what_is_skipped_has_its_reason(capsys, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_default_is_the_default_run(capsys) -> None:
     assert bench_plan("--no-probe") == 0
-    assert capsys.readouterr().out.startswith("demo-v0: ")
+    assert capsys.readouterr().out.startswith("demo-v1: ")
 
 
 def test_an_unknown_condition_is_one_line() -> None:

@@ -237,11 +237,11 @@ def test_the_mean_of_clips_says_which_series_lack_one(tmp_path, pages):
     both = pd.concat([points_data.rows(), second[second["codec"] != "nerv-matched"]])
     both.to_csv(tmp_path / "rd_points.csv", index=False)
     draw("rd", (tmp_path / "rd_points.csv", tmp_path), [])
-    assert "demo-v0: mean of 2 clips" in words(pages[0])
+    assert "demo-v1: mean of 2 clips" in words(pages[0])
     assert words(pages[0]).count("NeRV (1 of 2 clips)") == 2
     assert "FFNeRV (1 of 2 clips)" not in words(pages[0])
     draw("rd", (tmp_path / "rd_points.csv", tmp_path), [], clip="other")
-    assert "demo-v0: other, 132 frames" in words(pages[1])
+    assert "demo-v1: other, 132 frames" in words(pages[1])
 
 
 def test_a_metric_that_no_record_has_is_said(tmp_path, pages):

@@ -76,8 +76,8 @@ def test_every_shipped_condition_can_be_planned(path: Path) -> None:
 
 def test_a_plan_does_not_import_torch() -> None:
     code = (
-        "import sys; from bench.plan import make_plan; plan = make_plan('demo-v0')\n"
-        "from bench.views import View; assert View(plan, 'demo-v0').figures(['parts'])\n"
+        "import sys; from bench.plan import make_plan; plan = make_plan('demo-v1')\n"
+        "from bench.views import View; assert View(plan, 'demo-v1').figures(['parts'])\n"
         "[(plan.gpus(p), plan.encode_sources(p), plan.measure_sources(p)) for p in plan.points]\n"
         "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
     )
@@ -265,7 +265,7 @@ SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
     ],
 )
 def test_a_slip_in_the_configuration_is_one_line(changes: dict, told: str) -> None:
-    config = {"condition": "demo-v0", "figures": ["rd"]}
+    config = {"condition": "demo-v1", "figures": ["rd"]}
     check_config(config, SCHEMA, where="config.yaml")
     with pytest.raises(BenchError) as raised:
         check_config(config | changes, SCHEMA, where="config.yaml")
@@ -310,5 +310,5 @@ def test_a_run_holds_its_lock_until_it_ends(tmp_path: Path) -> None:
 
 def test_a_schema_and_its_reader_know_the_same_keys() -> None:
     schema = yaml.safe_load((ROOT / "workflow/schemas/condition.schema.yaml").read_text())
-    condition = load_condition("demo-v0")
+    condition = load_condition("demo-v1")
     assert set(schema["properties"]) == set(vars(condition)) - {"name", "path"}

@@ -195,7 +195,7 @@ def test_a_table_that_is_none_is_one_line(tmp_path, text, problem):
 
 def test_two_conditions_are_not_mixed(tmp_path):
     table = pd.concat([points_data.rows(), points_data.rows().assign(condition="other-v1")])
-    with pytest.raises(BenchError, match=r"2 conditions \(demo-v0, other-v1\)"):
+    with pytest.raises(BenchError, match=r"2 conditions \(demo-v1, other-v1\)"):
         load_points(write(tmp_path, table))
 
 

@@ -237,7 +237,7 @@ def test_the_summary_has_every_point_and_ends_in_words(tmp_path):
     assert out.read_text() == text
     footnotes = {"nerv-matched": "is fitted.", "not-here": "is not shown."}
     assert write_summary(write(tmp_path, table), footnotes=footnotes, **told) == text + "\nNeRV: is fitted.\n"
-    assert text.startswith("demo-v0: bunny-320x180, 132 frames\n")
+    assert text.startswith("demo-v1: bunny-320x180, 132 frames\n")
     for point in table["point"].unique():
         shown = len(re.findall(rf"^  {re.escape(point)} ", text, re.MULTILINE))
         assert shown == (table["point"] == point).sum()
@@ -282,7 +282,7 @@ def test_many_fitted_codecs_are_compared_with_the_first(tmp_path):
 
 def test_clips_that_a_series_lacks_are_left_out_of_what_is_said(tmp_path, two_clips):
     text = write_summary(write(tmp_path, two_clips), anchor="x264-medium", rate_bpp=0.27)
-    assert text.startswith("demo-v0: mean of 2 clips\n")
+    assert text.startswith("demo-v1: mean of 2 clips\n")
     assert re.search(
         r"^NeRV, reference fit, 150 epochs +\N{EN DASH} \[\d\] +\N{EN DASH} +\N{EN DASH}$", text, re.MULTILINE
     )

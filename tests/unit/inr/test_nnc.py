@@ -16,7 +16,7 @@ from bench.inr import nnc
 
 INSTALLED = importlib.util.find_spec("nncodec") is not None
 ASKED = r"is not installed; pip install .*nncodec==2\.1\.3"
-STREAM = ROOT / "results/reference/demo-v0/bunny-320x180/nerv-matched/bpp0.12/seed0/stream.bin"
+STREAM = ROOT / "results/reference/demo-v1/bunny-320x180/nerv-matched/bpp0.12/seed0/stream.bin"
 
 
 def tensors() -> list[np.ndarray]:
