@@ -11,13 +11,24 @@ from baselines.hinerv.patches import Window
 _INITIAL = 1e-3
 
 
-def read_in_time(grid: Tensor, frame: Tensor, frames: int) -> Tensor:
-    """Entries (T, ...) at frames (B,) of `frames`: (B, ...), linear, half-pixel, the ends held.
+def base_position(frame: Tensor, frames: int, length: int) -> Tensor:
+    """Where frames (B,) of `frames` sit in a grid of `length` entries: (t + 1/2) * length / frames - 1/2.
 
-    Frame t sits at (t + 1/2) * T / frames - 1/2.
+    In float32 and in the official order of operations, as are those of local grids: in long clips a
+    position's rounding is a good part of the distance between entries.
     """
-    # In double, so that the weights do not depend on how a device rounds.
-    position = ((frame.double() + 0.5) * grid.shape[0] / frames - 0.5).clamp_(0, grid.shape[0] - 1)
+    return (frame.float() + 0.5) * (length / frames) - 0.5
+
+
+def local_position(frame: Tensor, frames: int, length: int) -> Tensor:
+    """The same places, by way of coordinates in [-1, 1]."""
+    step = 2 / frames
+    return ((-1 + step / 2 + frame.float() * step + 1) * length - 1) / 2
+
+
+def read_in_time(grid: Tensor, position: Tensor) -> Tensor:
+    """Entries (T, ...) at positions (B,): (B, ...), linear, the ends held."""
+    position = position.clamp(0, grid.shape[0] - 1)
     lower = position.floor()
     entries = torch.cat([lower, (lower + 1).clamp_(max=grid.shape[0] - 1)]).long()
     # One read for both: its backward fills the gradient of the whole grid.
@@ -49,7 +60,7 @@ class BaseGrids(nn.Module):
 
     def forward(self, frame: Tensor) -> Tensor:
         """(B,) to (B, h0, w0, C)."""
-        read = [read_in_time(level, frame, self.frames) for level in self.levels]
+        read = [read_in_time(level, base_position(frame, self.frames, len(level))) for level in self.levels]
         return torch.cat(read, dim=2).unflatten(1, self.size)
 
 
@@ -71,7 +82,10 @@ class LocalEncoding(nn.Module):
     def read(self, frame: Tensor) -> Tensor:
         """The features (B, s, s, channels_out) of frames (B,)."""
         places = (self.stride, self.stride, -1)
-        read = [read_in_time(level, frame, self.frames).unflatten(1, places) for level in self.levels]
+        read = [
+            read_in_time(level, local_position(frame, self.frames, len(level))).unflatten(1, places)
+            for level in self.levels
+        ]
         return self.linear(torch.cat(read, dim=3))
 
     def forward(self, x: Tensor, frame: Tensor, window: Window | None = None) -> Tensor:

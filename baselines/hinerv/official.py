@@ -27,10 +27,16 @@ _FLAGS: dict[str, list[Any] | None] = {
     "base-grid-level-scale": [2, 1, 1, 0.5],
     "upsample-type": ["trilinear"],
     "upsample-norm": ["none"],  # of the b-variants; the others leave it out
-    "upsample-config": None,  # how the same function is computed there
+    "upsample-config": None,  # how the same function is computed there, but for `_OTHER_UPSAMPLING`
+    "channels-reduce-base": [1],  # here and below: the official defaults
+    "channels-min": [1],
+    "base-grid-init-scale": None,
+    "enc-grid-init-scale": None,
     **dict.fromkeys(("channels", "channels-reduce", "depths", "exps", "kernels", "scales-t", "scales-hw")),
     **dict.fromkeys(("base-size", "base-grid-size", "base-grid-level", "enc-grid-size", "enc-grid-level")),
 }
+#: Words of --upsample-config that make another function of it, at patches' edges or everywhere.
+_OTHER_UPSAMPLING = {"align", "interpolate"}
 
 
 class OfficialHiNeRV(nn.Module):
@@ -88,6 +94,12 @@ def config_from_official(config: Mapping[str, Any]) -> HiNeRVConfig:
     """
     config = official_arguments(config, "args")
     flags = read_flags(config["flags"])
+    depth = config["patch"][0] if "patch" in config else 1
+    if depth != 1:
+        raise BenchError("patch", f"is of {depth} frames", "the published models have patches of one")
+    for word in flags.get("upsample-config", ()):
+        if other := _OTHER_UPSAMPLING & set(str(word).split(",")):
+            raise BenchError("--upsample-config", f"{min(other)} cannot be had", "use published models'")
     _, height, width = config["video_size"]
     strides = _whole(flags, "scales-hw")
     scale = math.prod(strides)

@@ -32,7 +32,8 @@ def scale_axis(shape: tuple[int, ...]) -> int | None:
 def scales(weight: Tensor, bits: int) -> Tensor:
     """2 max|w| / (2^bits - 1) + 1e-6 along `scale_axis`, which has the length 1 in the result."""
     axis, magnitude = scale_axis(tuple(weight.shape)), weight.abs()
-    largest = magnitude.amax() if axis is None else magnitude.amax(axis, keepdim=True)
+    # Of equals one has the gradient along an axis, all in a whole tensor: as the official code has it.
+    largest = magnitude.amax() if axis is None else magnitude.max(axis, keepdim=True).values
     return 2 * largest / (2**bits - 1) + 1e-6
 
 

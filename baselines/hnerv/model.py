@@ -15,12 +15,13 @@ from bench.inr.layers import ACTIVATIONS, rgb_head
 
 
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
-    """All sines, then all cosines, of t * base^k * pi: (B,) float64 to (B, 2 * count, 1, 1) float32.
+    """All sines, then all cosines, of t * base^k * pi: (B,) to (B, 2 * count, 1, 1) float32.
 
-    Unlike NeRV's, frequencies are rounded to float32 before they are multiplied; phases are double.
+    Unlike NeRV's, frequencies are rounded to float32 before they are multiplied; phases have the type of
+    the times, which the official loader gives in double.
     """
     frequencies = base ** torch.arange(count, device=time.device) * math.pi
-    phases = time[:, None].double() * frequencies
+    phases = time[:, None] * frequencies
     return torch.cat([phases.sin(), phases.cos()], dim=1).float()[:, :, None, None]
 
 

@@ -65,7 +65,8 @@ def config_from_official(config: Mapping[str, Any], *, size: tuple[int, int] | N
     """
     args = official_arguments(config, "args")
     for key, supported in _SUPPORTED.items():
-        if args.get(key, supported) != supported:
+        given = args.get(key, supported)
+        if (given if isinstance(given, str) else list(given)) != supported:
             raise BenchError(key, f"{args[key]!r} is not supported", f"published models have {supported!r}")
     try:
         return _config(args, size)
@@ -76,7 +77,7 @@ def config_from_official(config: Mapping[str, Any], *, size: tuple[int, int] | N
 def _config(args: Mapping[str, Any], size: tuple[int, int] | None) -> HNeRVConfig:
     _, first, last = (int(x) for x in args["ks"].split("_"))
     encoder_blocks, decoder_blocks = (int(x) for x in args["num_blks"].split("_"))
-    strides, encoder_strides = tuple(args["dec_strds"]), tuple(args["enc_strds"])
+    strides, encoder_strides = (tuple(int(x) for x in args[key]) for key in ("dec_strds", "enc_strds"))
     embedding: dict[str, Any]
     if encoder_strides:
         side = math.prod(encoder_strides)
@@ -94,8 +95,8 @@ def _config(args: Mapping[str, Any], size: tuple[int, int] | None) -> HNeRVConfi
         encoder_strides=encoder_strides,
         encoder_blocks=encoder_blocks,
         kernels=(first, last),
-        reduction=args["reduce"],
-        lower_width=args["lower_width"],
+        reduction=float(args["reduce"]),
+        lower_width=int(args["lower_width"]),
         decoder_blocks=decoder_blocks,
         activation=args["act"],
         head=str(args["out_bias"]),

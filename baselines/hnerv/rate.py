@@ -36,7 +36,8 @@ class PublishedTensor:
 def quantise_as_published(tensor: Tensor, bits: int) -> PublishedTensor:
     """One range a tensor, or ranges along one long axis: whatever is off least on average.
 
-    Where all entries of a range are equal the official code divides by zero; here their code is 0.
+    Where all entries of a range are equal the official code divides by zero, and never picks an axis with
+    such a range; where it is the only one of a tensor, their code is 0 here.
     """
     tensor = tensor.detach()
     candidates = []
@@ -45,6 +46,8 @@ def quantise_as_published(tensor: Tensor, bits: int) -> PublishedTensor:
         low, step = quantiser.ranges(tensor)
         if axis is not None:
             low, step = low.half(), step.half()
+            if not step.all():
+                continue
         codes = quantiser.codes(tensor, low, step)
         candidates.append(PublishedTensor(codes, low, step, low + step * codes))
     return min(candidates, key=lambda candidate: float((tensor - candidate.values).abs().mean()))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from baselines.hnerv.config import HNeRVConfig
 
 
@@ -42,8 +44,8 @@ def solve_channels(
     a = ratio * sum(ratio ** (2 * i) * cost for i, cost in enumerate(costs[:split]))
     b = config.latent_shape[0] * stem
     c = config.lower_width**2 * sum(costs[split:]) - (parameters - embedding)
-    discriminant = b * b - 4 * a * c
-    channels = int((math.sqrt(discriminant) - b) / (2 * a)) if discriminant > 0 and a > 0 else 0
+    # By the official root finder, which falls on the other side of a whole number now and then.
+    channels = int(np.roots([a, b, c]).max()) if b * b > 4 * a * c and a > 0 else 0
     if channels < 1:
         raise ValueError(
             f"{parameters:.0f} parameters are too few: the embeddings alone take {embedding} of them"

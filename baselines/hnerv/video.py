@@ -41,10 +41,9 @@ class HNeRVFitting(Representation):
 
     def padded(self, frames: Tensor) -> Tensor:
         """Frames in the size that the strides make, their last rows and columns repeated."""
-        height, width = self.network.config.size
-        if (height, width) == (self.height, self.width):
-            return frames
-        return F.pad(frames, (0, width - self.width, 0, height - self.height), mode="replicate")
+        stride = self.network.config.downsampling
+        right, below = -self.width % stride, -self.height % stride
+        return F.pad(frames, (0, right, 0, below), mode="replicate") if right or below else frames
 
     def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
         timed = self.network.encoder is None

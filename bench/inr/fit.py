@@ -184,7 +184,8 @@ class Fit:
         """From here on the smallest weights are zero."""
         assert self.recipe.prune is not None
         scores = self.representation.pruning_scores()
-        self.masks = Masks(list(scores), prune_masks(list(scores.values()), self.recipe.prune.ratio))
+        ratio, whole = self.recipe.prune.ratio, self.representation.pruned_weights
+        self.masks = Masks(list(scores), prune_masks(list(scores.values()), ratio, whole=whole))
         self.masks.apply()
 
     def _add_noise(self, epoch: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -10,18 +10,21 @@ from torch import Tensor
 from bench.errors import BenchError
 
 
-def prune_masks(scores: Sequence[Tensor], ratio: float) -> list[Tensor]:
+def prune_masks(
+    scores: Sequence[Tensor], ratio: float, *, whole: Callable[[float], int] = round
+) -> list[Tensor]:
     """True where a weight is kept: all but the `ratio` of all weights whose scores are smallest.
 
     Args:
         scores: one tensor a weight tensor, of its shape; ranked together.
-        ratio: fraction to remove, in (0, 1); the number is rounded to the nearest.
+        ratio: fraction to remove, in (0, 1).
+        whole: makes a number of weights of it: the nearest one, or HiNeRV's `int`.
 
     Raises:
         BenchError: so many would include weights that must stay, whose scores are infinite.
     """
     pooled = torch.cat([score.flatten() for score in scores])
-    smallest = pooled.topk(round(ratio * pooled.numel()), largest=False)
+    smallest = pooled.topk(whole(ratio * pooled.numel()), largest=False)
     if torch.isinf(smallest.values).any():
         most = torch.isfinite(pooled).double().mean()
         raise BenchError("prune", f"ratio: of all weights {most:.2f} can be removed", "give a smaller ratio")

@@ -64,6 +64,10 @@ class Representation(ABC):
         named = self.network.named_parameters()
         return [weight for name, weight in named if weight.ndim > 1 and "head" not in name]
 
+    def pruned_weights(self, fraction: float) -> int:
+        """How many weights a fraction of them is: the nearest number, unless a method's code has another."""
+        return round(fraction)
+
     def pruning_scores(self) -> dict[nn.Parameter, Tensor]:
         """Prunable weight -> the score of each entry: the smallest go first (magnitude)."""
         return {weight: weight.detach().abs() for weight in self.prunable()}

@@ -12,7 +12,7 @@ import torch
 
 from baselines.hinerv.codec import HiNeRVCodec
 from baselines.hinerv.config import HiNeRVConfig
-from baselines.hinerv.grids import read_in_time
+from baselines.hinerv.grids import base_position, local_position, read_in_time
 from baselines.hinerv.model import HiNeRV
 from baselines.hinerv.official import config_from_official, network_from_official, official_name
 from baselines.hinerv.patches import cut_patches, join_patches
@@ -191,11 +191,14 @@ def test_the_loss_sees_the_visible_area_only():
     assert loss.item() == pytest.approx(error.abs().mean().item())
 
 
-def test_grids_are_read_at_the_middle_of_frames():
+@pytest.mark.parametrize("position", [base_position, local_position])
+def test_grids_are_read_at_the_middle_of_frames(position):
     grid = torch.tensor([[0.0], [10.0], [20.0]])
-    read = read_in_time(grid, torch.arange(6), 6)
-    assert read.flatten().tolist() == pytest.approx([0, 2.5, 7.5, 12.5, 17.5, 20])
-    assert torch.equal(read_in_time(grid, torch.arange(3), 3), grid)
+    read = read_in_time(grid, position(torch.arange(6), 6, 3))
+    assert read.flatten().tolist() == pytest.approx([0, 2.5, 7.5, 12.5, 17.5, 20], abs=1e-5)
+    assert torch.allclose(read_in_time(grid, position(torch.arange(3), 3, 3)), grid, atol=1e-5)
+    one = torch.tensor([[3.0]])
+    assert torch.equal(read_in_time(one, position(torch.arange(1), 1, 1)), one)
 
 
 #: Parameters of every published network as the official code makes it, for clips of so many frames.
@@ -283,6 +286,7 @@ def test_a_clip_that_cannot_be_fitted_is_refused(frames, height, problem):
         ("--depths 2 1 1", "--depths 2 1", "depths"),
         ("--scales-t 1 1 1", "--scales-t 2 1 1", "--scales-t"),
         ("--model HiNeRV", "--modle HiNeRV", "--modle"),
+        ("matmul-th-w", "matmul-th-w,align", "align cannot be had"),
     ],
 )
 def test_official_flags_that_cannot_be_had_are_named(golden, old, new, problem):
@@ -290,6 +294,11 @@ def test_official_flags_that_cannot_be_had_are_named(golden, old, new, problem):
     assert old in described["flags"]
     with pytest.raises(BenchError, match=problem):
         config_from_official({**described, "flags": described["flags"].replace(old, new)})
+
+
+def test_patches_of_several_frames_are_refused(golden):
+    with pytest.raises(BenchError, match="patch: is of 2 frames"):
+        config_from_official({**golden[1], "patch": [2, 12, 12]})
 
 
 def test_official_weights_that_do_not_fit_are_named(golden):

@@ -197,6 +197,33 @@ def test_high_phases_are_double_and_frequencies_float():
     assert np.abs(ours - np.sin(time.numpy() * frequency).astype(np.float32)).max() < 1e-6
 
 
+def test_phases_have_the_type_of_the_times():
+    """As golden times have it: float32 ones give float32 phases, whose high ones are others."""
+    time = torch.arange(7) / 7
+    ours = positional_encoding(time, 1.25, 40)[:, :40, 0, 0].numpy()
+    frequencies = (1.25 ** torch.arange(40) * np.pi).numpy()
+    assert np.array_equal(ours, torch.sin(torch.from_numpy(time.numpy()[:, None] * frequencies)).numpy())
+
+
+def test_an_axis_with_a_constant_range_is_never_published():
+    """Of it the official code makes no numbers, which lose against any other candidate."""
+    tensor = torch.randn(4, 60, generator=torch.Generator().manual_seed(0))
+    tensor[0] = 0
+    assert quantise_as_published(tensor, 8).low.ndim == 0
+
+
+def test_an_imported_network_can_be_trained_and_finished(golden, weights, frames):
+    """Its arguments do not say the frame's size: the clip does."""
+    _, described = golden
+    official = bench.import_official("hnerv", described, weights)
+    video = HNeRVFitting(official.network, frames=len(frames), height=40, width=80)
+    loss, made = video.step(torch.tensor([0, 2]), frames[[0, 2]], described["loss"])
+    assert made.shape == (2, 3, 40, 80)
+    loss.backward()
+    finished = video.finish((frame * 255).round().to(torch.uint8) for frame in frames)
+    assert relative(finished.embeddings, golden[0]["video_embedding"]) < 1e-5
+
+
 @pytest.mark.parametrize(
     "name", ["head_layer.bias", "encoder.stages.1.0.gamma", "decoder.0.conv.downconv.weight"]
 )
