@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bench.inr.layers import ACTIVATIONS, NORMS, DecoderConfig, check_choice, rgb_head
+from bench.inr.layers import ACTIVATIONS, DecoderConfig, check_choice, rgb_head
 from ffnerv.blocks import QuantHead, UpsampleBlock
 from ffnerv.grid import PositionalLatent, TemporalGrids
 
@@ -27,7 +27,6 @@ class FFNeRVConfig(DecoderConfig):
             None of them and `hidden` above 0: positional encoding and one hidden layer of that width.
         offsets: relative positions of the aggregated neighbours; none: the independent frame is all.
         block: `conv` or `compact` (grouped 3x3 + pointwise, for compression).
-        norm: after a stage's pixel shuffle, `none` (published), `in` or `bn`.
         bits: bit width of quantisation-aware training; None trains floats.
         exact_warp: sample at the stated positions. The official code normalises coordinates for
             one convention and samples in another, which shifts by up to half a pixel towards the
@@ -43,7 +42,6 @@ class FFNeRVConfig(DecoderConfig):
     hidden: int = 0
     offsets: tuple[int, ...] = (-2, -1, 1, 2)
     block: str = "conv"
-    norm: str = "none"
     bits: int | None = 8
     exact_warp: bool = False
     clamp_neighbours: bool = False
@@ -61,7 +59,6 @@ class FFNeRVConfig(DecoderConfig):
         if self.grid_lengths and self.channels % len(self.grid_lengths):
             raise ValueError(f"channels: must be a multiple of {len(self.grid_lengths)}, the number of grids")
         check_choice("block", self.block, BLOCKS)
-        check_choice("norm", self.norm, NORMS)
         if self.block == "compact" and any(before % 8 for before, _, stride in self.stages if stride != 5):
             raise ValueError("block: compact needs widths divisible by 8")
 

@@ -63,8 +63,6 @@ def config_from_official(config: Mapping[str, Any]) -> FFNeRVConfig:
         grid_lengths=tuple(int(length) for length in given["t_dim"]),
         offsets=tuple(_around(int(given["aggs"])) if offsets is None else map(int, offsets)),
         block=given["conv_type"],
-        norm=given.get("norm", "none"),
-        bias=bool(given.get("bias", True)),
         bits=_bits(given.get("wbit")),
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,8 +50,7 @@ class ENeRVConfig(DecoderConfig):
         head_width: of one attention head.
         modulation_width: of the two layers between time and the stages' gains and offsets.
         stage_heads: an image of every stage, not of the last alone; viewers see the last.
-        upsampling: one of `bench.inr.layers.UPSAMPLINGS`; norm: after it, `none`, `in` or `bn`. Published
-            are `conv` and `none`.
+        upsampling: one of `bench.inr.layers.UPSAMPLINGS`; `conv` is published.
     """
 
     time_encoding: tuple[float, int] = (1.25, 80)
@@ -63,13 +63,11 @@ class ENeRVConfig(DecoderConfig):
     modulation_width: int = 128
     stage_heads: bool = False
     upsampling: str = "conv"
-    norm: str = "none"
     head: str = "sigmoid"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("upsampling", self.upsampling, UPSAMPLINGS)
-        check_choice("norm", self.norm, NORMS)
         for name in _COUNTS:
             value = getattr(self, name)
             if not all(type(x) is int and x > 0 for x in (value if isinstance(value, tuple) else (value,))):
@@ -156,38 +154,43 @@ class Transformer(nn.Module):
 
 
 def modulated_norm(x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
-    """Instance norm of (B, C, H, W) times gain plus offset, both (B, C); one pass over the maps."""
+    """Instance norm of (B, C, H, W) times gain plus offset, both (B, C)."""
     # torch's own instance norm leaves channels-last, its batch norm sums without care for large maps.
     variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
     scale = gain[:, :, None, None] * (variance + 1e-5).rsqrt()
-    return torch.addcmul(offset[:, :, None, None] - mean * scale, x, scale)
+    # The mean goes first: as a part of the offset it would cancel, and its rounding reach the gradients.
+    return torch.addcmul(offset[:, :, None, None], x - mean, scale)
+
+
+def convolutions(config: ENeRVConfig, index: int) -> OrderedDict[str, nn.Module]:
+    """A stage's upsampling `up`; in the first stage a `plain` convolution beside it.
+
+    The two take the place of one at most channels and pixels: a stage that widens upsamples to few
+    channels first, one that narrows upsamples last.
+    """
+    before, after, stride = config.stages[index]
+    up = partial(upsampling, stride=stride, kind=config.upsampling, bias=config.bias)
+    plain = partial(nn.Conv2d, kernel_size=3, padding=1, bias=config.bias)
+    if index:
+        return OrderedDict(up=up(before, after))
+    if config.widens:
+        narrow = before // BOTTLENECK
+        return OrderedDict(up=up(before, narrow), plain=plain(narrow, after))
+    return OrderedDict(plain=plain(before, after), up=up(after, after))
 
 
 class Stage(nn.Module):
     """Instance norm, gain and offset of the time, upsampling, norm, activation.
 
-    Gains and offsets go through the activation, too, and a gain is not one plus something. The first
-    stage spares the convolution at most channels and pixels: it has two, one of them before the others'
-    upsampling where it narrows, or behind one to few channels where it widens.
+    Gains and offsets go through the activation, too, and a gain is not one plus something.
     """
 
     def __init__(self, config: ENeRVConfig, index: int) -> None:
         super().__init__()
-        before, after, stride = config.stages[index]
+        before, after, _ = config.stages[index]
         self.activation = ACTIVATIONS[config.activation]
         self.modulation = MLP(config.modulation_width, 2 * before, activation=config.activation)
-        how: dict[str, Any] = {"kind": config.upsampling, "bias": config.bias}
-        plain: dict[str, Any] = {"padding": 1, "bias": config.bias}
-        self.convs = nn.Sequential()
-        if index:
-            self.convs.add_module("up", upsampling(before, after, stride, **how))
-        elif config.widens:
-            narrow = before // BOTTLENECK
-            self.convs.add_module("up", upsampling(before, narrow, stride, **how))
-            self.convs.add_module("plain", nn.Conv2d(narrow, after, 3, **plain))
-        else:
-            self.convs.add_module("plain", nn.Conv2d(before, after, 3, **plain))
-            self.convs.add_module("up", upsampling(after, after, stride, **how))
+        self.convs = nn.Sequential(convolutions(config, index))
         self.norm = NORMS[config.norm](after)
 
     def forward(self, x: Tensor, time_features: Tensor) -> Tensor:

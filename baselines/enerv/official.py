@@ -77,8 +77,6 @@ def _converted(given: Mapping[str, Any]) -> ENeRVConfig:
         mlp_width=int(given["mlp_dim"]),
         stage_heads=not given["sin_res"],
         upsampling=given.get("conv_type", "conv"),
-        norm=given.get("norm", "none"),
-        bias=bool(given.get("bias", True)),
     )
 
 

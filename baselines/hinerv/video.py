@@ -63,8 +63,9 @@ class HiNeRVVideo(FramewiseVideo):
         patches = self.predict(index, numbers)
         return losses(loss, [patches], target)[0], patches.detach()
 
-    def pruned_weights(self, fraction: float) -> int:
-        return int(fraction)
+    def pruned_weights(self, number: float) -> int:
+        """The official code cuts the fraction off."""
+        return int(number)
 
     def pruning_scores(self) -> dict[nn.Parameter, Tensor]:
         return pruning_scores(self.network)

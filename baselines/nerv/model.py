@@ -30,7 +30,6 @@ class NeRVConfig(DecoderConfig):
             without frequencies the stem is given the time itself.
         stem_width, stem_layers: the hidden layers of the MLP (`512_1`).
         upsampling: one of `bench.inr.layers.UPSAMPLINGS`; `conv` is published.
-        norm: after the upsampling, `none` (published), `in` or `bn`.
         multi_resolution: a head on every stage, not only on the last (`--single_res` left out).
     """
 
@@ -40,13 +39,11 @@ class NeRVConfig(DecoderConfig):
     stem_layers: int = 1
     activation: str = "swish"
     upsampling: str = "conv"
-    norm: str = "none"
     multi_resolution: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("upsampling", self.upsampling, UPSAMPLINGS)
-        check_choice("norm", self.norm, NORMS)
         check_encoding("frequencies", self.frequency_base, self.frequencies)
 
 

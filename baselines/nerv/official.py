@@ -43,9 +43,7 @@ def config_from_official(config: Mapping[str, Any]) -> NeRVConfig:
         stem_width=stem_width,
         stem_layers=stem_layers,
         upsampling=given.get("conv_type", "conv"),
-        norm=given.get("norm", "none"),
         multi_resolution=not given.get("sin_res", True),
-        bias=bool(given.get("bias", True)),
     )
 
 

@@ -159,6 +159,7 @@ def _texts(rows: pd.DataFrame, codecs: list[Curve]) -> dict[str, str]:
 
 def _draw_curve(axes: Axes, curve: Curve, look: Look) -> None:
     order = 3 if curve.kind == "fitted" else 2
+    order += len(curve.points) == 1  # a lone marker, which a curve through it would hide
     axes.plot(curve.rate_bpp, curve.quality, zorder=order, **look.style.line_kwargs())
     if curve.seeds > 1:
         axes.vlines(curve.rate_bpp, curve.quality_low, curve.quality_high, look.style.colour, linewidth=0.8)

@@ -31,14 +31,7 @@ from bench.figures.page import (
     wrap,
     write_words,
 )
-from bench.figures.series import (
-    in_groups,
-    looks,
-    nearest_title,
-    need_clip,
-    point_dir,
-    remarks,
-)
+from bench.figures.series import in_groups, looks, nearest_title, need_clip, point_dir, remarks
 from bench.rd import load_points, nearest_points, series_label, with_footnotes
 
 GAP, MARGIN, TITLE, CAPTION = 0.08, 0.06, 0.3, 0.46

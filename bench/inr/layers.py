@@ -47,6 +47,7 @@ class DecoderConfig:
         activation: a key of `ACTIVATIONS`.
         head: `tanh` (the papers' default) or `sigmoid`, what bounds RGB to [0, 1].
         bias: of the stages' convolutions and the heads; all published networks have it.
+        norm: of a stage, after its upsampling: `none` (published), `in` or `bn`.
     """
 
     base: tuple[int, int]
@@ -58,10 +59,12 @@ class DecoderConfig:
     activation: str = "gelu"
     head: str = "tanh"
     bias: bool = True
+    norm: str = "none"
 
     def __post_init__(self) -> None:
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("head", self.head, HEADS)
+        check_choice("norm", self.norm, NORMS)
         if self.reduction < 1:
             raise ValueError(f"reduction: {self.reduction} is less than 1")
 

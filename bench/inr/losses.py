@@ -147,9 +147,9 @@ def _ssim_gradient(
 def mean_ssim(predictions: Sequence[Tensor], target: Tensor) -> Tensor:
     """Mean SSIM of each of M predictions (B, C, H, W) in [0, 1] against `target`: (M,).
 
-    11-tap Gaussian window of sigma 1.5, valid region, per channel (spec, appendix A). Along a side shorter
+    11-tap Gaussian window of sigma 1.5, valid region, per channel (Wang et al. 2004). Along a side shorter
     than the window nothing is filtered; such images, which only coarse heads make, go to the package that
-    the official codes use, since there its gradient is of rounding errors that no other code has.
+    the official codes use, since there its gradient is made of rounding errors that no other code repeats.
     """
     if min(target.shape[2:]) < 11:
         return torch.stack([_small_ssim(prediction, target) for prediction in predictions])

@@ -69,6 +69,8 @@ def decoder_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         "lower_width": int(given["lower_width"]),
         "activation": given["act"],
         "head": "sigmoid" if given["sigmoid"] else "tanh",
+        "norm": given.get("norm", "none"),
+        "bias": bool(given.get("bias", True)),
     }
 
 
@@ -127,11 +129,18 @@ def copy_weights(
             official = official_name(name)
             if official not in entries:
                 raise BenchError(official, "missing in the state dict", _REMEDY)
-            weight = torch.as_tensor(entries[official])
+            weight = _tensor(official, entries[official])
             if weight.shape != ours.shape:
                 problem = f"has the shape {tuple(weight.shape)}, the network {tuple(ours.shape)}"
                 raise BenchError(official, problem, _REMEDY)
             ours.copy_(weight)
+
+
+def _tensor(name: str, value: Any) -> Tensor:
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BenchError(name, f"is no array of numbers ({error})", "give tensors or NumPy arrays") from error
 
 
 def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> nn.Module:
@@ -143,7 +152,7 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
     official = importlib.import_module(f"{packages[name]}.official")
     try:
         return official.network_from_official(config, state_dict)
-    except (ValueError, TypeError, AttributeError, RuntimeError) as error:  # arguments that make no network
+    except (ValueError, TypeError) as error:  # arguments that make no network
         raise BenchError(f"official configuration of {name}", str(error), "check the arguments") from error
 
 

@@ -64,9 +64,9 @@ class Representation(ABC):
         named = self.network.named_parameters()
         return [weight for name, weight in named if weight.ndim > 1 and "head" not in name]
 
-    def pruned_weights(self, fraction: float) -> int:
-        """How many weights a fraction of them is: the nearest number, unless a method's code has another."""
-        return round(fraction)
+    def pruned_weights(self, number: float) -> int:
+        """How many weights go where a ratio of all makes `number`: the nearest whole one (official: NeRV)."""
+        return round(number)
 
     def pruning_scores(self) -> dict[nn.Parameter, Tensor]:
         """Prunable weight -> the score of each entry: the smallest go first (magnitude)."""

@@ -22,7 +22,7 @@ from bench.inr.layers import positional_encoding
 from bench.inr.losses import losses
 
 FORWARD = 3e-6  # relative to the array's maximum, as a second float32 implementation met
-GRADIENT = 2e-5
+GRADIENT = 1e-5
 #: Gradients that the instance norm cancels but for rounding have rounding's accuracy.
 CANCELLED, CANCELLED_GRADIENT = 2e-4, 2e-4
 
