@@ -156,7 +156,8 @@ def _draw_tile(figure: Figure, tile: Tile, box: tuple[float, float, float, float
     axes.set_axis_off()
     for place, line in enumerate(tile.lines):
         weight, colour = ("bold", INK) if place == 0 else ("normal", INK if place == 1 else FAINT)
-        size = min(SMALL_PT, SMALL_PT * each / text_width(line or " ", size=SMALL_PT, bold=place == 0))
+        room = each - GAP / 2  # a name that fills its column would run into the next one
+        size = min(SMALL_PT, SMALL_PT * room / text_width(line or " ", size=SMALL_PT, bold=place == 0))
         down = y - tall - 0.03 - 0.118 * place
         put: dict[str, Any] = {
             "transform": figure.dpi_scale_trans,
