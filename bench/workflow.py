@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: So many missing points are named at the end of a run.
 _NAMED = 5
+#: Targets that make no points: how many there are is no answer to them.
+_NO_POINTS = {"partial", "show", "plan", "list_figures", "train_learned"}
 
 
 def check_config(values: Mapping[str, Any], schema: str | Path, *, where: str | Path) -> None:
@@ -76,8 +78,8 @@ def digest(paths: Iterable[str | Path]) -> str:
 
 
 def closing(plan: Plan, command: Sequence[str] = ()) -> str:
-    """What a person is told at the end of a run; nothing where its command asked for a view alone."""
-    if {"partial", "show"} & set(command):
+    """What a person is told at the end of a run; nothing where its command asked for no points."""
+    if _NO_POINTS & set(command):
         return ""
     missing = [point for point in plan.points if not Path(point.file("record.json")).is_file()]
     name = plan.condition.name
