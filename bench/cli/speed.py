@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench import registry
 from bench.cli import process
+from bench.cli.encode import parse_overrides
 from bench.condition import Condition
-from bench.conditions import load_condition
+from bench.conditions import load_condition, settings_of
 from bench.config import ROOT, read_yaml
 from bench.errors import BenchError
 from bench.plan import planned_info
@@ -29,6 +31,9 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--condition", help="whose settings the networks have (default: the default run's)")
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="WxH", help="of the frames")
     parser.add_argument("--steps", type=int, default=20, help="counted steps (default: 20)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, such as precision=tf32"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument("--device", choices=process.DEVICES, default="auto")
     parser.set_defaults(run=run)
@@ -49,7 +54,7 @@ def _rows(
     args: argparse.Namespace, condition: Condition, codecs: Iterable[str], sizes: Iterable[tuple[int, int]]
 ) -> Iterator[tuple[str, ...]]:
     from bench.inr import runtime
-    from bench.inr.speed import STAGES, time_steps
+    from bench.inr.speed import STAGES, time_steps, time_whole_step
     from bench.provenance import device_name
 
     yield (
@@ -69,17 +74,18 @@ def _rows(
             point = condition.points(codec_id)[-1]
             clip = next(iter(condition.clips))
             info = replace(planned_info(condition, clip), width=width, height=height)
-            settings = condition.settings(codec_id, point, clip)
+            config = registry.codec_config(codec_id)
+            settings = settings_of(config, point, clip, parse_overrides(args.set), condition)
             representation = codec.start(info, settings, device=device)
-            took = time_steps(
-                representation,
-                recipe=codec.resolve(info, settings).recipe,
-                steps=args.steps,
-                synchronize=process.synchronizer(device) or (lambda: None),
-            )
+            recipe = codec.resolve(info, settings).recipe
+            how: Any = {"steps": args.steps, "synchronize": process.synchronizer(device) or (lambda: None)}
             count = sum(parameter.numel() for parameter in representation.network.parameters())
-            numbers = (*took.values(), sum(took.values()))
-            told = (f"{number:.1f}" for number in numbers)
+            took = time_steps(representation, recipe=recipe, **how)
+            if recipe.compile:  # after the stages, which cannot be told apart in compiled code
+                runtime.compile_network(representation.network, representation.device)
+                took = dict.fromkeys(took, math.nan)
+            numbers = (*took.values(), time_whole_step(representation, recipe=recipe, **how))
+            told = ("-" if math.isnan(number) else f"{number:.1f}" for number in numbers)
             where = (str(args.threads), device_name(device))
             yield (f"{codec_id} {point}", f"{width}x{height}", str(count), *told, *where)
 

@@ -183,6 +183,7 @@ class INRCodec(Codec):
             BenchError: a weight is not finite, or the quantiser is none for this network.
         """
         from bench.inr import runtime
+        from bench.inr.allocation import allocate
         from bench.inr.payload import Payload, coded_weights, config_values
         from bench.inr.quantise import make_quantiser
 
@@ -190,6 +191,9 @@ class INRCodec(Codec):
         with refusing_settings():
             quantiser = make_quantiser(description, self.quantiser)
         network = representation.finish(frames)
+        if description.get("allocate"):
+            with job.clock("allocate"):
+                quantiser = allocate(representation, network, description.get("bits", 8))
         with job.clock("entropy-code"):
             side, weights, codes = coded_weights(network, quantiser)
         payload = Payload(config_values(config), dict(description), side, weights)

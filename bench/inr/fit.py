@@ -20,8 +20,9 @@ from torch import Tensor
 
 from bench.clock import cpu_seconds
 from bench.errors import BenchError
+from bench.inr import runtime
 from bench.inr.pruning import Masks, prune_masks
-from bench.inr.recipe import Recipe
+from bench.inr.recipe import Precision, Recipe
 from bench.inr.representation import Representation
 from bench.inr.samples import HasNoise, Samples, samples_of
 
@@ -64,6 +65,7 @@ def train_step(
     *,
     learning_rate: float,
     loss: str,
+    precision: Precision = "float32",
     clip_gradient: float | None = None,
     masks: Masks | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -71,12 +73,14 @@ def train_step(
 
     Args:
         index, target: numbers (B,) of the samples and what they are to be (B, 3, h, w), in [0, 1].
+        precision: of the forward; tf32 is in the hands of the caller (`runtime.fitting`).
         clip_gradient: largest norm of the gradients of all weights that are not pruned.
         masks: what is pruned, and stays zero.
     """
     for group in optimiser.param_groups:
         group["lr"] = learning_rate
-    total, made = samples.step(index, target, loss)
+    with runtime.forward_in(precision, target.device):
+        total, made = samples.step(index, target, loss)
     optimiser.zero_grad(set_to_none=True)
     total.backward()
     if clip_gradient is not None:
@@ -127,6 +131,13 @@ class Fit:
         """Train what is left of the epochs; `report` is called after each."""
         if not self._resume():
             self.representation.refresh()
+        if self.recipe.compile:
+            runtime.compile_network(self.representation.network, self.frames.device)
+        with runtime.fitting(self.recipe.precision):
+            self._run(report)
+        return self.log
+
+    def _run(self, report: Callable[[EpochLog], None]) -> None:
         for epoch in range(len(self.log), self.recipe.total_epochs):
             if self.recipe.prunes_before(epoch):
                 self._prune()
@@ -142,7 +153,6 @@ class Fit:
                 self._save()
             report(row)
         self._save()
-        return self.log
 
     def _epoch(self, epoch: int) -> EpochLog:
         wall, cpu = time.perf_counter(), cpu_seconds()
@@ -164,6 +174,7 @@ class Fit:
                 target,
                 learning_rate=rate,
                 loss=self.recipe.loss,
+                precision=self.recipe.precision,
                 clip_gradient=self.recipe.clip_gradient,
                 masks=self.masks,
             )

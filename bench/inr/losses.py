@@ -170,6 +170,11 @@ def losses(name: str, predictions: Sequence[Tensor], target: Tensor) -> Tensor:
     Raises:
         KeyError: `name` is not in `CATALOGUE`.
     """
+    with torch.autocast(target.device.type, enabled=False):  # whatever precision the network has
+        return _losses(name, [prediction.to(target.dtype) for prediction in predictions], target)
+
+
+def _losses(name: str, predictions: Sequence[Tensor], target: Tensor) -> Tensor:
     l1, l2, ssim, ms_ssim = CATALOGUE[name]
     total = target.new_zeros(len(predictions))
     if l1:

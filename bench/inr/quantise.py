@@ -9,6 +9,9 @@ by the start of their names:
 
 Both move weights that are zero to the nearest of their levels, as the official codes do. With `zero_point:
 integer` the affine one keeps them; who prunes with it has to say which of the two is meant (`check_zeros`).
+
+`uniform` is the suite's own: a weight is a code times its tensor's step. With `allocate: true` the encoder
+finds every tensor's step on the clip, and `bits` is the mean width (`bench.inr.allocation`).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from bench.errors import BenchError
-from bench.inr.uniform import AffineQuantiser, AxisChoice, Quantiser, ZeroPointQuantiser
+from bench.inr.uniform import AffineQuantiser, AxisChoice, Quantiser, StepQuantiser, ZeroPointQuantiser
 from bench.inr.uniform import MinMaxQuantiser as MinMaxQuantiser
 from bench.inr.uniform import Quantised as Quantised
 from bench.inr.uniform import wide_axes as wide_axes
@@ -68,7 +71,12 @@ def options(quantiser: AnyQuantiser, name: str, shape: tuple[int, ...]) -> Seque
 
 
 #: Name of a quantiser -> what a description of it may set.
-_PARAMETERS = {"float32": (), "affine": ("bits", "axis", "zero_point"), "hnerv": ("bits",)}
+_PARAMETERS = {
+    "float32": (),
+    "affine": ("bits", "axis", "zero_point"),
+    "hnerv": ("bits",),
+    "uniform": ("bits", "allocate"),
+}
 
 
 def single_quantiser(description: Mapping[str, Any]) -> SingleQuantiser | None:
@@ -80,14 +88,17 @@ def single_quantiser(description: Mapping[str, Any]) -> SingleQuantiser | None:
     name, bits, axis = description.get("name", ""), description.get("bits", 8), description.get("axis")
     unknown = set(description) - {"name", *_PARAMETERS.get(name, ())}
     zero_point = description.get("zero_point", "float")
-    good = type(bits) is int and bits in range(2, 11) and axis in (None, 0)
-    good = good and zero_point in ("float", "integer")
+    good = type(bits) in ((int, float) if name == "uniform" else (int,)) and 2 <= bits <= 10
+    good = good and axis in (None, 0) and zero_point in ("float", "integer")
+    good = good and type(description.get("allocate", False)) is bool
     if name not in _PARAMETERS or unknown or not good:
         raise ValueError(f"quantiser {dict(description)}")
     if name == "float32":
         return None
     if name == "hnerv":
         return AxisChoice(bits)
+    if name == "uniform":
+        return StepQuantiser(bits)
     return (ZeroPointQuantiser if zero_point == "integer" else AffineQuantiser)(bits=bits, axis=axis)
 
 
@@ -133,6 +144,8 @@ def make_quantiser(
     made, parts = single(usual), {part: single(changed) for part, changed in overrides.items()}
     if not parts:
         return made
+    if any(part.get("allocate") for part in (usual, *overrides.values())):
+        raise ValueError("quantiser overrides: with allocate every part's width follows from the clip")
     quantisers = {part: quantiser for part, quantiser in parts.items() if quantiser is not None}
     if made is None or len(quantisers) < len(parts):
         raise ValueError("quantiser overrides: float32 weights cannot be mixed with codes")

@@ -26,6 +26,8 @@ RECIPE_DEFAULTS: dict[str, Any] = {
     "batch_size": 1,
     "fit_every": 1,
     "clip_gradient": None,
+    "precision": "float32",
+    "compile": False,
     "save_every": 5,
     "refresh": "saves",
     "prune": None,
@@ -35,6 +37,9 @@ RECIPE_DEFAULTS: dict[str, Any] = {
 }
 
 CosineFrom = Literal["warmup", "start"]
+#: Of a step's multiplications: float32; float32 whose factors a GPU's matrix units round to 10 bits of
+#: mantissa (tf32); bfloat16 in networks, losses being float32 (bf16). What is decoded is float32 always.
+Precision = Literal["float32", "tf32", "bf16"]
 
 
 def _is_whole(value: object, least: int, most: int | None = None) -> bool:
@@ -112,6 +117,9 @@ class Recipe:
         batch_size: frames a step, or as many patches as these have.
         fit_every: fit frames 0, n, 2n, ... alone; the others are held out (frame interpolation).
         clip_gradient: largest norm of all gradients together; None leaves them.
+        precision: of a step's multiplications (`Precision`).
+        compile: whether the network's calls run compiled (torch.compile): after a minute or so, steps that
+            are the same but for rounding.
         save_every: epochs between saved states.
         refresh: when a representation's cache is recomputed. `saves`: at every saved state, so that
             the state need not hold it. `official`: where FFNeRV's script evaluates (every 50
@@ -132,6 +140,8 @@ class Recipe:
     batch_size: int = 1
     fit_every: int = 1
     clip_gradient: float | None = None
+    precision: Precision = "float32"
+    compile: bool = False
     save_every: int = 5
     refresh: Literal["saves", "official"] = "saves"
     prune: Pruning | None = None
@@ -147,6 +157,8 @@ class Recipe:
                 raise ValueError(f"{name}: {getattr(self, name)} is no fraction of the peak")
         if self.cosine_from not in get_args(CosineFrom):
             raise ValueError(f"cosine_from: {self.cosine_from!r} is neither warmup nor start")
+        if self.precision not in get_args(Precision):
+            raise ValueError(f"precision: {self.precision!r} is none of {', '.join(get_args(Precision))}")
 
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:

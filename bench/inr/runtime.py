@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -20,8 +22,7 @@ _LARGEST_KEPT = 32 << 20
 def prepare(*, threads: int, device: str) -> None:
     """Fixed thread count, full float32 precision, memory kept between steps."""
     torch.set_num_threads(threads)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    _allow_tf32(False)
     if device == "cpu" and sys.platform == "linux":
         # glibc returns every large tensor to the kernel, which then clears its pages anew each
         # step: a tenth of a step's time at 320x180. Keep them in the process instead.
@@ -29,6 +30,30 @@ def prepare(*, threads: int, device: str) -> None:
         if hasattr(libc, "mallopt"):
             libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
             libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+
+
+def _allow_tf32(allowed: bool) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
+
+
+@contextmanager
+def fitting(precision: str) -> Iterator[None]:
+    """Steps within may round as `precision` says; what comes after is full float32 again."""
+    _allow_tf32(precision == "tf32")
+    try:
+        yield
+    finally:
+        _allow_tf32(False)
+
+
+def forward_in(precision: str, device: torch.device) -> torch.autocast:
+    """What a step's forward runs within."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def compile_network(network: nn.Module, device: torch.device) -> None:
+    """From now on the network's calls run compiled, on a GPU as recorded graphs too."""
+    network.compile(mode="reduce-overhead" if device.type == "cuda" else "default")
 
 
 def place(network: nn.Module, device: str) -> None:

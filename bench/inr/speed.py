@@ -10,7 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bench.inr.fit import make_optimiser
+from bench.inr import runtime
+from bench.inr.fit import make_optimiser, train_step
 from bench.inr.recipe import Recipe
 from bench.inr.representation import Representation
 
@@ -28,7 +29,7 @@ def time_steps(
 
     `network` is the forward of the representation's network; what `Representation.step` does besides
     (aggregation, loss) is `rest of the loss`. The device's queue is drained between stages, which
-    a fit does not do: on a GPU the sum is an upper bound.
+    a fit does not do: on a GPU the sum is an upper bound (`time_whole_step`).
     """
     frames = _random_frames(representation)
     optimiser = make_optimiser(representation.network.parameters(), recipe)
@@ -39,7 +40,8 @@ def time_steps(
         target = frames.index_select(0, index).float().div_(255)
         in_network.seconds = 0.0
         marks = [_now(synchronize)]
-        total, _ = representation.step(index, target, recipe.loss)
+        with runtime.forward_in(recipe.precision, target.device):
+            total, _ = representation.step(index, target, recipe.loss)
         marks.append(_now(synchronize))
         optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -51,6 +53,31 @@ def time_steps(
     in_network.remove()
     medians = (statistics.median(column) for column in zip(*taken[WARM_UP:], strict=True))
     return {stage: 1000 * seconds for stage, seconds in zip(STAGES, medians, strict=True)}
+
+
+def time_whole_step(
+    representation: Representation, *, recipe: Recipe, steps: int, synchronize: Callable[[], None]
+) -> float:
+    """Mean milliseconds of a training step as a fit runs them, the device's queue never drained."""
+    frames = _random_frames(representation)
+    optimiser = make_optimiser(representation.network.parameters(), recipe)
+    indices = torch.arange(len(frames), device=representation.device).split(1)
+    began = 0.0
+    with runtime.fitting(recipe.precision):
+        for step in range(WARM_UP + steps):
+            if step == WARM_UP:
+                began = _now(synchronize)
+            index = indices[step % len(indices)]
+            train_step(
+                representation,
+                optimiser,
+                index,
+                frames.index_select(0, index).float().div_(255),
+                learning_rate=recipe.learning_rate,
+                loss=recipe.loss,
+                precision=recipe.precision,
+            )
+    return 1000 * (_now(synchronize) - began) / steps
 
 
 def _random_frames(representation: Representation) -> Tensor:

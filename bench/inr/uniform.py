@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.inr.weight_model import LARGEST_CODE
+
 
 @dataclass(frozen=True)
 class Quantised:
@@ -143,6 +145,32 @@ class ZeroPointQuantiser(AffineQuantiser):
         _, origin = self._codes_of(low, step)
         codes = torch.from_numpy(quantised.codes).float()
         return self._whole(origin + step * self._slices(codes), quantised.codes.shape)
+
+
+@dataclass(frozen=True)
+class StepQuantiser:
+    """A weight is code * step: zeros stay zeros, and nothing but the step stands beside the codes.
+
+    Attributes:
+        bits: the step is the tensor's span / 2^bits, the span reaching from the smallest entry to the
+            largest and zero. Need not be whole; only an encoder asks for it.
+    """
+
+    bits: float = 8
+
+    def side_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (1,)
+
+    def quantise(self, tensor: Tensor) -> Quantised:
+        tensor = tensor.detach()
+        span = tensor.amax().clamp(min=0) - tensor.amin().clamp(max=0)
+        step = _half_above(span / 2**self.bits)
+        largest = min(2 ** math.ceil(self.bits), LARGEST_CODE)
+        codes = (tensor / step.float()).masked_fill(step == 0, 0).round().clamp(-largest, largest)
+        return Quantised(codes.to(torch.int32).cpu().numpy(), step.reshape(1).cpu().numpy())
+
+    def dequantise(self, quantised: Quantised) -> Tensor:
+        return torch.from_numpy(quantised.codes).float() * float(quantised.side[0])
 
 
 def _half_above(values: Tensor) -> Tensor:

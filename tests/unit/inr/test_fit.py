@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ import torch
 from interruption import interrupt_after_every_epoch
 from torch import nn
 
+from baselines.nerv.model import NeRV, NeRVConfig
 from bench.errors import BenchError
 from bench.inr.fit import STATE_NAME, Fit, frame_order
+from bench.inr.losses import losses
 from bench.inr.pruning import prune_masks
 from bench.inr.recipe import Pruning, Recipe
 from bench.inr.representation import FramewiseVideo
@@ -215,3 +218,38 @@ def test_killed_again_and_again_the_stream_is_the_same(tiny_clip, tmp_path):
     assert encode(tiny_clip, tmp_path / "killed.bin", tmp_path / "killed").wait(timeout=300) == 0
     assert (tmp_path / "killed.bin").read_bytes() == (tmp_path / "whole.bin").read_bytes()
     assert not list(tmp_path.glob(".*"))  # nothing half-written is left beside the stream
+
+
+def fitted_nerv(frames: torch.Tensor, **how) -> tuple[float, torch.Tensor]:
+    """PSNR of the last epoch and all weights of a small NeRV."""
+    torch.manual_seed(0)
+    config = NeRVConfig(base=(3, 4), channels=8, strides=(2, 2), lower_width=8, stem_width=16)
+    video = FramewiseVideo(NeRV(config), frames=6, height=12, width=16)
+    log = Fit(video, frames, Recipe(epochs=12, learning_rate=5e-3, **how)).run()
+    return log[-1].psnr_rgb_db, torch.cat([p.detach().flatten() for p in video.network.parameters()])
+
+
+@pytest.mark.parametrize("precision", ["bf16", "tf32"])
+def test_lower_precision_fits_as_well(frames: torch.Tensor, precision: str) -> None:
+    psnr, weights = fitted_nerv(frames)
+    other_psnr, other_weights = fitted_nerv(frames, precision=precision)
+    assert other_psnr == pytest.approx(psnr, abs=0.5)
+    assert torch.equal(weights, other_weights) == (precision == "tf32")  # which a CPU has not
+    assert not torch.backends.cudnn.allow_tf32
+
+
+def test_a_compiled_network_fits_as_well(frames: torch.Tensor) -> None:
+    recipe = Recipe(epochs=4, learning_rate=0.1)
+    plain, compiled = (FramewiseVideo(Painter(), frames=6, height=12, width=16) for _ in range(2))
+    Fit(plain, frames, recipe).run()
+    Fit(compiled, frames, replace(recipe, compile=True)).run()
+    assert compiled.network._compiled_call_impl is not None
+    assert torch.allclose(compiled.network.picture, plain.network.picture, atol=1e-5)
+
+
+def test_losses_are_float32_whatever_the_network_is() -> None:
+    target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    image = (target * 0.9).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = losses("Fusion6", [image], target)
+    assert torch.equal(loss, losses("Fusion6", [image.float()], target))
