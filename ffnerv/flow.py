@@ -98,9 +98,10 @@ def aggregate(heads: Heads, neighbours: Tensor, *, exact: bool = False) -> Aggre
     aggregated = (warped * upsampled[:, :, None]).sum(1)
     # A softmax over two logits.
     blend = torch.sigmoid(heads.blend_logits[:, 1:] - heads.blend_logits[:, :1])
-    final = torch.lerp(heads.independent, aggregated, blend)
+    independent = heads.independent.to(aggregated.dtype)  # a network in bfloat16 is blended in float32
+    final = torch.lerp(independent, aggregated, blend.to(aggregated.dtype))
     return Aggregation(
-        heads.independent,
+        independent,
         aggregated,
         final,
         flows.view(*neighbours.shape[:2], *flows.shape[1:]),
