@@ -71,8 +71,8 @@ report: env ## Pack figures, tables and their captions into report.zip
 	@snakemake --report report.zip $(if $(CONDITION),--config condition=$(CONDITION))
 
 .PHONY: test
-test: env ## Run all tests; ARGS="tests/unit -k metrics" runs some
-	$(BIN)/python -m pytest $(ARGS)
+test: env ## Run all tests; ARGS="tests/unit -k metrics" runs some, ARGS="-n 8" in more processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: env ## Check style, types and the workflow

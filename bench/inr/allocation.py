@@ -67,10 +67,8 @@ def _balanced(errors: np.ndarray, sizes: np.ndarray, bits: float) -> np.ndarray:
     """
     floor = max(_LEAST * errors.max(), np.finfo(float).tiny)
     wanted = 0.5 * np.log2(np.maximum(errors, floor) / sizes)
-    low, high = (
-        _NARROWEST - wanted.max(),
-        _WIDEST - wanted.min(),
-    )  # all at their narrowest, all at their widest
+    # Between these all tensors go from their narrowest to their widest.
+    low, high = _NARROWEST - wanted.max(), _WIDEST - wanted.min()
     for _ in range(60):
         shift = (low + high) / 2
         found = np.clip(wanted + shift, _NARROWEST, _WIDEST)
