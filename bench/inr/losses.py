@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -170,7 +171,9 @@ def losses(name: str, predictions: Sequence[Tensor], target: Tensor) -> Tensor:
     Raises:
         KeyError: `name` is not in `CATALOGUE`.
     """
-    with torch.autocast(target.device.type, enabled=False):  # whatever precision the network has
+    device = target.device.type
+    known = torch.amp.is_autocast_available(device)  # not of the meta device, on which fits are counted
+    with torch.autocast(device, enabled=False) if known else nullcontext():  # whatever the network has
         return _losses(name, [prediction.to(target.dtype) for prediction in predictions], target)
 
 
