@@ -20,7 +20,7 @@ from bench.figures.page import (
     wrap,
 )
 from bench.rd import condition_title, load_points, metric_of
-from bench.tables.ablation import Variant, read_variants
+from bench.tables.ablation import Variant, read_variants, row_names
 
 _WIDTH, _ROW, _TOP, _AXIS, _GAP = 5.6, 0.24, 0.34, 0.46, 0.14
 _NOTE = (
@@ -53,10 +53,10 @@ def draw_ablation(
 def _plot(found: Sequence[Variant], metric: str, title: str) -> Figure:
     note = wrap(_NOTE, _WIDTH - 0.2, NOTE_PT)
     foot = NOTE_ROW * len(note) + 0.06
-    rows = _ROW * len(found)
+    names, rows = row_names(found), _ROW * len(found)
     height = _TOP + rows + _AXIS + foot
     rates = [f"{variant.rate_bpp:.3f} bpp" for variant in found]
-    left = _GAP + max(text_width(variant.name, size=SMALL_PT) for variant in found)
+    left = _GAP + max(text_width(name, size=SMALL_PT) for name in names)
     right = _GAP + max(text_width(rate, size=SMALL_PT) for rate in rates)
     figure = new_figure(_WIDTH, height)
     box = (left / _WIDTH, (_AXIS + foot) / height, (_WIDTH - left - right) / _WIDTH, rows / height)
@@ -68,7 +68,7 @@ def _plot(found: Sequence[Variant], metric: str, title: str) -> Figure:
         axes.plot([quality.difference], [place], marker="o", markersize=4.4, color="#1F5FA8")
     axes.axvline(0, color=FAINT, linewidth=0.8, linestyle=(0, (3, 2)))
     axes.set_ylim(len(found) - 0.5, -0.5)
-    axes.set_yticks(range(len(found)), [variant.name for variant in found])
+    axes.set_yticks(range(len(found)), names)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     beside = axes.secondary_yaxis("right")

@@ -123,20 +123,28 @@ def _csv_row(variant: Variant) -> dict[str, object]:
     return {name: csv_value(value) for name, value in row.items()}
 
 
+def row_names(found: Sequence[Variant]) -> list[str]:
+    """What the rows of a table or figure are called: with several codecs the codec's name comes first."""
+    several = len({variant.label for variant in found}) > 1
+    return [f"{variant.label}, {variant.name}" if several else variant.name for variant in found]
+
+
 def _text(found: Sequence[Variant], metrics: Sequence[str]) -> Text:
     header = ["Variant", "Seeds", "Rate (bpp)", "Parameters"]
     for metric in map(metric_of, metrics):
         header += [metric.axis, "lowest to highest seed", "difference"]
     rows = []
-    for variant in found:
-        row = [variant.name, str(variant.seeds), number(variant.rate_bpp, 4), number(variant.parameters, 0)]
-        for name, quality in variant.qualities.items():
-            digits = metric_of(name).digits
+    for name, variant in zip(row_names(found), found, strict=True):
+        row = [name, str(variant.seeds), number(variant.rate_bpp, 4), number(variant.parameters, 0)]
+        for metric, quality in variant.qualities.items():
+            digits = metric_of(metric).digits
             row += [
                 number(quality.mean, digits),
                 f"{number(quality.low, digits)} to {number(quality.high, digits)}",
                 number(quality.difference, digits, sign=True),
             ]
         rows.append(row)
-    note = "Differences are from the first variant; rates are not quite equal, so read them with the rate."
+    note = (
+        "Differences are from a codec's first variant; rates are not quite equal: read them together."
+    )
     return Text(header, rows, [False] + [True] * (len(header) - 1), [note])

@@ -65,7 +65,7 @@ def verified_here() -> list[Path]:
     `bench verify results/reference/*/*/*/*/*/record.json` does all of them, in a quarter of an hour.
     """
     chosen = {("demo-v1", POINTS[0]), ("demo-v1", POINTS[-1]), ("interpolation-v1", POINTS[0])}
-    chosen |= {("ablation-ffnerv", "post-training"), ("ablation-quantisers", "affine-7")}
+    chosen |= {("ablation-ffnerv", "post-training"), ("ablation-quantisers", "equal-6")}
     first = [path for path in RECORDS if path.parts[-2] == "seed0"]
     return [path for path in first if (path.parts[-6], path.parts[-3]) in chosen]
 

@@ -69,6 +69,21 @@ def test_the_ablation_is_written_for_programs_and_for_readers(points: Path, tmp_
     assert "no-aggregation" in outs[2].read_text()
 
 
+def test_rows_of_several_codecs_begin_with_their_names(points: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(points)
+    other = rows.assign(codec="nerv-matched", label="NeRV", psnr_rgb_db=rows["psnr_rgb_db"] - 2)
+    pd.concat([rows, other]).to_csv(points, index=False)
+    variants = {**VARIANTS, "nerv-matched": ["full", "no-aggregation"]}
+    write_ablation(points, variants=variants, metrics=["psnr_rgb_db"], outs=[tmp_path / "out.md"])
+    names = [line.split("|")[1].strip() for line in (tmp_path / "out.md").read_text().splitlines()[2:6]]
+    assert names == ["FFNeRV, full", "FFNeRV, no-aggregation", "NeRV, full", "NeRV, no-aggregation"]
+    differences = [
+        v.qualities["psnr_rgb_db"].difference
+        for v in read_variants(points, variants=variants, metrics=["psnr_rgb_db"])
+    ]
+    assert differences == pytest.approx([0, -1, 0, -1])
+
+
 def test_without_the_first_variant_there_is_nothing_to_compare_with(points: Path) -> None:
     with pytest.raises(BenchError, match="not-run"):
         read_variants(points, variants={"ffnerv-matched": ["not-run", "full"]}, metrics=["psnr_rgb_db"])
