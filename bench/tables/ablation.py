@@ -136,15 +136,13 @@ def _text(found: Sequence[Variant], metrics: Sequence[str]) -> Text:
     rows = []
     for name, variant in zip(row_names(found), found, strict=True):
         row = [name, str(variant.seeds), number(variant.rate_bpp, 4), number(variant.parameters, 0)]
-        for metric, quality in variant.qualities.items():
-            digits = metric_of(metric).digits
+        for column, quality in variant.qualities.items():
+            digits = metric_of(column).digits
             row += [
                 number(quality.mean, digits),
                 f"{number(quality.low, digits)} to {number(quality.high, digits)}",
                 number(quality.difference, digits, sign=True),
             ]
         rows.append(row)
-    note = (
-        "Differences are from a codec's first variant; rates are not quite equal: read them together."
-    )
+    note = "Differences are from a codec's first variant; rates are not quite equal: read them together."
     return Text(header, rows, [False] + [True] * (len(header) - 1), [note])
