@@ -21,6 +21,7 @@ from torch import Tensor
 from bench.clock import cpu_seconds
 from bench.errors import BenchError
 from bench.inr import runtime
+from bench.inr.losses import weight_bits
 from bench.inr.pruning import Masks, prune_masks
 from bench.inr.recipe import Precision, Recipe
 from bench.inr.representation import Representation
@@ -66,6 +67,7 @@ def train_step(
     learning_rate: float,
     loss: str,
     precision: Precision = "float32",
+    size: Callable[[], Tensor] | None = None,
     clip_gradient: float | None = None,
     masks: Masks | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -74,6 +76,7 @@ def train_step(
     Args:
         index, target: numbers (B,) of the samples and what they are to be (B, 3, h, w), in [0, 1].
         precision: of the forward; tf32 is in the hands of the caller (`runtime.fitting`).
+        size: a term of the loss for what the weights take in a stream; None has none.
         clip_gradient: largest norm of the gradients of all weights that are not pruned.
         masks: what is pruned, and stays zero.
     """
@@ -81,6 +84,8 @@ def train_step(
         group["lr"] = learning_rate
     with runtime.forward_in(precision, target.device):
         total, made = samples.step(index, target, loss)
+    if size is not None:
+        total = total + size()
     optimiser.zero_grad(set_to_none=True)
     total.backward()
     if clip_gradient is not None:
@@ -175,6 +180,7 @@ class Fit:
                 learning_rate=rate,
                 loss=self.recipe.loss,
                 precision=self.recipe.precision,
+                size=self._size if self.recipe.rate_weight else None,
                 clip_gradient=self.recipe.clip_gradient,
                 masks=self.masks,
             )
@@ -190,6 +196,11 @@ class Fit:
             wall_s=(before.wall_s if before else 0.0) + time.perf_counter() - wall,
             cpu_s=(before.cpu_s if before else 0.0) + cpu_seconds() - cpu,
         )
+
+    def _size(self) -> Tensor:
+        """The weights' bits a pixel of the clip, as much as the recipe has them count."""
+        pixels = len(self.frames) * self.representation.height * self.representation.width
+        return self.recipe.rate_weight / pixels * weight_bits(self.representation.prunable())
 
     def _prune(self) -> None:
         """From here on the smallest weights are zero."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -163,6 +163,19 @@ def _small_ssim(prediction: Tensor, target: Tensor) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of sides that are not filtered
         return pytorch_msssim.ssim(prediction, target, data_range=1)
+
+
+def weight_bits(weights: Iterable[Tensor], *, levels: int = 64) -> Tensor:
+    """About what weights take in a stream, differentiable: log2(1 + |w| / step) bits each.
+
+    A tensor's step is its span / `levels`, the span reaching from its smallest entry to its largest and zero.
+    """
+    bits = []
+    for weight in weights:
+        entries = weight.detach()
+        span = entries.amax().clamp(min=0) - entries.amin().clamp(max=0)
+        bits.append(torch.log2(1 + weight.abs() * (levels / span.clamp(min=1e-12))).sum())
+    return torch.stack(bits).sum()
 
 
 def losses(name: str, predictions: Sequence[Tensor], target: Tensor) -> Tensor:

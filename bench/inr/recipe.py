@@ -26,6 +26,7 @@ RECIPE_DEFAULTS: dict[str, Any] = {
     "batch_size": 1,
     "fit_every": 1,
     "clip_gradient": None,
+    "rate_weight": 0.0,
     "precision": "float32",
     "compile": False,
     "save_every": 5,
@@ -120,6 +121,7 @@ class Recipe:
         precision: of a step's multiplications (`Precision`).
         compile: whether the network's calls run compiled (torch.compile): after a minute or so, steps that
             are the same but for rounding.
+        rate_weight: how much a bit a pixel of coded weights counts in the loss (`losses.weight_bits`).
         save_every: epochs between saved states.
         refresh: when a representation's cache is recomputed. `saves`: at every saved state, so that
             the state need not hold it. `official`: where FFNeRV's script evaluates (every 50
@@ -140,6 +142,7 @@ class Recipe:
     batch_size: int = 1
     fit_every: int = 1
     clip_gradient: float | None = None
+    rate_weight: float = 0.0
     precision: Precision = "float32"
     compile: bool = False
     save_every: int = 5
@@ -152,6 +155,8 @@ class Recipe:
         for name in ("epochs", "batch_size", "fit_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is less than 1")
+        if self.rate_weight < 0:
+            raise ValueError(f"rate_weight: {self.rate_weight} is less than 0")
         for name in ("warmup_start", "floor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is no fraction of the peak")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from torch import nn
 from baselines.nerv.model import NeRV, NeRVConfig
 from bench.errors import BenchError
 from bench.inr.fit import STATE_NAME, Fit, frame_order
-from bench.inr.losses import losses
+from bench.inr.losses import losses, weight_bits
 from bench.inr.pruning import prune_masks
 from bench.inr.recipe import Pruning, Recipe
 from bench.inr.representation import FramewiseVideo
@@ -253,3 +254,22 @@ def test_losses_are_float32_whatever_the_network_is() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = losses("Fusion6", [image], target)
     assert torch.equal(loss, losses("Fusion6", [image.float()], target))
+
+
+def test_weight_bits_are_logarithms_of_steps() -> None:
+    weight = torch.tensor([[-1.0, 0.0], [0.5, 1.0]], requires_grad=True)
+    bits = weight_bits([weight, torch.zeros(3)], levels=64)  # a step is 2 / 64
+    assert bits.item() == pytest.approx(2 * math.log2(33) + math.log2(17))
+    bits.backward()
+    assert weight.grad is not None
+    assert (weight.grad.sign() == torch.tensor([[-1.0, 0.0], [1.0, 1.0]])).all()
+
+
+def test_weights_that_count_in_the_loss_take_fewer_bits(frames: torch.Tensor) -> None:
+    sizes = []
+    for rate_weight in (0.0, 0.05):
+        _, weights = fitted_nerv(frames, rate_weight=rate_weight)
+        sizes.append(float(weight_bits([weights])))
+    assert sizes[1] < sizes[0]
+    with pytest.raises(ValueError, match="rate_weight"):
+        Recipe(epochs=1, learning_rate=1.0, rate_weight=-1.0)
