@@ -81,7 +81,7 @@ def pipe_frames(
     output = _output(args, feed, where, error, remedy, frame_bytes, on_header)
     for piece in output:
         if piece.size != frame_bytes:
-            output.close()
+            next(output, None)  # where the feed or ffmpeg itself failed, that is the cause, and is raised
             problem = f"ffmpeg's output ends within a frame ({piece.size} of {frame_bytes} bytes)"
             raise error(where, problem, remedy)
         yield piece
