@@ -63,6 +63,7 @@ def _rows(
         "parameters",
         *(f"{stage} ms" for stage in STAGES),
         "step ms",
+        "fit ms",
         "device",
         "threads",
     )
@@ -84,7 +85,8 @@ def _rows(
             if recipe.compile:  # after the stages, which cannot be told apart in compiled code
                 runtime.compile_network(representation.network, representation.device)
                 took = dict.fromkeys(took, math.nan)
-            numbers = (*took.values(), time_whole_step(representation, recipe=recipe, **how))
+            whole = time_whole_step(representation, recipe=recipe, **how)
+            numbers = (*took.values(), sum(took.values()), whole)
             told = ("-" if math.isnan(number) else f"{number:.1f}" for number in numbers)
             where = (str(args.threads), device_name(device))
             yield (f"{codec_id} {point}", f"{width}x{height}", str(count), *told, *where)

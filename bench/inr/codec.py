@@ -186,14 +186,16 @@ class INRCodec(Codec):
         from bench.inr.allocation import allocate
         from bench.inr.payload import Payload, coded_weights, config_values
         from bench.inr.quantise import make_quantiser
+        from bench.inr.uniform import StepQuantiser
 
         description = job.settings["quantiser"]
         with refusing_settings():
             quantiser = make_quantiser(description, self.quantiser)
         network = representation.finish(frames)
         if description.get("allocate"):
+            assert isinstance(quantiser, StepQuantiser)
             with job.clock("allocate"):
-                quantiser = allocate(representation, network, description.get("bits", 8))
+                quantiser = allocate(representation, network, quantiser.bits)
         with job.clock("entropy-code"):
             side, weights, codes = coded_weights(network, quantiser)
         payload = Payload(config_values(config), dict(description), side, weights)

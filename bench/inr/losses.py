@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.inr.uniform import span
+
 _C1, _C2 = 0.01**2, 0.03**2
 
 #: Loss name to weights of (L1, L2, 1 - SSIM, 1 - MS-SSIM): the official scripts' catalogue, and HiNeRV's.
@@ -168,14 +170,10 @@ def _small_ssim(prediction: Tensor, target: Tensor) -> Tensor:
 def weight_bits(weights: Iterable[Tensor], *, levels: int = 64) -> Tensor:
     """About what weights take in a stream, differentiable: log2(1 + |w| / step) bits each.
 
-    A tensor's step is its span / `levels`, the span reaching from its smallest entry to its largest and zero.
+    A tensor's step is its span / `levels` (`bench.inr.uniform.span`), which has no gradient.
     """
-    bits = []
-    for weight in weights:
-        entries = weight.detach()
-        span = entries.amax().clamp(min=0) - entries.amin().clamp(max=0)
-        bits.append(torch.log2(1 + weight.abs() * (levels / span.clamp(min=1e-12))).sum())
-    return torch.stack(bits).sum()
+    steps = ((weight, span(weight.detach()).clamp(min=1e-12) / levels) for weight in weights)
+    return torch.stack([torch.log2(1 + weight.abs() / step).sum() for weight, step in steps]).sum()
 
 
 def losses(name: str, predictions: Sequence[Tensor], target: Tensor) -> Tensor:

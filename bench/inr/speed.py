@@ -14,6 +14,7 @@ from bench.inr import runtime
 from bench.inr.fit import make_optimiser, train_step
 from bench.inr.recipe import Recipe
 from bench.inr.representation import Representation
+from bench.inr.samples import Samples
 
 #: Frames that a step is timed on; few, so that memory at 1080p is what a step needs.
 FRAMES = 8
@@ -33,11 +34,12 @@ def time_steps(
     """
     frames = _random_frames(representation)
     optimiser = make_optimiser(representation.network.parameters(), recipe)
+    samples = Samples(representation)
     in_network = _NetworkTimer(representation, synchronize)
     taken: list[tuple[float, ...]] = []
     for step in range(WARM_UP + steps):
         index = torch.tensor([step % len(frames)], device=representation.device)
-        target = frames.index_select(0, index).float().div_(255)
+        target = samples.targets(frames, index)
         in_network.seconds = 0.0
         marks = [_now(synchronize)]
         with runtime.forward_in(recipe.precision, target.device):
@@ -61,7 +63,7 @@ def time_whole_step(
     """Mean milliseconds of a training step as a fit runs them, the device's queue never drained."""
     frames = _random_frames(representation)
     optimiser = make_optimiser(representation.network.parameters(), recipe)
-    indices = torch.arange(len(frames), device=representation.device).split(1)
+    samples, indices = Samples(representation), torch.arange(len(frames), device=frames.device).split(1)
     began = 0.0
     with runtime.fitting(recipe.precision):
         for step in range(WARM_UP + steps):
@@ -69,10 +71,10 @@ def time_whole_step(
                 began = _now(synchronize)
             index = indices[step % len(indices)]
             train_step(
-                representation,
+                samples,
                 optimiser,
                 index,
-                frames.index_select(0, index).float().div_(255),
+                samples.targets(frames, index),
                 learning_rate=recipe.learning_rate,
                 loss=recipe.loss,
                 precision=recipe.precision,

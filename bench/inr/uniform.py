@@ -147,13 +147,17 @@ class ZeroPointQuantiser(AffineQuantiser):
         return self._whole(origin + step * self._slices(codes), quantised.codes.shape)
 
 
+def span(tensor: Tensor) -> Tensor:
+    """How far it is from the smallest to the largest of the entries and zero: a scalar."""
+    return tensor.amax().clamp(min=0) - tensor.amin().clamp(max=0)
+
+
 @dataclass(frozen=True)
 class StepQuantiser:
     """A weight is code * step: zeros stay zeros, and nothing but the step stands beside the codes.
 
     Attributes:
-        bits: the step is the tensor's span / 2^bits, the span reaching from the smallest entry to the
-            largest and zero. Need not be whole; only an encoder asks for it.
+        bits: the step is the tensor's `span` / 2^bits. Need not be whole; only an encoder asks for it.
     """
 
     bits: float = 8
@@ -163,10 +167,8 @@ class StepQuantiser:
 
     def quantise(self, tensor: Tensor) -> Quantised:
         tensor = tensor.detach()
-        span = tensor.amax().clamp(min=0) - tensor.amin().clamp(max=0)
-        step = _half_above(span / 2**self.bits)
-        largest = min(2 ** math.ceil(self.bits), LARGEST_CODE)
-        codes = (tensor / step.float()).masked_fill(step == 0, 0).round().clamp(-largest, largest)
+        step = _half_above(span(tensor) / 2**self.bits)
+        codes = (tensor / step.float()).masked_fill(step == 0, 0).round().clamp(-LARGEST_CODE, LARGEST_CODE)
         return Quantised(codes.to(torch.int32).cpu().numpy(), step.reshape(1).cpu().numpy())
 
     def dequantise(self, quantised: Quantised) -> Tensor:

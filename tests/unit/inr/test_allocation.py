@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from baselines.nerv.model import NeRV, NeRVConfig
 from bench.inr.allocation import allocate
 from bench.inr.fit import Fit
-from bench.inr.payload import coded_weights
+from bench.inr.payload import Payload, coded_weights, load
 from bench.inr.quantise import ByName, make_quantiser
 from bench.inr.recipe import Recipe
 from bench.inr.representation import FramewiseVideo, Representation
@@ -80,18 +81,17 @@ def test_a_tensor_that_counts_eightfold_has_three_bits_more() -> None:
 
 
 def squared_error(representation: Representation, quantiser: ByName | StepQuantiser) -> tuple[float, int]:
-    """What quantising does to a clip's frames, and the bytes of the weights."""
+    """What quantising does to a clip's frames, and the bytes of the weights.
+
+    They are read as a decoder does, which knows of no widths.
+    """
     network = representation.network
     exact = list(representation.render(0, representation.frames))
+    kept = copy.deepcopy(network.state_dict())
     side, weights, _ = coded_weights(network, quantiser)
-    kept = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            own = quantiser.of(name) if isinstance(quantiser, ByName) else quantiser
-            parameter.copy_(own.dequantise(own.quantise(parameter)))
-        made = list(representation.render(0, representation.frames))
-        for name, parameter in network.named_parameters():
-            parameter.copy_(kept[name])
+    load(network, StepQuantiser(), Payload({}, {}, side, weights))
+    made = list(representation.render(0, representation.frames))
+    network.load_state_dict(kept)
     total = sum(float((a - b).square().sum()) for a, b in zip(made, exact, strict=True))
     return total, len(side) + len(weights)
 

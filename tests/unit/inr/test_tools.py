@@ -139,7 +139,9 @@ def test_speed_prints_a_row_a_network_and_size(condition: Path, capsys) -> None:
         ["ffnerv-matched", "low", "32x24"],
     ]
     for row in rows:
-        assert all(float(cell) > 0 for cell in row.split()[4:9])
+        *stages, step, whole = (float(cell) for cell in row.split()[4:10])
+        assert min(*stages, whole) > 0
+        assert step == pytest.approx(sum(stages), abs=0.3)
     assert main(["speed", "--sizes", "64", "--condition", str(condition)]) == 2
 
 
