@@ -240,6 +240,16 @@ def test_a_failing_decoder_is_not_swallowed(carphone: Clip) -> None:
         score(frames(), carphone, pixel_format="yuv420p", metrics=["vmaf"])
 
 
+def test_a_failing_decoder_is_told_where_output_ends_within_a_frame() -> None:
+    def frames() -> Iterator[np.ndarray]:
+        yield from (np.zeros(76032, np.uint8) for _ in range(60))  # more than the pipes hold: some comes out
+        raise BenchError("stream.bin", "has 60 frames", "encode the clip again")
+
+    raw = raw_video_args(pixel_format="rgb24", width=176, height=144, fps=25)
+    with pytest.raises(BenchError, match="has 60 frames"):
+        list(pipe_frames([*raw, "-f", "rawvideo", "pipe:1"], frame_bytes=1 << 24, feed=frames()))
+
+
 def test_an_unknown_metric_lists_the_known_ones(noise: Clip) -> None:
     with pytest.raises(BenchError, match=r"use psnr_rgb_db, .*vmaf, round_trip_psnr_yuv_db"):
         score(noise.frames(), noise, pixel_format="yuv420p", metrics=["psnr"])
