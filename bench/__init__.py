@@ -42,7 +42,8 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
     Args:
         name: ffnerv, nerv, enerv, hnerv or hinerv.
         config: the arguments of the official constructor by their names. They may stand beside other
-            keys, in a section `generator` (FFNeRV, NeRV), `model` (E-NeRV), `args` (HNeRV).
+            keys, in a section `generator` (FFNeRV, NeRV), `model` (E-NeRV), `args` (HNeRV). FFNeRV and
+            NeRV take the official script's command line instead, as `argv`, a string or a list of words.
         state_dict: official name -> tensor or NumPy array; names may begin with `module.`, and pruned
             weights come with their masks.
 

@@ -14,6 +14,23 @@ from ffnerv.flow import Aggregation, aggregate, neighbour_slots
 from ffnerv.model import FFNeRV, FFNeRVConfig, Heads
 from ffnerv.qat import FLOAT_BITS
 
+#: Flags of the official script that make a network, and its defaults.
+FLAGS = {
+    "fc_hw_dim": "9_16_128",
+    "expansion": 8.0,
+    "reduction": 2,
+    "lower_width": 32,
+    "strides": [5, 3, 2, 2, 2],
+    "num_blocks": 1,
+    "act": "gelu",
+    "norm": "none",
+    "conv_type": "conv",
+    "sigmoid": False,
+    "t_dim": [256, 512],
+    "agg_ind": [-2, -1, 0, 1, 2],
+    "wbit": FLOAT_BITS,
+}
+
 
 class OfficialFFNeRV(nn.Module):
     """`network` with the official forward: times (B,) to the outputs of the two heads."""
@@ -53,9 +70,9 @@ def config_from_official(config: Mapping[str, Any]) -> FFNeRVConfig:
         config: the constructor's arguments by their names (`fc_hw_dim`, `t_dim`, `aggs`, ...).
             Two of the command line may stand beside them: `agg_ind`, the neighbours' relative
             positions (by default `aggs` of them around the frame), and `wbit`, the bits of
-            quantisation-aware training (none, or 32, for floats).
+            quantisation-aware training (none, or 32, for floats). Or `argv`, that command line.
     """
-    given = official_arguments(config, "generator")
+    given = official_arguments(config, "generator", FLAGS)
     check_one_block(given)
     offsets = given.get("agg_ind")
     return FFNeRVConfig(

@@ -40,11 +40,15 @@ _OTHER_UPSAMPLING = {"align", "interpolate"}
 
 
 class OfficialHiNeRV(nn.Module):
-    """The network behind the official interface: positions in, five-dimensional video out."""
+    """The network behind the official interface: positions in, five-dimensional video out.
+
+    Attributes:
+        frames: of the clip that it was fitted to.
+    """
 
     def __init__(self, network: HiNeRV) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.frames = network, network.frames
 
     def forward(self, idx: Tensor) -> Tensor:
         """Whole frames (B, 3, 1, H, W) for `idx` (B, 3), of which only t counts: official evaluation."""

@@ -11,6 +11,23 @@ from torch import Tensor, nn
 from baselines.nerv.model import NeRV, NeRVConfig
 from bench.inr.official import check_one_block, copy_weights, decoder_arguments, official_arguments
 
+#: Flags of the official script that make a network, and its defaults.
+FLAGS = {
+    "embed": "1.25_80",
+    "stem_dim_num": "1024_1",
+    "fc_hw_dim": "9_16_128",
+    "expansion": 8.0,
+    "reduction": 2,
+    "lower_width": 32,
+    "strides": [5, 3, 2, 2, 2],
+    "num_blocks": 1,
+    "act": "gelu",
+    "norm": "none",
+    "conv_type": "conv",
+    "sigmoid": False,
+    "single_res": False,
+}
+
 
 class OfficialNeRV(nn.Module):
     """`network` with the official forward: times (B,) to a list of images (B, 3, h, w), one a head."""
@@ -29,9 +46,9 @@ def config_from_official(config: Mapping[str, Any]) -> NeRVConfig:
     Args:
         config: the constructor's arguments by their names. The positional encoding is not among
             them: `embed` (`1.25_40`, or `none`) where given, else base 1.25 with as many frequencies
-            as `embed_length` says.
+            as `embed_length` says. Or `argv`, the official script's command line.
     """
-    given = official_arguments(config, "generator")
+    given = official_arguments(config, "generator", FLAGS)
     check_one_block(given)
     shared = decoder_arguments(given)
     stem_width, stem_layers = (int(x) for x in str(given["stem_dim_num"]).split("_"))

@@ -2,6 +2,9 @@
 
 The network's configuration follows from the official arguments and the clip; of the codec's settings the
 quantiser alone counts. From there on the stream is what ``bench encode`` would have written.
+
+Without a clip its size is the network's. Its length is then what the arguments or ``--frames`` say, and its
+frame rate, which no score depends on, is taken to be 25.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +20,7 @@ import bench
 from bench import registry
 from bench.cli import process
 from bench.cli.encode import EncodePlan, parse_overrides, write_coded
-from bench.clip import Clip
+from bench.clip import Clip, ClipInfo, check_geometry
 from bench.codec import Encoded, EncodeJob
 from bench.config import read_yaml
 from bench.errors import BenchError
@@ -27,6 +30,8 @@ from bench.registry import CodecConfig
 if TYPE_CHECKING:
     from bench.inr.codec import INRCodec
 
+_ASSUMED_FPS = Fraction(25)
+
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("import", help="make a stream of an official checkpoint")
@@ -35,7 +40,9 @@ def add(subparsers: Any) -> None:
         "--config", required=True, type=Path, help="the official constructor's arguments, YAML or JSON"
     )
     parser.add_argument("--checkpoint", required=True, type=Path, help="what the official script saved")
-    parser.add_argument("--clip", required=True, type=Path, help="clip.json of the clip that was fitted")
+    clip = parser.add_mutually_exclusive_group()
+    clip.add_argument("--clip", type=Path, help="clip.json of the clip that was fitted; HNeRV needs it")
+    clip.add_argument("--frames", type=int, help="how many it has, where neither clip nor arguments say it")
     parser.add_argument(
         "--set", action="append", default=[], metavar="quantiser=VALUE", help="another quantiser"
     )
@@ -47,28 +54,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    config = registry.codec_config(args.codec)
-    plan = EncodePlan(
-        config=config,
-        point=args.point,
-        settings={"quantiser": _quantiser(config, parse_overrides(args.set))},
-        clip=Clip.load(args.clip),
-        out=args.out,
-        threads=config.threads,
-        device=args.device,
-        report=args.report,
-        command=args.command,
-    )
-    process.die_with_parent()
-    import_checkpoint(plan, arguments=_read_arguments(args.config), checkpoint=args.checkpoint)
-    return 0
-
-
-def import_checkpoint(plan: EncodePlan, *, arguments: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
-    """Write the stream of a checkpoint, then its report; the report comes back.
-
-    Args:
-        plan: its setting `quantiser` is used; arguments: of the official constructor.
+    """Write the stream of a checkpoint, then its report.
 
     Raises:
         BenchError: the checkpoint cannot be read, does not fit its arguments, or is not of this clip.
@@ -77,16 +63,49 @@ def import_checkpoint(plan: EncodePlan, *, arguments: Mapping[str, Any], checkpo
     from bench.inr.checkpoint import read_checkpoint
     from bench.inr.official import encode_official
 
-    family = plan.config.family
-    official = bench.import_official(family, arguments, read_checkpoint(checkpoint))
-    codec: INRCodec = registry.load_family(family)  # type: ignore[assignment]
+    config = registry.codec_config(args.codec)
+    settings = {"quantiser": _quantiser(config, parse_overrides(args.set))}
+    clip = None if args.clip is None else Clip.load(args.clip)
+    process.die_with_parent()
+    arguments = _read_arguments(args.config)
+    official = bench.import_official(config.family, arguments, read_checkpoint(args.checkpoint))
+    length = arguments.get("N") if args.frames is None else args.frames
+    plan = EncodePlan(
+        config=config,
+        point=args.point,
+        settings=settings,
+        clip=clip or _unseen_clip(official, length),
+        out=args.out,
+        threads=config.threads,
+        device=args.device,
+        report=args.report,
+        command=args.command,
+        imported={"checkpoint": args.checkpoint.name, "sha256": sha256_file(args.checkpoint)},
+    )
+    codec: INRCodec = registry.load_family(config.family)  # type: ignore[assignment]
 
     def code(clip: Clip, job: EncodeJob) -> Encoded:
         return encode_official(codec, official, clip, job)
 
-    origin = {"checkpoint": checkpoint.name, "sha256": sha256_file(checkpoint)}
-    keeps_nothing = nullcontext(plan.out.parent)
-    return write_coded(replace(plan, imported=origin), codec, code, keeps_nothing)
+    write_coded(plan, codec, code, nullcontext(plan.out.parent))
+    return 0
+
+
+def _unseen_clip(official: Any, frames: int | None) -> Clip:
+    """The clip that an official network shows, where nobody gives it.
+
+    Raises:
+        BenchError: its frames are needed, nothing says how many it has, or no stream can hold them.
+    """
+    if getattr(official.network, "encoder", None) is not None:
+        raise BenchError("--clip", "is missing: embeddings are made of its frames", "give its clip.json")
+    frames = getattr(official, "frames", None) if frames is None else frames
+    if type(frames) is not int:
+        raise BenchError("--clip", "is missing, and the arguments do not say its length", "give --frames")
+    height, width = official.network.config.size
+    check_geometry(width, height, frames, where="--frames")
+    info = ClipInfo(name="unseen", sequence="", width=width, height=height, frames=frames, fps=_ASSUMED_FPS)
+    return Clip(info, Path())  # nothing looks at the frames
 
 
 def _quantiser(config: CodecConfig, overrides: Mapping[str, Any]) -> dict[str, Any]:

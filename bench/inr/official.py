@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from bench import registry
 from bench.errors import BenchError, StreamError
 from bench.inr import runtime
+from bench.inr.official_flags import arguments_of
 
 if TYPE_CHECKING:
     from bench.clip import Clip
@@ -44,12 +45,23 @@ class _Arguments(dict[str, Any]):
         raise BenchError("official configuration", f"the argument {key!r} is missing", "add it")
 
 
-def official_arguments(config: Mapping[str, Any], section: str) -> dict[str, Any]:
+def official_arguments(
+    config: Mapping[str, Any], section: str, flags: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The constructor's arguments out of `config`, which may hold them beside others under `section`.
 
     Looking up one that is missing raises a BenchError that names it.
+
+    Args:
+        flags: official defaults of the flags that make a network. With them `config` may have the
+            script's command line instead, under `argv`.
+
+    Raises:
+        ValueError: the command line cannot be read.
     """
     nested = config.get(section)
+    if nested is None and flags is not None and "argv" in config:
+        nested = arguments_of(config["argv"], flags)
     return _Arguments({**config, **nested} if isinstance(nested, Mapping) else config)
 
 

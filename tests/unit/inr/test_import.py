@@ -8,8 +8,21 @@ import numpy as np
 import pytest
 import torch
 
+import baselines.nerv.official
 import bench
+import ffnerv.official
+from baselines.nerv.model import NeRV
 from bench.errors import BenchError
+from ffnerv.model import FFNeRV
+
+#: As published for Big Buck Bunny at 1280x720.
+NERV_S = """python train_nerv.py -e 300 --lower-width 96 --num-blocks 1 --dataset bunny --frame_gap 1 --outf x
+    --embed 1.25_40 --stem_dim_num 512_1 --reduction 2 --fc_hw_dim 9_16_26 --expansion 1 --single_res
+    --loss_type Fusion6 --warmup 0.2 --lr_type cosine --strides 5 2 2 2 2 --conv_type conv -b 1 --lr 0.0005
+    --norm none --act swish"""
+
+#: First letters stand for a flag in published commands, too.
+FFNERV_COMPRESSION = "--fc-hw 9_16_48 --conv compact --lower 24 --t-d 300 600 --agg -2 -1 1 2 --wbit 8"
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +69,35 @@ def test_weights_of_several_gpus_are_taken_for_every_method(golden_dir):
 def test_a_missing_argument_of_hinerv_is_named():
     with pytest.raises(BenchError, match="the argument 'flags' is missing"):
         bench.import_official("hinerv", {"video_size": [6, 36, 48]}, {})
+
+
+def test_a_command_line_stands_for_its_arguments(golden_dir):
+    described = json.loads((golden_dir / "ffnerv_conv_traj.json").read_text())
+    run = np.load(golden_dir / "ffnerv_conv_traj.npz")
+    weights = {name[3:]: run[name] for name in run.files if name.startswith("w0/")}
+    network = bench.import_official("ffnerv", described, weights).network
+    named = json.loads((golden_dir / "ffnerv_conv.json").read_text())
+    assert network.config == ffnerv.official.config_from_official(named)
+
+
+@pytest.mark.parametrize(
+    ("method", "network", "argv", "parameters"),
+    [
+        ("ffnerv", FFNeRV, [], 85_265_748),
+        ("ffnerv", FFNeRV, FFNERV_COMPRESSION, 11_308_169),
+        ("nerv", NeRV, [], 97_247_311),
+        ("nerv", NeRV, NERV_S, 3_201_905),
+    ],
+)
+def test_published_command_lines_and_defaults_have_the_published_sizes(method, network, argv, parameters):
+    official = {"ffnerv": ffnerv.official, "nerv": baselines.nerv.official}[method]
+    with torch.device("meta"):
+        made = network(official.config_from_official({"argv": argv}))
+    assert sum(parameter.numel() for parameter in made.parameters()) == parameters
+
+
+def test_a_command_line_with_a_slip_is_told():
+    with pytest.raises(BenchError, match=r"--expansion: invalid float value: 'wide'"):
+        bench.import_official("nerv", {"argv": "--expansion wide"}, {})
+    with pytest.raises(BenchError, match="--strides: expected at least one argument"):
+        bench.import_official("ffnerv", {"argv": ["--strides"]}, {})

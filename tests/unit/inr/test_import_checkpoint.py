@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -162,6 +164,19 @@ def test_the_stream_is_what_a_fit_would_have_written(tiny_clip: Clip, tmp_path: 
     made = Case("nerv", arguments, weights, None, tiny_clip)
     assert main(command(made, tmp_path)) == 0
     assert (tmp_path / "out" / "stream.bin").read_bytes() == (tmp_path / "coded").read_bytes()
+
+
+@pytest.mark.parametrize("family", ["ffnerv", "nerv", "enerv", "hinerv"])
+def test_a_clip_is_not_needed_where_the_arguments_say_its_length(case, tmp_path: Path, family: str) -> None:
+    made = case(family)
+    words = command(made, tmp_path, "--set", FLOAT32)
+    assert main(words) == 0
+    seen = read_stream(tmp_path / "out" / "stream.bin")
+    at = words.index("--clip")
+    assert main([*words[:at], *words[at + 2 :]]) == 0
+    unseen = read_stream(tmp_path / "out" / "stream.bin")
+    assert unseen.payload == seen.payload
+    assert unseen.header == replace(seen.header, fps=Fraction(25))
 
 
 def test_everything_can_be_done_with_an_imported_stream(case, tmp_path: Path, capsys) -> None:

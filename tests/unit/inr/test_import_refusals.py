@@ -181,6 +181,23 @@ def test_what_no_stream_can_hold(case, tmp_path: Path, refused) -> None:
     refused(command(made, tmp_path, arguments=beyond), "official configuration", "reduction")
 
 
+@pytest.mark.parametrize(
+    ("family", "arguments", "more", "said"),
+    [
+        ("hnerv", {}, [], ("--clip: is missing: embeddings", "give its clip.json")),
+        ("nerv", {"N": None}, [], ("--clip: is missing", "give --frames")),
+        ("nerv", {"N": "nine"}, [], ("--clip: is missing", "give --frames")),
+        ("nerv", {}, ["--frames", "0"], ("--frames: frames is 0", "use a clip of 1 to")),
+        ("hinerv", {}, ["--frames", "5"], ("frames is 5, the network has 6",)),
+    ],
+)
+def test_without_a_clip(case, tmp_path: Path, refused, family: str, arguments, more, said) -> None:
+    made = case(family)
+    words = command(made, tmp_path, *more, arguments={**made.arguments, **arguments})
+    at = words.index("--clip")
+    refused([*words[:at], *words[at + 2 :]], *said)
+
+
 def test_an_old_stream_outlives_a_refusal(case, tmp_path: Path, capsys) -> None:
     made = case("nerv")
     assert main(command(made, tmp_path)) == 0
