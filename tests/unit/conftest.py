@@ -10,6 +10,9 @@ import pytest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Their assertions tell values, as those of test files do.
+pytest.register_assert_rewrite("cli_process", "fetch_data", "ffmpeg_data")
+
 #: The modules of `bench.figures` that save a page.
 _DRAWING = ("rd", "frames", "fit", "strip", "complexity", "page")
 

@@ -1,0 +1,203 @@
+"""What figures show: lines, levels, axes, keys and remarks, as the table and the points' files have them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import points_data
+import pytest
+from figure_pages import draw, words, write_crowd, write_demo
+from matplotlib.figure import Figure
+
+from bench.errors import BenchError
+from bench.figures.style import FAMILIES
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_crowd(tmp_path_factory.mktemp("crowd"))
+
+
+def lines_of(figure: Figure) -> list:
+    return [line for line in figure.axes[0].get_lines() if len(line.get_xdata()) > 2]
+
+
+def test_reference_fits_are_solid_and_short_ones_dashed(demo, pages):
+    draw("rd", demo, [])
+    dashed = {line.get_color(): 0 for line in lines_of(pages[0])}
+    for line in lines_of(pages[0]):
+        dashed[line.get_color()] += line.is_dashed()
+    colours = {FAMILIES[family][0] for family in ("ffnerv", "nerv")}
+    assert {colour for colour, n in dashed.items() if n} == {colour.lower() for colour in colours}
+    assert all(n <= 1 for n in dashed.values())
+    said = words(pages[0])
+    assert "Reference fit, 150 epochs" in said
+    assert "Short fit, 18 epochs" in said
+
+
+def test_without_reference_fits_every_fit_is_solid(tmp_path, pages):
+    points_data.rows(references=False).to_csv(tmp_path / "rd_points.csv", index=False)
+    draw("rd", (tmp_path / "rd_points.csv", tmp_path), [])
+    assert not any(line.is_dashed() for line in lines_of(pages[0]))
+    assert "Fitted network, 18 epochs" in words(pages[0])
+
+
+def test_the_mean_frame_is_a_line_and_the_identity_is_not_drawn(demo, pages):
+    draw("rd", demo, [])
+    (axes,) = pages[0].axes
+    level = [line for line in axes.get_lines() if set(line.get_ydata()) == {19.4}]
+    assert len(level) == 1
+    assert "mean frame, 19.40 dB at 0.0061 bpp" in words(pages[0])
+    assert axes.get_ylim()[1] < 50
+    assert axes.get_ylim()[0] < 19.4
+    assert axes.get_xlim()[1] < 2
+
+
+def test_a_mean_frame_far_below_does_not_squash_the_curves(demo, pages):
+    draw("rd", demo, [], metric="ms_ssim_rgb")
+    (axes,) = pages[0].axes
+    assert axes.get_ylim()[0] > 0.85
+    assert "mean frame, 0.6157 at 0.0061 bpp (below)" in words(pages[0])
+
+
+@pytest.mark.parametrize(("kinds", "scale"), [(("classical", "fitted"), "log"), (("fitted",), "linear")])
+def test_a_wide_span_of_rates_is_logarithmic(kinds, scale, tmp_path, pages):
+    table = points_data.rows()
+    table[table["kind"].isin(kinds)].to_csv(tmp_path / "rd_points.csv", index=False)
+    draw("rd", (tmp_path / "rd_points.csv", tmp_path), [])
+    (axes,) = pages[0].axes
+    assert axes.get_xscale() == scale
+    labels = [label.get_text() for label in axes.get_xticklabels() if label.get_text()]
+    assert len(labels) >= 4
+    assert all(0 < float(label) < 10 for label in labels)
+
+
+def test_metrics_have_their_units_and_ceilings(demo, pages):
+    for metric in ("psnr_yuv_db", "ms_ssim_rgb_db", "vmaf"):
+        draw("rd", demo, [], metric=metric)
+    labels = [figure.axes[0].get_ylabel() for figure in pages]
+    assert labels == ["PSNR-YUV 6:1:1 (dB)", "MS-SSIM (RGB) (dB)", "VMAF"]
+    assert pages[0].axes[0].get_xlabel() == "Rate (bits per pixel)"
+    assert pages[2].axes[0].get_ylim()[1] < 102
+
+
+def test_seeds_have_bars_from_the_lowest_to_the_highest(crowd, pages):
+    draw("rd", crowd, [])
+    bars = [collection for collection in pages[0].axes[0].collections if len(collection.get_segments())]
+    heights = [np.ptp(segment[:, 1]) for segment in bars[0].get_segments()]
+    # A seed of the first fitted codec adds 0.11 dB, and its file is a little larger.
+    assert heights == pytest.approx([0.22 + 1.45 * np.log2(1.04 / 1.02)] * 4)
+
+
+def test_the_mean_of_clips_says_which_series_lack_one(tmp_path, pages):
+    second = points_data.rows(clip="other")
+    both = pd.concat([points_data.rows(), second[second["codec"] != "nerv-matched"]])
+    both.to_csv(tmp_path / "rd_points.csv", index=False)
+    draw("rd", (tmp_path / "rd_points.csv", tmp_path), [])
+    assert "demo-v1: mean of 2 clips" in words(pages[0])
+    assert words(pages[0]).count("NeRV (1 of 2 clips)") == 2
+    assert "FFNeRV (1 of 2 clips)" not in words(pages[0])
+    draw("rd", (tmp_path / "rd_points.csv", tmp_path), [], clip="other")
+    assert "demo-v1: other, 132 frames" in words(pages[1])
+
+
+def test_a_metric_that_no_record_has_is_said(tmp_path, pages):
+    points_data.rows().assign(vmaf=None).to_csv(tmp_path / "rd_points.csv", index=False)
+    draw("rd", (tmp_path / "rd_points.csv", tmp_path), [], metric="vmaf")
+    assert "VMAF: no record of this condition has a value." in words(pages[0])
+    assert not pages[0].axes
+
+
+def test_frames_are_listed_from_top_to_bottom_with_their_rates(demo, pages):
+    draw("frames", demo, [])
+    (axes,) = pages[0].axes
+    levels = [np.mean(line.get_ydata()) for line in axes.get_lines()]
+    assert levels == sorted(levels, reverse=True)
+    assert all(len(line.get_xdata()) == points_data.FRAMES for line in axes.get_lines())
+    assert "FFNeRV, 0.275 bpp" in words(pages[0])
+    assert "Rates differ by up to a factor of 1.77" in words(pages[0])
+
+
+def test_a_metric_without_values_by_frame_is_said(demo, pages):
+    draw("frames", demo, [], metric="vmaf")
+    assert "No codec's point has VMAF frame by frame." in words(pages[0])
+
+
+def test_the_fit_ends_in_the_decoded_file(demo, pages):
+    draw("fit", demo, [])
+    seconds, epochs = pages[0].axes
+    assert (seconds.get_xlabel(), epochs.get_xlabel()) == ("Fit time (s)", "Epoch")
+    table = points_data.rows()
+    chosen = table[(table["kind"] == "fitted") & (table["point"] == "bpp0.27")]
+    ends = [line for line in epochs.get_lines() if len(line.get_xdata()) == 1]
+    assert sorted(line.get_ydata()[0] for line in ends) == pytest.approx(sorted(chosen["psnr_rgb_db"]))
+    assert sorted(line.get_xdata()[0] for line in ends) == [18, 18, 150, 150]
+
+
+def test_a_fit_log_that_counts_from_zero_is_shown_in_epochs_done(tmp_path, pages):
+    data = points_data.write_condition(tmp_path, points_data.rows(references=False))
+    for path in data[1].rglob("encode.json"):
+        report = json.loads(path.read_text())
+        for row in report["details"].get("fit_log", []):
+            row["epoch"] -= 1
+        path.write_text(json.dumps(report))
+    draw("fit", data, [])
+    lines = [line for line in pages[0].axes[1].get_lines() if len(line.get_xdata()) > 1]
+    assert {(min(line.get_xdata()), max(line.get_xdata())) for line in lines} == {(1, 18)}
+
+
+def test_a_reference_fit_is_read_where_it_is_tracked(tmp_path, pages):
+    data = points_data.write_condition(tmp_path, points_data.rows())
+    tracked = tmp_path / "reference"
+    for path in data[1].rglob("reference-seed0/encode.json"):
+        place = tracked / path.parent.relative_to(data[1]).parent / "seed0"
+        place.mkdir(parents=True)
+        path.rename(place / "encode.json")
+    draw("fit", data, [], reference_dir=tracked)
+    assert len([line for line in pages[0].axes[0].get_lines() if len(line.get_xdata()) > 1]) == 4
+    draw("fit", data, [])
+    assert "Not shown, as their files are missing: ffnerv-matched (reference), nerv-matched (reference)." in (
+        words(pages[1]).replace("\n", " ")
+    )
+
+
+def test_devices_are_named_where_they_differ(tmp_path, pages):
+    data = points_data.write_condition(tmp_path, points_data.rows())
+    for path in data[1].rglob("reference-seed0/encode.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"device": "cuda"}))
+    draw("fit", data, [])
+    assert "FFNeRV, 0.275 bpp, cuda" in words(pages[0])
+    assert "FFNeRV, 0.275 bpp, cpu" in words(pages[0])
+
+
+def test_the_strip_has_the_source_and_every_codec_with_this_frames_psnr(demo, pages):
+    draw("strip", demo, [])
+    figure = pages[0]
+    assert len(figure.axes) == 1 + 8
+    folder = demo[1] / points_data.CONDITION / points_data.CLIP
+    frames = pd.read_csv(folder / "ffnerv-matched/bpp0.27/reference-seed0/frames.csv")
+    assert f"0.275 bpp, {frames.loc[60, 'psnr_rgb_db']:.2f} dB" in words(figure)
+    assert "reference fit, 150 epochs" in words(figure)
+    assert "source\nframe 60" in words(figure)
+    tile = figure.axes[0].get_images()[0].get_array()
+    assert tile.shape == (5 * 72, 5 * 96, 3)
+    assert (tile[:5, :5] == tile[0, 0]).all()
+
+
+def test_the_strip_takes_a_source_of_ones_own(demo, tmp_path, pages):
+    table = points_data.rows()
+    table[table["codec"] != "identity"].to_csv(tmp_path / "rd_points.csv", index=False)
+    data = tmp_path / "rd_points.csv", demo[1]
+    with pytest.raises(BenchError, match="no crop of the source; run the codec `identity`"):
+        draw("strip", data, [])
+    crop = demo[1] / points_data.CONDITION / points_data.CLIP / "identity/default/seed0/crop.png"
+    draw("strip", data, [], source_png=crop)
+    assert len(pages[0].axes) == 1 + 8
