@@ -10,22 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from bench.inr.official import check_one_block, copy_weights, decoder_arguments, official_arguments
+from bench.inr.official_flags import DECODER_FLAGS
 from ffnerv.flow import Aggregation, aggregate, neighbour_slots
 from ffnerv.model import FFNeRV, FFNeRVConfig, Heads
 from ffnerv.qat import FLOAT_BITS
 
 #: Flags of the official script that make a network, and its defaults.
 FLAGS = {
-    "fc_hw_dim": "9_16_128",
-    "expansion": 8.0,
-    "reduction": 2,
-    "lower_width": 32,
-    "strides": [5, 3, 2, 2, 2],
-    "num_blocks": 1,
-    "act": "gelu",
-    "norm": "none",
-    "conv_type": "conv",
-    "sigmoid": False,
+    **DECODER_FLAGS,
     "t_dim": [256, 512],
     "agg_ind": [-2, -1, 0, 1, 2],
     "wbit": FLOAT_BITS,

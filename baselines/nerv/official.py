@@ -10,23 +10,10 @@ from torch import Tensor, nn
 
 from baselines.nerv.model import NeRV, NeRVConfig
 from bench.inr.official import check_one_block, copy_weights, decoder_arguments, official_arguments
+from bench.inr.official_flags import DECODER_FLAGS
 
 #: Flags of the official script that make a network, and its defaults.
-FLAGS = {
-    "embed": "1.25_80",
-    "stem_dim_num": "1024_1",
-    "fc_hw_dim": "9_16_128",
-    "expansion": 8.0,
-    "reduction": 2,
-    "lower_width": 32,
-    "strides": [5, 3, 2, 2, 2],
-    "num_blocks": 1,
-    "act": "gelu",
-    "norm": "none",
-    "conv_type": "conv",
-    "sigmoid": False,
-    "single_res": False,
-}
+FLAGS = {**DECODER_FLAGS, "embed": "1.25_80", "stem_dim_num": "1024_1", "single_res": False}
 
 
 class OfficialNeRV(nn.Module):

@@ -8,6 +8,20 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+#: Flags of FFNeRV's and NeRV's scripts that make a decoder, and their defaults.
+DECODER_FLAGS = {
+    "fc_hw_dim": "9_16_128",
+    "expansion": 8.0,
+    "reduction": 2,
+    "lower_width": 32,
+    "strides": [5, 3, 2, 2, 2],
+    "num_blocks": 1,
+    "act": "gelu",
+    "norm": "none",
+    "conv_type": "conv",
+    "sigmoid": False,
+}
+
 #: Flags whose argument has another name.
 _ARGUMENTS = {"strides": "stride_list", "single_res": "sin_res"}
 
