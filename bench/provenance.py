@@ -148,7 +148,7 @@ def _cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
-        pass
+        pass  # no Linux: see below
     return platform.processor() or platform.machine()
 
 

@@ -90,6 +90,11 @@ class HNeRVCodec(INRCodec):
                 raise ValueError(f"{name} is {getattr(clip, name)}, no multiple of the encoder's {scale}")
         return replace(config, base=(clip.height // config.upsampling, clip.width // config.upsampling))
 
+    def shown_size(self, official: Any) -> tuple[int, int]:
+        if not official.network.config.embed:
+            raise ValueError("embeddings are made of its frames")
+        return super().shown_size(official)
+
     def paper_bits(
         self, network: nn.Module, description: Mapping[str, Any], codes: Sequence[np.ndarray]
     ) -> int | None:

@@ -69,12 +69,13 @@ def run(args: argparse.Namespace) -> int:
     process.die_with_parent()
     arguments = _read_arguments(args.config)
     official = bench.import_official(config.family, arguments, read_checkpoint(args.checkpoint))
+    codec: INRCodec = registry.load_family(config.family)  # type: ignore[assignment]
     length = arguments.get("N") if args.frames is None else args.frames
     plan = EncodePlan(
         config=config,
         point=args.point,
         settings=settings,
-        clip=clip or _unseen_clip(official, length),
+        clip=clip or _unseen_clip(codec, official, length),
         out=args.out,
         threads=config.threads,
         device=args.device,
@@ -82,7 +83,6 @@ def run(args: argparse.Namespace) -> int:
         command=args.command,
         imported={"checkpoint": args.checkpoint.name, "sha256": sha256_file(args.checkpoint)},
     )
-    codec: INRCodec = registry.load_family(config.family)  # type: ignore[assignment]
 
     def code(clip: Clip, job: EncodeJob) -> Encoded:
         return encode_official(codec, official, clip, job)
@@ -91,18 +91,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _unseen_clip(official: Any, frames: int | None) -> Clip:
+def _unseen_clip(codec: INRCodec, official: Any, frames: int | None) -> Clip:
     """The clip that an official network shows, where nobody gives it.
 
     Raises:
         BenchError: its frames are needed, nothing says how many it has, or no stream can hold them.
     """
-    if getattr(official.network, "encoder", None) is not None:
-        raise BenchError("--clip", "is missing: embeddings are made of its frames", "give its clip.json")
+    try:
+        height, width = codec.shown_size(official)
+    except ValueError as error:
+        raise BenchError("--clip", f"is missing: {error}", "give its clip.json") from error
     frames = getattr(official, "frames", None) if frames is None else frames
     if type(frames) is not int:
         raise BenchError("--clip", "is missing, and the arguments do not say its length", "give --frames")
-    height, width = official.network.config.size
     check_geometry(width, height, frames, where="--frames")
     info = ClipInfo(name="unseen", sequence="", width=width, height=height, frames=frames, fps=_ASSUMED_FPS)
     return Clip(info, Path())  # nothing looks at the frames

@@ -146,7 +146,7 @@ def _own_peak(unit: int) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     except OSError:
-        pass
+        pass  # no Linux: see below
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 

@@ -121,6 +121,14 @@ class INRCodec(Codec):
                 raise ValueError(f"{name} is {getattr(clip, name)}, the network makes {made}")
         return config
 
+    def shown_size(self, official: Any) -> tuple[int, int]:
+        """Height and width of the frames that an official network shows.
+
+        Raises:
+            ValueError: no stream can be made of it without its clip.
+        """
+        return official.network.config.size
+
     def start(
         self, clip: ClipInfo, settings: Mapping[str, Any], *, seed: int = 0, device: str = "cpu"
     ) -> Representation:

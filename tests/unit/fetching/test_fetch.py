@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from archive_data import ARCHIVE, FRAMES, HEIGHT, MEMBER, WIDTH, make_archive, sha256, uvg_archive
-from fetch_data import RAW, altered, archive_row, files, get, refused
-from file_server import FileServer, Served, running_server
+from archive_data import ARCHIVE, FRAMES, HEIGHT, MEMBER, WIDTH, make_archive, sha256
+from fetch_data import RAW, altered, files, get, refused
+from file_server import FileServer, Served
 
 from bench.clip import y4m_chunks
 from bench.pins import Pin, read_pins, write_pin
 from bench.sequences import SourceSequence
 from bench.synthetic import moving_discs
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[FileServer]:
-    with running_server() as server:
-        server.files[f"/{ARCHIVE}"] = Served(uvg_archive(tmp_path))
-        yield server
-
-
-@pytest.fixture
-def row(server: FileServer) -> SourceSequence:
-    return archive_row(server)
 
 
 def test_the_wanted_file_is_taken_out_of_the_archive_and_pinned(

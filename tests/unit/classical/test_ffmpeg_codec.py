@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clip_data import prepare_sequence, write_clip
+from clip_data import write_clip
 from ffmpeg_data import FRAMES, HEIGHT, QUICK, WIDTH, decode, encode
 
 from baselines.ffmpeg.codec import FfmpegCodec
@@ -24,21 +24,6 @@ from bench.registry import codec_configs, resolve_settings
 
 X26X = ("x264", "x265")
 SHOWN = ("slice", "IDR slice", "CRA slice", "slice (unreferenced)", "key frame", "frame", "frame shown again")
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    return prepare_sequence(tmp_path_factory.mktemp("clips") / "discs", "discs-tiny")
-
-
-@pytest.fixture(scope="module", params=ENCODERS)
-def encoder(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def stream(encoder: str, clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Stream:
-    return encode(clip, tmp_path_factory.mktemp("streams") / "stream.bin", encoder)
 
 
 def units_of(stream: Stream) -> dict[str, int]:

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from archive_data import ARCHIVE, MEMBER, make_archive, uvg_archive, with_header_sums
-from fetch_data import RAW, altered, archive_row, files, get, refused
-from file_server import FileServer, Served, running_server
+from archive_data import ARCHIVE, MEMBER, make_archive, with_header_sums
+from fetch_data import RAW, altered, files, get, refused
+from file_server import FileServer
 
 from bench.errors import BenchError
 from bench.pins import read_pins
 from bench.sequences import SourceSequence
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[FileServer]:
-    with running_server() as server:
-        server.files[f"/{ARCHIVE}"] = Served(uvg_archive(tmp_path))
-        yield server
-
-
-@pytest.fixture
-def row(server: FileServer) -> SourceSequence:
-    return archive_row(server)
 
 
 def test_an_archive_that_leads_out_of_its_folder_leads_nowhere(

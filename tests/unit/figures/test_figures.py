@@ -6,28 +6,17 @@ import os
 import subprocess
 import sys
 from itertools import combinations
-from pathlib import Path
 
 import matplotlib
 import points_data
 import pytest
-from figure_pages import draw, texts, words, write_crowd, write_demo
+from figure_pages import draw, texts, words
 from matplotlib.transforms import Bbox
 
+from bench.config import ROOT
 from bench.errors import BenchError
 
-REPOSITORY = Path(__file__).parents[2]
 KINDS = ("rd", "frames", "fit", "strip")
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return write_demo(tmp_path_factory.mktemp("demo"))
-
-
-@pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return write_crowd(tmp_path_factory.mktemp("crowd"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -58,7 +47,7 @@ def test_another_process_writes_the_same_bytes(demo, tmp_path):
     (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.grid: False\nsvg.fonttype: none\n")
     environment = os.environ | {"PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
     command = [sys.executable, "-c", code, str(demo[0]), *map(str, others)]
-    subprocess.run(command, check=True, cwd=REPOSITORY, env=environment)
+    subprocess.run(command, check=True, cwd=ROOT, env=environment)
     assert [out.read_bytes() for out in others] == [out.read_bytes() for out in outs]
 
 

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import points_data
 import pytest
-from figure_pages import draw, words, write_crowd, write_demo
+from figure_pages import draw, words
 from matplotlib.figure import Figure
 
 from bench.errors import BenchError
 from bench.figures.style import FAMILIES
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return write_demo(tmp_path_factory.mktemp("demo"))
-
-
-@pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return write_crowd(tmp_path_factory.mktemp("crowd"))
 
 
 def lines_of(figure: Figure) -> list:

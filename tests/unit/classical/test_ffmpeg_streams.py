@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clip_data import prepare_sequence
 from ffmpeg_data import FRAMES, QUICK, decode, encode
 
 from baselines.ffmpeg.codec import FfmpegCodec
@@ -18,21 +17,6 @@ from bench.clock import StageClock
 from bench.container import Header, Stream, parse_stream, read_stream, repair_checksum, write_stream
 from bench.errors import StreamError
 from bench.ffmpeg import pipe_bytes, pipe_frames, raw_video_args
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    return prepare_sequence(tmp_path_factory.mktemp("clips") / "discs", "discs-tiny")
-
-
-@pytest.fixture(scope="module", params=ENCODERS)
-def encoder(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def stream(encoder: str, clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Stream:
-    return encode(clip, tmp_path_factory.mktemp("streams") / "stream.bin", encoder)
 
 
 def with_payload(stream: Stream, payload: bytes, **fields: object) -> Stream:
