@@ -1,8 +1,8 @@
-"""Fitting losses of the NeRV family, with the target's statistics shared among predictions.
+"""Fitting losses of the NeRV family, of several predictions against one target at once.
 
 FFNeRV scores three images a step against one target. SSIM needs the filtered moments of both sides;
-here those of the target are filtered once, all planes go through one channels-last depthwise
-convolution, and SSIM's gradient is written out, which costs a fraction of what autograd spends on it.
+here all planes go through one channels-last depthwise convolution, and SSIM's gradient is written out,
+which costs a fraction of what autograd spends on it.
 """
 
 from __future__ import annotations
@@ -84,36 +84,35 @@ def _empty(like: Tensor, batch: int, planes: int) -> Tensor:
 class _MeanSSIM(torch.autograd.Function):
     """Mean SSIM of each of M predictions against one target, with its gradient in closed form.
 
-    Planes are (B, M * C, H, W), channels-last; moments are stacked along the batch so that each is
-    contiguous. Names follow ssim = (a1 / b1) * (a2 / b2) with a1 = 2 mu_x mu_y + C1,
-    a2 = 2 cov + C2, b1 = mu_x^2 + mu_y^2 + C1, b2 = var_x + var_y + C2.
+    Planes are (B, M * C, H, W), channels-last; what is filtered is stacked along the batch so that each
+    part is contiguous. The target is filtered once for each prediction: that takes less time than to
+    repeat what one filtering makes of it, three values a pixel. Names follow ssim = (a1 / b1) * (a2 / b2)
+    with a1 = 2 mu_x mu_y + C1, a2 = 2 cov + C2, b1 = mu_x^2 + mu_y^2 + C1, b2 = var_x + var_y + C2.
     """
 
     @staticmethod
     def forward(ctx, target: Tensor, *predictions: Tensor) -> Tensor:
-        count, channels = len(predictions), target.shape[1]
-        y = target.contiguous(memory_format=torch.channels_last)
-        mu_y, yy = _filter(torch.cat([y, y * y])).chunk(2)
-        repeat = (1, count, 1, 1)  # what the target contributes is the same for all predictions
-        luminance_y = (mu_y * mu_y).add_(_C1).repeat(repeat)
-        variance_y = (yy - mu_y * mu_y).add_(_C2).repeat(repeat)
-        mu_y2, y2 = (mu_y * 2).repeat(repeat), (y * 2).repeat(repeat)
-
-        batch = len(target)
-        stack = _empty(y, 3 * batch, count * channels)
-        x, xx, xy2 = stack.chunk(3)
+        count, channels, batch = len(predictions), target.shape[1], len(target)
+        stack = _empty(target, 5 * batch, count * channels)
+        x, xx, xy2, y, yy = stack.chunk(5)
         torch.cat(predictions, dim=1, out=x)
+        torch.cat([target] * count, dim=1, out=y)
+        y2 = y * 2
         torch.mul(x, x, out=xx)
         torch.mul(x, y2, out=xy2)
-        mu_x, b2, a2 = _filter(stack).chunk(3)
+        torch.mul(y, y, out=yy)
+
+        moments = _filter(stack)
+        mu_x, b2, a2, mu_y, variance_y = moments.chunk(5)
+        mu_y2, mu_yy = mu_y * 2, mu_y.square_()
         mu_xy2 = mu_x * mu_y2
         a2.sub_(mu_xy2).add_(_C2)
-        b2.addcmul_(mu_x, mu_x, value=-1).add_(variance_y)
-        b1 = luminance_y.addcmul_(mu_x, mu_x)
-        luminance, structure = mu_xy2.add_(_C1).div_(b1), a2.div_(b2)
+        b2.addcmul_(mu_x, mu_x, value=-1).add_(variance_y.sub_(mu_yy).add_(_C2))
+        b1 = mu_yy.add_(_C1).addcmul_(mu_x, mu_x)
+        luminance, structure = mu_xy2.add_(_C1).div_(b1), a2.div(b2)
         ssim = luminance * structure
         if any(ctx.needs_input_grad[1:]):
-            gradient = _ssim_gradient(stack, y2, mu_x, mu_y2, b1, b2, luminance, structure, ssim)
+            gradient = _ssim_gradient(x, y2, moments[: 3 * batch], mu_y2, b1, luminance, structure, ssim)
             ctx.save_for_backward(gradient)
             ctx.scale = count / ssim.numel()
         return ssim.unflatten(1, (count, channels)).mean(dim=(0, 2, 3, 4))
@@ -126,17 +125,16 @@ class _MeanSSIM(torch.autograd.Function):
 
 
 def _ssim_gradient(
-    stack: Tensor, y2: Tensor, mu_x: Tensor, mu_y2: Tensor, b1: Tensor, b2: Tensor,
+    x: Tensor, y2: Tensor, moments: Tensor, mu_y2: Tensor, b1: Tensor,
     luminance: Tensor, structure: Tensor, ssim: Tensor,
 ) -> Tensor:  # fmt: skip
     """d(sum of the SSIM map)/dx: the map's derivatives by its moments, filtered back to the pixels.
 
-    What reaches the mean through the (co)variances is taken from the very numbers that their own
-    derivatives are: where an image is flat the two must cancel, and Adam blows up what does not.
+    `moments` are mu_x, b2 and a2, and the derivatives by mu_x, E[x^2] and 2 E[xy] take their place. What
+    reaches the mean through the (co)variances is taken from the very numbers that their own derivatives
+    are: where an image is flat the two must cancel, and Adam blows up what does not.
     """
-    batch = len(y2)
-    moments = _empty(mu_x, 3 * batch, mu_x.shape[1])
-    by_mu, by_xx, by_xy2 = moments.chunk(3)
+    by_mu, by_xx, by_xy2 = mu_x, b2, _ = moments.chunk(3)
     torch.div(luminance, b2, out=by_xy2)
     torch.div(ssim, b2, out=by_xx)  # with the sign turned
     mu_x2 = mu_x * 2
@@ -144,7 +142,7 @@ def _ssim_gradient(
     by_mu.addcmul_(mu_y2, by_xy2, value=-1)
     by_mu.addcmul_(mu_y2, structure.div_(b1)).addcmul_(mu_x2, ssim / b1, value=-1)
     g_mu, g_xx, g_xy2 = _spread(moments).chunk(3)
-    return g_mu.addcmul_(y2, g_xy2).addcmul_(stack[:batch], g_xx, value=-2)
+    return g_mu.addcmul_(y2, g_xy2).addcmul_(x, g_xx, value=-2)
 
 
 def mean_ssim(predictions: Sequence[Tensor], target: Tensor) -> Tensor:
