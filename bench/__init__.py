@@ -48,7 +48,8 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
             weights come with their masks.
 
     Raises:
-        BenchError: no such method; an argument or weight that is missing; a weight of another shape.
+        BenchError: no such method; an argument or weight that is missing; a weight of another shape, or one
+            that a network of these arguments does not have.
     """
     # By name: what every command imports must not seem to depend on networks (bench/provenance.py).
     return importlib.import_module("bench.inr.official").import_official(name, config, state_dict)

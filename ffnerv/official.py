@@ -105,7 +105,7 @@ def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, An
     """The network of official arguments with official weights (tensors or arrays).
 
     Raises:
-        BenchError: an argument or a weight is missing, or a weight has another shape.
+        BenchError: an argument or a weight is missing, or a weight is unknown or has another shape.
     """
     network = FFNeRV(config_from_official(config))
     copy_weights(network, state_dict, lambda name: official_name(name, len(network.config.strides)))

@@ -74,9 +74,10 @@ class ENeRVConfig(DecoderConfig):
                 raise ValueError(f"{name}: {value!r} is not made of whole numbers from 1")
         for name in _ENCODINGS:
             check_encoding(name, *getattr(self, name))
-        first_width = int(self.channels * self.expansion)
-        if first_width < 1 or (self.channels < BOTTLENECK and self.channels <= first_width):
-            raise ValueError(f"channels: {self.channels} times {self.expansion} leave the first stage none")
+        if self.channels < BOTTLENECK and self.widens:
+            raise ValueError(
+                f"channels: {self.channels} are fewer than {BOTTLENECK}, which the first stage divides them by"
+            )
         # Of one token the instance norm leaves nothing; attention takes memory by the square of many.
         most = min(MOST_POSITIONS, (8 * math.prod(self.strides)) ** 2)
         if not 1 < self.positions <= most:

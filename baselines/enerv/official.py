@@ -11,13 +11,7 @@ from torch import Tensor, nn
 
 from baselines.enerv.model import ENeRV, ENeRVConfig
 from bench.errors import BenchError
-from bench.inr.official import (
-    check_known,
-    copy_weights,
-    decoder_arguments,
-    official_arguments,
-    plain_names,
-)
+from bench.inr.official import copy_weights, decoder_arguments, official_arguments, plain_names
 
 _WHERE = "official E-NeRV configuration"
 #: Activations by the official names, where these are others.
@@ -107,11 +101,9 @@ def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, An
     """
     ours = config_from_official(config)
     module = OfficialENeRV(ours)
-    names = [official_name(name, ours) for name in module.network.state_dict()]
-    check_known(state_dict, [*names, "xy_coord"])
     coordinates = torch.as_tensor(plain_names(state_dict).get("xy_coord", torch.empty(2, ours.positions)))
     if coordinates.shape != (2, ours.positions):
         problem = f"has the shape {tuple(coordinates.shape)}, the network {(2, ours.positions)}"
         raise BenchError("xy_coord", problem, "give the configuration that these weights were trained with")
-    copy_weights(module.network, state_dict, lambda name: official_name(name, ours))
+    copy_weights(module.network, state_dict, lambda name: official_name(name, ours), beside=["xy_coord"])
     return module

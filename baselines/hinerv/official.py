@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from baselines.hinerv.config import HiNeRVConfig
 from baselines.hinerv.model import HiNeRV
 from bench.errors import BenchError
-from bench.inr.official import check_known, copy_weights, official_arguments, plain_names
+from bench.inr.layers import check_choice
+from bench.inr.official import copy_weights, official_arguments, plain_names
+
+_LAYER_NORM = "layernorm-no-affine"
 
 #: Flag -> the only value that it can have here (as numbers where they are); None: any.
 _FLAGS: dict[str, list[Any] | None] = {
@@ -26,10 +29,25 @@ _FLAGS: dict[str, list[Any] | None] = {
     "enc-grid-depth-scale": [1, 0.5],
     "base-grid-level-scale": [2, 1, 1, 0.5],
     "upsample-type": ["trilinear"],
-    "upsample-norm": ["none"],  # of the b-variants; the others leave it out
+    "upsample-norm": None,  # `none` in the b-variants; the others leave it out
     "upsample-config": None,  # how the same function is computed there, but for `_OTHER_UPSAMPLING`
     "channels-reduce-base": [1],  # here and below: the official defaults
     "channels-min": [1],
+    "stem-type": ["conv_stem"],
+    "head-type": ["linear_head"],
+    "block-norm": [_LAYER_NORM],
+    "block-act": ["gelu"],
+    "head-act": ["sigmoid"],
+    "stem-norm": ["none"],
+    "stem-act": ["none"],
+    "head-norm": ["none"],
+    "upsample-act": ["none"],
+    "block-bias": ["false"],
+    "stem-bias": ["true"],
+    "head-bias": ["true"],
+    "enc-align-corners": ["false"],
+    # Of initial values, training and evaluation by patches, and encodings that these types do not have.
+    **dict.fromkeys(("block-dropout", "block-droppath", "eval-patch-size", "enc-pe", "enc-pe-no-t")),
     "base-grid-init-scale": None,
     "enc-grid-init-scale": None,
     **dict.fromkeys(("channels", "channels-reduce", "depths", "exps", "kernels", "scales-t", "scales-hw")),
@@ -95,6 +113,7 @@ def config_from_official(config: Mapping[str, Any]) -> HiNeRVConfig:
 
     Raises:
         BenchError: a flag that this network cannot have.
+        ValueError: a clip that no such network is of.
     """
     config = official_arguments(config, "args")
     flags = read_flags(config["flags"])
@@ -104,37 +123,50 @@ def config_from_official(config: Mapping[str, Any]) -> HiNeRVConfig:
     for word in flags.get("upsample-config", ()):
         if other := _OTHER_UPSAMPLING & set(str(word).split(",")):
             raise BenchError("--upsample-config", f"{min(other)} cannot be had", "use published models'")
-    _, height, width = config["video_size"]
-    strides = _whole(flags, "scales-hw")
-    scale = math.prod(strides)
-    base = height // scale, width // scale
-    _expect(flags, "base-size", [config["video_size"][0], *base], derived=True)
-    _expect(flags, "kernels", [3] * len(strides))
-    _expect(flags, "scales-t", [1] * len(strides))
-    length, *area, channels = _whole(flags, "base-grid-size")
-    if area not in ([-1, -1], list(base)):
-        raise BenchError("--base-grid-size", f"is {area} in space", f"give -1 -1 or {base[0]} {base[1]}")
-    local_length, local_channels = _whole(flags, "enc-grid-size")
-    if local_length not in (-1, config["video_size"][0]):
-        raise BenchError("--enc-grid-size", f"is {local_length} in time", "give -1")
+    (norm,) = flags.get("upsample-norm", [_LAYER_NORM])
+    check_choice("--upsample-norm", norm, ("none", _LAYER_NORM))
+    base = _base(flags, *config["video_size"])
+    length, *_, channels = _whole(flags, "base-grid-size")
+    _, local_channels = _whole(flags, "enc-grid-size")
     try:
         return HiNeRVConfig(
             base=base,
             channels=_whole(flags, "channels")[0],
-            strides=tuple(strides),
+            strides=tuple(_whole(flags, "scales-hw")),
             depths=tuple(_whole(flags, "depths")),
             expansions=tuple(map(float, _values(flags, "exps"))),
             reduction=float(_values(flags, "channels-reduce")[0]),
             base_length=None if length == -1 else length,
-            base_channels=channels,
+            base_channels=8 if channels == -1 else channels,
             base_levels=_whole(flags, "base-grid-level")[0],
             local_channels=local_channels,
             local_levels=_whole(flags, "enc-grid-level")[0],
-            upsample_norm="upsample-norm" not in flags,
+            upsample_norm=norm == _LAYER_NORM,
             patch=tuple(config["patch"][1:]) if "patch" in config else None,
         )
     except ValueError as error:
         raise BenchError("flags", str(error), "give a published model's flags") from error
+
+
+def _base(flags: Mapping[str, list[Any]], frames: int, height: int, width: int) -> tuple[int, int]:
+    """(h0, w0) of the latent, where all that the flags say of sizes agrees with it."""
+    strides = _whole(flags, "scales-hw")
+    scale = math.prod(strides)
+    if height % scale or width % scale:
+        raise ValueError(
+            f"video_size: {height}x{width} is no multiple of {scale}, the product of --scales-hw"
+        )
+    base = height // scale, width // scale
+    _expect(flags, "base-size", [frames, *base], derived=True)
+    _expect(flags, "kernels", [3] * len(strides))
+    _expect(flags, "scales-t", [1] * len(strides))
+    area = _whole(flags, "base-grid-size")[1:-1]
+    if not _matches(area, list(base), derived=True):
+        raise BenchError("--base-grid-size", f"is {area} in space", f"give -1 -1 or {base[0]} {base[1]}")
+    local_length = _whole(flags, "enc-grid-size")[0]
+    if local_length not in (-1, frames):
+        raise BenchError("--enc-grid-size", f"is {local_length} in time", "give -1")
+    return base
 
 
 def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> OfficialHiNeRV:
@@ -145,8 +177,9 @@ def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, An
             missing, unknown or of another shape; the line names it.
     """
     ours = config_from_official(config)
-    network = HiNeRV(ours, frames=config["video_size"][0])
-    check_known(state_dict, (official_name(name) for name, _ in network.named_parameters()))
+    frames, height, width = official_arguments(config, "args")["video_size"]
+    ours.check_clip(frames=frames, height=height, width=width)
+    network = HiNeRV(ours, frames=frames)
     entries = plain_names(state_dict)
     for name, level in network.base.levels.named_parameters():
         entry = entries.get(f"encoding.grids.{name}.weight")
@@ -181,7 +214,7 @@ def _number(word: str) -> Any:
     try:
         value = float(word)
     except ValueError:
-        return word
+        return word.lower() if word in ("True", "False") else word
     return int(value) if value.is_integer() else value
 
 
@@ -198,9 +231,14 @@ def _whole(flags: Mapping[str, list[Any]], name: str) -> list[int]:
     return values
 
 
+def _matches(given: list[int], wanted: list[int], *, derived: bool) -> bool:
+    pairs = zip(given, wanted, strict=False)
+    return len(given) == len(wanted) and all(a == b or (derived and a == -1) for a, b in pairs)
+
+
 def _expect(flags: Mapping[str, list[Any]], name: str, wanted: list[int], *, derived: bool = False) -> None:
-    """Refuse a flag with other values than the only ones possible (or -1, which derives them)."""
+    """Refuse a flag with other values than the only ones possible (or -1 for what is `derived`)."""
     given = flags.get(name, wanted)
-    if given != wanted and not (derived and set(given) == {-1}):
+    if not _matches(given, wanted, derived=derived):
         words = " ".join(map(str, wanted))
         raise BenchError(f"--{name}", f"{given} cannot be had", f"give {'-1 or ' if derived else ''}{words}")

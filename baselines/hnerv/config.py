@@ -6,6 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from bench.inr.layers import ACTIVATIONS, check_choice
+
 _POSITIONAL = re.compile(r"pe_(\d{1,4}(?:\.\d{1,9})?)_(\d{1,4})")
 #: Largest base^k of a positional encoding: beyond it float32 phases are no numbers.
 _LARGEST_PHASE = 1e30
@@ -62,6 +64,7 @@ class HNeRVConfig:
             raise ValueError(f"kernels {self.kernels}: odd numbers are possible")
         if not (self.reduction > 0 or self.reduction == -1):
             raise ValueError(f"reduction {self.reduction}: a number above 0, or -1, is possible")
+        check_choice("activation", self.activation, ACTIVATIONS)
         if self.head not in ("tanh", "sigmoid") and not math.isfinite(float(self.head)):
             raise ValueError(f"head {self.head}: tanh, sigmoid or a number is possible")
         if bool(self.embed) == bool(self.encoder_strides):

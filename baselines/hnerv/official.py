@@ -33,7 +33,8 @@ class OfficialHNeRV(nn.Module):
         """Frames (B, 3, H, W), and a list of features: the embeddings first, then the decoder's stages.
 
         Args:
-            source: frames (B, 3, H, W), or times i / N (B,) of a network with a positional encoding.
+            source: frames (B, 3, H, W), or times i / N (B,) of a network with a positional encoding, in
+                float64 as its authors have them: in float32 high frequencies are others.
             embedding: in place of what the encoder would make of them.
         """
         if embedding is None:
@@ -126,7 +127,7 @@ def network_from_official(
             adds `full_data_length` and `final_size` are used, where they are there.
 
     Raises:
-        BenchError: a weight is missing or of another shape; the line names it.
+        BenchError: a weight is missing, unknown or of another shape; the line names it.
     """
     if isinstance(config, HNeRVConfig):
         made = OfficialHNeRV(config)

@@ -36,8 +36,9 @@ class PublishedTensor:
 def quantise_as_published(tensor: Tensor, bits: int) -> PublishedTensor:
     """One range a tensor, or ranges along one long axis: whatever is off least on average.
 
-    Where all entries of a range are equal the official code divides by zero, and never picks an axis with
-    such a range; where it is the only one of a tensor, their code is 0 here.
+    A step may be zero in float16. What is above the lowest value then has the largest code, which stands for
+    the lowest value; what is equal to it is 0 / 0 in the official code, which never picks such an axis.
+    Where a whole tensor has one value its codes are 0 here.
     """
     tensor = tensor.detach()
     candidates = []
@@ -46,9 +47,10 @@ def quantise_as_published(tensor: Tensor, bits: int) -> PublishedTensor:
         low, step = quantiser.ranges(tensor)
         if axis is not None:
             low, step = low.half(), step.half()
-            if not step.all():
+            if ((step == 0) & (tensor == low)).any():
                 continue
         codes = quantiser.codes(tensor, low, step)
+        codes = codes.masked_fill((step == 0) & (tensor > low), 2**bits - 1)
         candidates.append(PublishedTensor(codes, low, step, low + step * codes))
     return min(candidates, key=lambda candidate: float((tensor - candidate.values).abs().mean()))
 

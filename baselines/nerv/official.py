@@ -78,7 +78,7 @@ def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, An
     """The network of official arguments with official weights (tensors or arrays).
 
     Raises:
-        BenchError: an argument or a weight is missing, or a weight has another shape.
+        BenchError: an argument or a weight is missing, or a weight is unknown or has another shape.
     """
     ours = config_from_official(config)
     network = NeRV(ours)

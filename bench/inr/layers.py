@@ -67,6 +67,8 @@ class DecoderConfig:
         check_choice("norm", self.norm, NORMS)
         if self.reduction < 1:
             raise ValueError(f"reduction: {self.reduction} is less than 1")
+        if self.widths[0] < 1:
+            raise ValueError(f"channels: {self.channels} times {self.expansion} leave the first stage none")
 
     @property
     def widths(self) -> list[int]:

@@ -121,19 +121,21 @@ def _masked(name: str, weight: Any, mask: Any) -> Any:
     return torch.as_tensor(weight) * torch.as_tensor(mask)
 
 
-def check_known(state_dict: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Refuse entries that the network has no place for (BenchError names the first)."""
-    if unknown := sorted(set(plain_names(state_dict)) - set(names)):
-        raise BenchError(unknown[0], "is no weight of this network", _REMEDY)
-
-
 def copy_weights(
-    network: nn.Module, state_dict: Mapping[str, Any], official_name: Callable[[str], str]
+    network: nn.Module,
+    state_dict: Mapping[str, Any],
+    official_name: Callable[[str], str],
+    *,
+    beside: Iterable[str] = (),
 ) -> None:
     """Fill every parameter and statistic from the entry that `official_name` names (tensor or array).
 
+    Args:
+        beside: names of entries that are no weights.
+
     Raises:
-        BenchError: an entry is missing or of another shape; the line names it.
+        BenchError: an entry is missing or of another shape, or one is left over, which says that the
+            weights are another network's; the line names it.
     """
     entries = plain_names(state_dict)
     with torch.no_grad():
@@ -141,11 +143,13 @@ def copy_weights(
             official = official_name(name)
             if official not in entries:
                 raise BenchError(official, "missing in the state dict", _REMEDY)
-            weight = _tensor(official, entries[official])
+            weight = _tensor(official, entries.pop(official))
             if weight.shape != ours.shape:
                 problem = f"has the shape {tuple(weight.shape)}, the network {tuple(ours.shape)}"
                 raise BenchError(official, problem, _REMEDY)
             ours.copy_(weight)
+    if unknown := sorted(entries.keys() - set(beside)):
+        raise BenchError(unknown[0], "is no weight of this network", _REMEDY)
 
 
 def _tensor(name: str, value: Any) -> Tensor:
@@ -164,7 +168,7 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
     official = importlib.import_module(f"{packages[name]}.official")
     try:
         return official.network_from_official(config, state_dict)
-    except (ValueError, TypeError) as error:  # arguments that make no network
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:  # of arguments
         raise BenchError(f"official configuration of {name}", str(error), "check the arguments") from error
 
 

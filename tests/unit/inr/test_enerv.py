@@ -268,7 +268,7 @@ def test_the_norm_is_exact_on_large_maps():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"channels": 3}, "channels: 3 times 1.5"),
+        ({"channels": 3}, "channels: 3 are fewer than 4"),
         ({"expansion": 0.1}, "channels: 8 times 0.1"),
         ({"base": (1, 1)}, "strides: .* make 1 tokens"),
         ({"base": (64, 65), "strides": (5, 2)}, "make 4160 tokens, not 2 to 4096"),

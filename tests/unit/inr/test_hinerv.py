@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import bench
 from baselines.hinerv.codec import HiNeRVCodec
 from baselines.hinerv.config import HiNeRVConfig
 from baselines.hinerv.grids import base_position, local_position, read_in_time
@@ -296,6 +297,29 @@ def test_official_flags_that_cannot_be_had_are_named(golden, old, new, problem):
     assert old in described["flags"]
     with pytest.raises(BenchError, match=problem):
         config_from_official({**described, "flags": described["flags"].replace(old, new)})
+
+
+def test_official_defaults_may_be_written_out(golden):
+    _, described = golden
+    written = (
+        " --block-norm layernorm-no-affine --block-act gelu --upsample-norm layernorm-no-affine"
+        " --head-bias True --enc-align-corners False --eval-patch-size 1 12 12 --stem-type conv_stem"
+    )
+    flags = described["flags"].replace("--base-size -1 -1 -1", "--base-size 6 -1 4") + written
+    assert config_from_official({**described, "flags": flags}) == config_from_official(described)
+    plain = config_from_official({**described, "flags": described["flags"] + " --upsample-norm none"})
+    assert not plain.upsample_norm
+
+
+def test_a_clip_that_official_arguments_cannot_have_is_named(golden):
+    arrays, described = golden
+    weights = {name[2:]: array for name, array in arrays.items() if name[:2] == "w/"}
+    bench.import_official("hinerv", {"args": described}, weights)
+    for size, problem in (([6, 38, 48], "38x48 is no multiple of 12"), ([1, 36, 48], "need 2 frames")):
+        with pytest.raises(BenchError, match=problem):
+            bench.import_official("hinerv", {**described, "video_size": size}, weights)
+    with pytest.raises(BenchError, match="official configuration of hinerv"):
+        bench.import_official("hinerv", {**described, "patch": []}, weights)
 
 
 def test_patches_of_several_frames_are_refused(golden):

@@ -205,6 +205,17 @@ def test_phases_have_the_type_of_the_times():
     assert np.array_equal(ours, torch.sin(torch.from_numpy(time.numpy()[:, None] * frequencies)).numpy())
 
 
+def test_a_constant_that_float16_cannot_say_is_published():
+    """Over a step of 0 it is infinite: clamped to the largest code, which stands for the lowest value."""
+    tensor = torch.randn(60, 8, generator=torch.Generator().manual_seed(0)) * torch.logspace(-2, 0, 8)
+    tensor[:, 3] = 0.1
+    assert tensor[0, 3] > tensor[0, 3].half()
+    published = quantise_as_published(tensor, 8)
+    assert published.low.shape == (1, 8)
+    assert (published.codes[:, 3] == 255).all()
+    assert (published.values[:, 3] == tensor[0, 3].half()).all()
+
+
 def test_an_axis_with_a_constant_range_is_never_published():
     """Of it the official code makes no numbers, which lose against any other candidate."""
     tensor = torch.randn(4, 60, generator=torch.Generator().manual_seed(0))
@@ -240,6 +251,8 @@ def test_arguments_that_are_missing_or_unknown_are_named(golden, weights):
         network_from_official({k: v for k, v in args.items() if k != "fc_dim"}, weights)
     with pytest.raises(BenchError, match=r"norm.*not supported"):
         network_from_official({**args, "norm": "bn"}, weights)
+    with pytest.raises(BenchError, match="activation: 'foo' is none of"):
+        network_from_official({**args, "act": "foo"}, weights)
 
 
 def test_an_official_pe_network_has_its_stem_on_a_grid(golden):

@@ -62,8 +62,28 @@ def test_weights_of_several_gpus_are_taken_for_every_method(golden_dir):
     weights = {f"module.{name[2:]}": arrays[name] for name in arrays.files if name.startswith("w/")}
     network = bench.import_official("enerv", config, weights)
     assert network(torch.from_numpy(arrays["t"]))[-1].shape[1] == 3
+
+
+@pytest.mark.parametrize("name", ["ffnerv", "nerv", "enerv", "hnerv", "hinerv"])
+def test_weights_of_another_network_are_not_dropped(golden_dir, name):
+    """One more weight than the arguments make says that the arguments are not those of these weights."""
+    stem = {"ffnerv": "ffnerv_conv"}.get(name, name)
+    config = json.loads((golden_dir / f"{stem}.json").read_text())
+    arrays = np.load(golden_dir / f"{stem}.npz")
+    weights = {key[2:]: arrays[key] for key in arrays.files if key.startswith("w/")}
+    bench.import_official(name, config, weights)
     with pytest.raises(BenchError, match="stray: is no weight of this network"):
-        bench.import_official("enerv", config, weights | {"module.stray": np.zeros(1)})
+        bench.import_official(name, config, weights | {"module.stray": np.zeros(1)})
+
+
+def test_arguments_of_another_network_are_refused(nerv):
+    config, weights, _ = nerv
+    for change, said in (
+        ({"bias": False}, r"\.bias: is no weight"),
+        ({"expansion": -1}, r"channels: 10 times -1\.0 leave"),
+    ):
+        with pytest.raises(BenchError, match=said):
+            bench.import_official("nerv", config | {"generator": config["generator"] | change}, weights)
 
 
 def test_a_missing_argument_of_hinerv_is_named():
