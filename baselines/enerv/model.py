@@ -75,9 +75,7 @@ class ENeRVConfig(DecoderConfig):
         for name in _ENCODINGS:
             check_encoding(name, *getattr(self, name))
         if self.channels < BOTTLENECK and self.widens:
-            raise ValueError(
-                f"channels: {self.channels} are fewer than {BOTTLENECK}, which the first stage divides them by"
-            )
+            raise ValueError(f"channels: {self.channels} are fewer than {BOTTLENECK}, which divides them")
         # Of one token the instance norm leaves nothing; attention takes memory by the square of many.
         most = min(MOST_POSITIONS, (8 * math.prod(self.strides)) ** 2)
         if not 1 < self.positions <= most:
