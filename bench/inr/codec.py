@@ -10,7 +10,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +18,7 @@ from bench.clock import StageClock
 from bench.codec import Codec, Encoded, EncodeJob
 from bench.errors import BenchError, StreamError
 from bench.inr.progress import Reporter
-from bench.inr.recipe import RECIPE_DEFAULTS, Pruning, Quantisation, Recipe
+from bench.inr.recipe import RECIPE_DEFAULTS, Pruning, Quantisation, Recipe, Rounding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -170,40 +170,43 @@ class INRCodec(Codec):
             recipe,
             seed=job.seed,
             state_dir=job.state_dir,
-            identity=self._identity(clip.info, config, recipe, job.seed),
+            identity=self._identity(clip.info, config, recipe, job),
+            find_steps=lambda: self._found(representation, representation.finish(frames), job),
         )
         with job.clock("fit"):
             log = fit.run(Reporter(job.progress, recipe.total_epochs))
-        encoded = self.pack(representation, frames, config=config, job=job)
+        encoded = self.pack(representation, frames, config=config, job=job, trained=fit.quantiser)
         details = {**encoded.details, "fit_log": [asdict(row) for row in log]}
         return replace(encoded, details=details, earlier_s=fit.earlier_s)
 
     def pack(
-        self, representation: Representation, frames: Iterable[Tensor], *, config: Any, job: EncodeJob
+        self,
+        representation: Representation,
+        frames: Iterable[Tensor],
+        *,
+        config: Any,
+        job: EncodeJob,
+        trained: AnyQuantiser | None = None,
     ) -> Encoded:
         """What a stream holds of a clip's representation, whoever fitted it: finished, quantised, coded.
 
         Args:
             frames: see `Representation.finish`; config: of its network.
             job: its quantiser and clock are used.
+            trained: the quantiser in full, where the fit has trained through it.
 
         Raises:
             BenchError: a weight is not finite, or the quantiser is none for this network.
         """
         from bench.inr import runtime
-        from bench.inr.allocation import allocate
         from bench.inr.payload import Payload, coded_weights, config_values
-        from bench.inr.quantise import make_quantiser
-        from bench.inr.uniform import StepQuantiser
 
         description = job.settings["quantiser"]
-        with refusing_settings():
-            quantiser = make_quantiser(description, self.quantiser)
         network = representation.finish(frames)
-        if description.get("allocate"):
-            assert isinstance(quantiser, StepQuantiser)
-            with job.clock("allocate"):
-                quantiser = allocate(representation, network, quantiser.bits)
+        quantiser = trained
+        if quantiser is None:
+            with job.clock("allocate") if description.get("allocate") else nullcontext():
+                quantiser = self._found(representation, network, job)
         with job.clock("entropy-code"):
             side, weights, codes = coded_weights(network, quantiser)
         payload = Payload(config_values(config), dict(description), side, weights)
@@ -217,6 +220,22 @@ class INRCodec(Codec):
         }
         return Encoded(payload=[payload.to_bytes()], pixel_format="rgb24", details=details)
 
+    def _found(
+        self, representation: Representation, network: nn.Module, job: EncodeJob
+    ) -> AnyQuantiser | None:
+        """The quantiser of the job's settings, of every tensor of a finished network if it allocates."""
+        from bench.inr.allocation import allocate
+        from bench.inr.quantise import make_quantiser
+        from bench.inr.uniform import StepQuantiser
+
+        description = job.settings["quantiser"]
+        with refusing_settings():
+            quantiser = make_quantiser(description, self.quantiser)
+        if not description.get("allocate"):
+            return quantiser
+        assert isinstance(quantiser, StepQuantiser)
+        return allocate(representation, network, quantiser.bits)
+
     def resolve(self, clip: ClipInfo, settings: Mapping[str, Any]) -> Resolved:
         """What complete settings make for a clip.
 
@@ -225,6 +244,7 @@ class INRCodec(Codec):
         """
         from bench.inr.losses import check_loss
         from bench.inr.quantise import check_zeros, make_quantiser
+        from bench.inr.rounding import check_steps
 
         recipe = {key: settings[key] for key in RECIPE_DEFAULTS if key != "quantiser"}
         recipe["betas"] = tuple(recipe["betas"])
@@ -233,17 +253,21 @@ class INRCodec(Codec):
             check_loss(settings["loss"], *(getattr(config, "patch", None) or (clip.height, clip.width)))
             recipe["prune"] = Pruning(**recipe["prune"]) if recipe["prune"] else None
             recipe["quantise"] = Quantisation(**recipe["quantise"]) if recipe["quantise"] else None
+            recipe["rounding"] = Rounding(**recipe["rounding"]) if recipe["rounding"] else None
             quantiser = make_quantiser(settings["quantiser"], self.quantiser)
+            if recipe["rounding"]:
+                check_steps(quantiser)
             if recipe["prune"]:
                 check_zeros(settings["quantiser"])
             return Resolved(config, Recipe(**recipe), quantiser)
 
-    def _identity(self, clip: ClipInfo, config: Any, recipe: Recipe, seed: int) -> str:
+    def _identity(self, clip: ClipInfo, config: Any, recipe: Recipe, job: EncodeJob) -> str:
         """What a saved state belongs to: clip, network, recipe, seed and the code itself."""
         from bench.provenance import family_sources, fingerprint
 
         family = type(self).__module__.removesuffix(".codec").rpartition(".")[2]
-        parts = [clip.sha256, clip.colour, asdict(config), asdict(recipe), seed]
+        parts = [clip.sha256, clip.colour, asdict(config), asdict(recipe), job.seed]
+        parts.append(job.settings["quantiser"] if recipe.rounding else None)
         parts.append(fingerprint(family_sources(family)))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

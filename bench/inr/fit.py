@@ -20,9 +20,10 @@ from torch import Tensor
 
 from bench.clock import cpu_seconds
 from bench.errors import BenchError
-from bench.inr import runtime
+from bench.inr import rounding, runtime
 from bench.inr.losses import weight_bits
 from bench.inr.pruning import Masks, prune_masks
+from bench.inr.quantise import ByName
 from bench.inr.recipe import Precision, Recipe
 from bench.inr.representation import Representation
 from bench.inr.samples import HasNoise, Samples, samples_of
@@ -105,6 +106,7 @@ class Fit:
         frames: the clip (N, 3, H, W), uint8 RGB, already on the representation's device.
         state_dir: where the state is saved; None keeps none.
         identity: what the state belongs to; a state of another identity is refused.
+        find_steps: see `bench.inr.rounding`, for a recipe with that stage.
 
     Raises:
         BenchError: the recipe has a stage that the representation cannot be fitted in.
@@ -119,6 +121,7 @@ class Fit:
         seed: int = 0,
         state_dir: Path | None = None,
         identity: str = "",
+        find_steps: rounding.FindSteps | None = None,
     ) -> None:
         self.representation, self.frames, self.recipe, self.seed = representation, frames, recipe, seed
         self.state_path = state_dir / STATE_NAME if state_dir else None
@@ -128,6 +131,9 @@ class Fit:
         self.samples = samples_of(representation)
         self.optimiser = make_optimiser(representation.network.parameters(), recipe)
         self.masks: Masks | None = None
+        #: What the weights are rounded by, from the rounding stage on.
+        self.quantiser: ByName | None = None
+        self.find_steps = find_steps
         self.log: list[EpochLog] = []
         #: Wall and CPU seconds of earlier processes, whose state this fit goes on from.
         self.earlier_s = (0.0, 0.0)
@@ -150,6 +156,8 @@ class Fit:
                 self.optimiser = make_optimiser(self.representation.network.parameters(), self.recipe)
             if self.recipe.quantises_in(epoch):
                 self._add_noise(epoch)
+            if self.recipe.rounds_in(epoch) and self.quantiser is None:
+                self._round()
             row = self._epoch(epoch)
             self.log.append(row)
             if self.recipe.refreshes_after(epoch):
@@ -157,6 +165,7 @@ class Fit:
             if self.recipe.saves_after(epoch):
                 self._save()
             report(row)
+        rounding.release(self.representation.network)
         self._save()
 
     def _epoch(self, epoch: int) -> EpochLog:
@@ -218,6 +227,14 @@ class Fit:
         noise = self.recipe.quantise
         self.representation.add_noise(bits=noise.bits, rate=noise.noise, generator=generator)
 
+    def _round(self) -> None:
+        """From here on steps see the weights as a stream will hold them."""
+        assert self.find_steps is not None
+        found = self.find_steps()
+        coded = self.representation.finish(self.frames)
+        self.quantiser = rounding.know_steps(coded, self.representation.network, found)
+        rounding.attach(coded, self.quantiser)
+
     @property
     def _caches(self) -> bool:
         return self.recipe.refresh == "official"
@@ -234,9 +251,10 @@ class Fit:
         state = {
             "identity": self.identity,
             "log": [asdict(row) for row in self.log],
-            "network": self.representation.network.state_dict(),
+            "network": rounding.plain_state(self.representation.network),
             "optimiser": self.optimiser.state_dict() if goes_on else None,
             "kept": self.masks.kept if self.masks and goes_on else None,
+            "steps": rounding.to_state(self.quantiser),
             "cache": self.representation.cached_state() if goes_on and self._caches else {},
         }
         self.state_path.parent.mkdir(parents=True, exist_ok=True)
@@ -262,11 +280,14 @@ class Fit:
         self.representation.network.load_state_dict(state["network"])
         self.log = [EpochLog(**row) for row in state["log"]]
         self.earlier_s = self.log[-1].wall_s, self.log[-1].cpu_s
+        self.quantiser = rounding.from_state(state["steps"])
         if self._finished:
             return True
         self.optimiser.load_state_dict(state["optimiser"])
         if state["kept"] is not None:
             self.masks = Masks(list(self.representation.pruning_scores()), state["kept"])
+        if self.quantiser is not None:
+            rounding.attach(self.representation.finish(self.frames), self.quantiser)
         if state["cache"]:
             self.representation.load_cached_state(state["cache"])
         else:

@@ -3,7 +3,7 @@
 A fit trains for `epochs`. With `prune` the smallest weights are then set to zero for good and the rest
 is fine-tuned, which is the train-prune-quantise-encode pipeline of NeRV and FFNeRV (FFNeRV section
 3.4); a network that trains with quantised weights needs no stage for that. With `quantise` a last stage
-trains with quantisation noise (HiNeRV section 3.5).
+trains with quantisation noise (HiNeRV section 3.5), or with `rounding` through the stream's own steps.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ RECIPE_DEFAULTS: dict[str, Any] = {
     "refresh": "saves",
     "prune": None,
     "quantise": None,
+    "rounding": None,
     "restart_adam": False,
     "quantiser": {"name": "affine", "bits": 8},
 }
@@ -92,6 +93,23 @@ class Quantisation:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rounding:
+    """Fine-tuning of weights that are rounded as the stream's own quantiser will (`bench.inr.rounding`).
+
+    Attributes:
+        epochs: the rate falls by a cosine without warm-up.
+        learning_rate: where it starts; None: an eighth of the fit's peak rate.
+    """
+
+    epochs: int
+    learning_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        if not _is_whole(self.epochs, 1):
+            raise ValueError(f"rounding: epochs {self.epochs}: give 1 or more")
+
+
 class Stage(NamedTuple):
     """A part of a fit with a schedule of its own, warm-up included in its epochs."""
 
@@ -128,6 +146,7 @@ class Recipe:
             epochs and in the last nine), the cache being part of the state.
         prune: pruning and fine-tuning after the epochs; None does neither.
         quantise: training with quantisation noise as the last stage; None has none.
+        rounding: training through a stream's steps as the last stage; None has none.
         restart_adam: whether later stages begin with a new Adam; else its moments go on.
     """
 
@@ -149,6 +168,7 @@ class Recipe:
     refresh: Literal["saves", "official"] = "saves"
     prune: Pruning | None = None
     quantise: Quantisation | None = None
+    rounding: Rounding | None = None
     restart_adam: bool = False
 
     def __post_init__(self) -> None:
@@ -164,15 +184,18 @@ class Recipe:
             raise ValueError(f"cosine_from: {self.cosine_from!r} is neither warmup nor start")
         if self.precision not in get_args(Precision):
             raise ValueError(f"precision: {self.precision!r} is none of {', '.join(get_args(Precision))}")
+        if self.rounding and (self.compile or self.quantise):
+            raise ValueError("rounding: does not go with compile or quantise; leave out one of the two")
 
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:
         """In order: the epochs, and the fine-tunings after them."""
         stages = [Stage(0, self.epochs, self.learning_rate, int(self.warmup * self.epochs))]
-        for tuning in (self.prune, self.quantise):
+        for tuning in (self.prune, self.quantise, self.rounding):
             if tuning is None:
                 continue
-            peak = self.learning_rate if tuning.learning_rate is None else tuning.learning_rate
+            usual = self.learning_rate / (8 if tuning is self.rounding else 1)
+            peak = usual if tuning.learning_rate is None else tuning.learning_rate
             stages.append(Stage(stages[-1].first + stages[-1].epochs, tuning.epochs, peak, 0))
         return tuple(stages)
 
@@ -198,6 +221,9 @@ class Recipe:
 
     def quantises_in(self, epoch: int) -> bool:
         return self.quantise is not None and epoch >= self.stages[-1].first
+
+    def rounds_in(self, epoch: int) -> bool:
+        return self.rounding is not None and epoch >= self.stages[-1].first
 
     def saves_after(self, epoch: int) -> bool:
         return (epoch + 1) % self.save_every == 0 and epoch + 1 < self.total_epochs

@@ -165,14 +165,28 @@ class StepQuantiser:
     def side_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (1,)
 
+    def step_of(self, tensor: Tensor) -> Tensor:
+        """The step, a float16 scalar."""
+        return _half_above(span(tensor) / 2**self.bits)
+
     def quantise(self, tensor: Tensor) -> Quantised:
         tensor = tensor.detach()
-        step = _half_above(span(tensor) / 2**self.bits)
+        step = self.step_of(tensor)
         codes = (tensor / step.float()).masked_fill(step == 0, 0).round().clamp(-LARGEST_CODE, LARGEST_CODE)
         return Quantised(codes.to(torch.int32).cpu().numpy(), step.reshape(1).cpu().numpy())
 
     def dequantise(self, quantised: Quantised) -> Tensor:
         return torch.from_numpy(quantised.codes).float() * float(quantised.side[0])
+
+
+@dataclass(frozen=True)
+class KnownStep(StepQuantiser):
+    """One whose step is given: what a fit has trained through (`bench.inr.rounding`)."""
+
+    step: float = 0.0
+
+    def step_of(self, tensor: Tensor) -> Tensor:
+        return torch.tensor(self.step, dtype=torch.float16, device=tensor.device)
 
 
 def _half_above(values: Tensor) -> Tensor:
