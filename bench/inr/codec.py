@@ -171,7 +171,7 @@ class INRCodec(Codec):
             seed=job.seed,
             state_dir=job.state_dir,
             identity=self._identity(clip.info, config, recipe, job),
-            find_steps=lambda: self._found(representation, representation.finish(frames), job),
+            find_steps=lambda: self._find_quantiser(representation, representation.finish(frames), job),
         )
         with job.clock("fit"):
             log = fit.run(Reporter(job.progress, recipe.total_epochs))
@@ -206,7 +206,7 @@ class INRCodec(Codec):
         quantiser = trained
         if quantiser is None:
             with job.clock("allocate") if description.get("allocate") else nullcontext():
-                quantiser = self._found(representation, network, job)
+                quantiser = self._find_quantiser(representation, network, job)
         with job.clock("entropy-code"):
             side, weights, codes = coded_weights(network, quantiser)
         payload = Payload(config_values(config), dict(description), side, weights)
@@ -220,7 +220,7 @@ class INRCodec(Codec):
         }
         return Encoded(payload=[payload.to_bytes()], pixel_format="rgb24", details=details)
 
-    def _found(
+    def _find_quantiser(
         self, representation: Representation, network: nn.Module, job: EncodeJob
     ) -> AnyQuantiser | None:
         """The quantiser of the job's settings, of every tensor of a finished network if it allocates."""
