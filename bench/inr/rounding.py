@@ -40,14 +40,14 @@ class _Round(torch.autograd.Function):
 
 
 class _Rounded(nn.Module):
-    """What stands between a parameter and the layer that uses it; a tensor of zeros has no step."""
+    """Between a parameter and the layer that uses it. A tensor of zeros has no step and stays one."""
 
     def __init__(self, step: float) -> None:
         super().__init__()
         self.step = step
 
     def forward(self, weight: Tensor) -> Tensor:
-        return _Round.apply(weight, self.step) if self.step else weight
+        return _Round.apply(weight, self.step) if self.step else torch.zeros_like(weight)
 
 
 def know_steps(coded: nn.Module, trained: nn.Module, found: AnyQuantiser | None) -> ByName:

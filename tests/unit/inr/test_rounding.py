@@ -90,6 +90,21 @@ def test_what_rounding_costs_comes_back(frames: torch.Tensor) -> None:
         assert torch.equal(known.dequantise(known.quantise(weight)), weight), name
 
 
+def test_a_tensor_of_zeros_stays_one(frames: torch.Tensor) -> None:
+    """It has no step, so that a stream could not hold what else it became."""
+    video = small_nerv()
+    bias = video.network.heads[-1].bias
+
+    def find() -> StepQuantiser:
+        bias.data.zero_()
+        return COARSE
+
+    Fit(
+        video, frames, Recipe(epochs=1, learning_rate=5e-3, rounding=Rounding(epochs=2)), find_steps=find
+    ).run()
+    assert not video.network.heads[-1].bias.any()
+
+
 def test_an_interrupted_fit_ends_in_the_same_weights(frames: torch.Tensor, tmp_path: Path) -> None:
     """With pruned weights beside it; a finished fit is read again with its steps."""
     recipe = Recipe(
