@@ -49,7 +49,7 @@ class Encoded:
     """The payload of one stream, in order, and what `decode` will yield.
 
     `details` holds what only the encoder knows and the record keeps (JSON values only):
-    `parameters`, `macs_per_pixel`, `rate_bpp_paper`, `fit_log` (a list of rows), and so on.
+    `parameters`, `macs_per_pixel`, `rate_bpp_paper`, `fit_log` (a list of rows), `fit_devices`, and so on.
     `earlier_s` are wall and CPU seconds of interrupted runs that this encode went on from.
     """
 

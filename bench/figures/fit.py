@@ -59,7 +59,7 @@ def draw_fit(
     if reports and not any(reports.values()):
         raise BenchError(points_dir, f"no encode.json of a fit of clip {clip}", "fit a network first")
     logs = {series: log for series, report in reports.items() if len(log := _log(report))}
-    devices = {series: str(reports[series].get("device", "")) for series in logs}
+    devices = {series: _devices(reports[series]) for series in logs}
     title = title or nearest_title(rows, clip, rate_bpp)
     with print_style():
         if not logs:
@@ -88,6 +88,12 @@ def _log(report: Mapping) -> pd.DataFrame:
         # A trainer counts from 0; what a reader wants is how many epochs a network has seen.
         log["epoch"] += 1
     return log
+
+
+def _devices(report: Mapping) -> str:
+    """What epochs ran on, such as «cuda, then cpu»."""
+    fitted_on = (report.get("details") or {}).get("fit_devices")
+    return ", then ".join(fitted_on or [str(report.get("device", ""))])
 
 
 def _plot(rows, shown, logs, devices, title, width, note):

@@ -176,8 +176,8 @@ class INRCodec(Codec):
         with job.clock("fit"):
             log = fit.run(Reporter(job.progress, recipe.total_epochs))
         encoded = self.pack(representation, frames, config=config, job=job, trained=fit.quantiser)
-        details = {**encoded.details, "fit_log": [asdict(row) for row in log]}
-        return replace(encoded, details=details, earlier_s=fit.earlier_s)
+        told = {"fit_devices": fit.devices, "fit_log": [asdict(row) for row in log]}
+        return replace(encoded, details={**encoded.details, **told}, earlier_s=fit.earlier_s)
 
     def pack(
         self,

@@ -137,11 +137,15 @@ class Fit:
         self.log: list[EpochLog] = []
         #: Wall and CPU seconds of earlier processes, whose state this fit goes on from.
         self.earlier_s = (0.0, 0.0)
+        #: Kinds of devices that epochs ran on, in turn: a fit may go on somewhere else.
+        self.devices: list[str] = []
 
     def run(self, report: Callable[[EpochLog], None] = lambda row: None) -> list[EpochLog]:
         """Train what is left of the epochs; `report` is called after each."""
         if not self._resume():
             self.representation.refresh()
+        if not self._finished and self.devices[-1:] != [self.frames.device.type]:
+            self.devices.append(self.frames.device.type)
         if self.recipe.compile:
             runtime.compile_network(self.representation.network, self.frames.device)
         with runtime.fitting(self.recipe.precision):
@@ -251,6 +255,7 @@ class Fit:
         state = {
             "identity": self.identity,
             "log": [asdict(row) for row in self.log],
+            "devices": self.devices,
             "network": rounding.plain_state(self.representation.network),
             "optimiser": self.optimiser.state_dict() if goes_on else None,
             "kept": self.masks.kept if self.masks and goes_on else None,
@@ -280,6 +285,7 @@ class Fit:
         self.representation.network.load_state_dict(state["network"])
         self.log = [EpochLog(**row) for row in state["log"]]
         self.earlier_s = self.log[-1].wall_s, self.log[-1].cpu_s
+        self.devices = state["devices"]
         self.quantiser = rounding.from_state(state["steps"])
         if self._finished:
             return True

@@ -176,7 +176,7 @@ def test_papers_are_compared_with_in_their_colours() -> None:
         ("uvg-nerv-paper", 1550, "affine"),
         ("bunny-nerv", 300, "float32"),
         ("bunny-hnerv-table2", 300, "float32"),
-        ("interpolation-v1", 150, None),
+        ("interpolation-v1", 160, None),
     ],
 )
 def test_budgets_and_quantisers(name: str, epochs: int, quantiser: str | None) -> None:

@@ -84,7 +84,7 @@ def test_a_killed_run_is_finished_by_the_next_with_the_same_streams(finished: Fi
 
 def test_a_fit_dies_with_a_workflow_that_is_killed_alone(repo: Repo) -> None:
     log = repo.root / "logs/encode/tiny/discs/nerv-matched/low/seed0.log"
-    with repo.edited("config/conditions/tiny.yaml", "epochs: 30", "epochs: 100000"):
+    with repo.edited("config/conditions/tiny.yaml", "epochs: 28", "epochs: 100000"):
         stream = str(repo.file("nerv-matched", "low", "seed0", "stream.bin")).removeprefix(f"{repo.root}/")
         command = ["snakemake", "--cores", "1", "--config", "condition=tiny", "--", stream]
         with subprocess.Popen(

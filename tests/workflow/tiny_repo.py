@@ -30,7 +30,7 @@ CONDITION: dict[str, Any] = {
     "title": "Moving discs, for tests",
     "clips": {"discs": {"sequence": "discs-tiny", "trim": [0, 6]}},
     "device": "cpu",
-    "budget": {"epochs": 30},
+    "budget": {"epochs": 28, "rounding": {"epochs": 2}},
     "codecs": {
         **{codec: {"points": {"low": settings}} for codec, settings in NETWORKS.items()},
         "x264-medium": {"settings": {"preset": "ultrafast"}, "points": ["crf38", "crf23"]},

@@ -143,6 +143,16 @@ def test_a_fit_log_that_counts_from_zero_is_shown_in_epochs_done(tmp_path, pages
     assert {(min(line.get_xdata()), max(line.get_xdata())) for line in lines} == {(1, 18)}
 
 
+def test_a_fit_of_two_devices_names_both(tmp_path, pages):
+    data = points_data.write_condition(tmp_path, points_data.rows())
+    for path in data[1].rglob("reference-seed0/encode.json"):
+        report = json.loads(path.read_text())
+        report["details"]["fit_devices"] = ["cuda", "cpu"]
+        path.write_text(json.dumps(report))
+    draw("fit", data, [])
+    assert words(pages[0]).count("bpp, cuda, then cpu") == 2
+
+
 def test_a_reference_fit_is_read_where_it_is_tracked(tmp_path, pages):
     data = points_data.write_condition(tmp_path, points_data.rows())
     tracked = tmp_path / "reference"

@@ -147,6 +147,7 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
     log = fit.run()
     assert len(log) == 9
     assert 0 < fit.earlier_s[0] < log[-1].wall_s
+    assert fit.devices == ["cpu"]
     assert [row.cpu_s for row in log] == sorted(row.cpu_s for row in log)
     for name, weight in whole.network.state_dict().items():
         assert torch.equal(weight, resumed.network.state_dict()[name]), name
@@ -166,6 +167,20 @@ def test_a_finished_fit_keeps_its_weights_and_no_more(frames, tmp_path):
     assert fit.earlier_s == (log[-1].wall_s, log[-1].cpu_s)
     for name, weight in made.network.state_dict().items():
         assert torch.equal(weight, again.network.state_dict()[name]), name
+
+
+def test_a_fit_that_went_on_elsewhere_tells_of_both_devices(frames, tmp_path):
+    recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=1)
+
+    def make() -> Fit:
+        return Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="x")
+
+    interrupt_after_every_epoch(make, 1)
+    state = torch.load(tmp_path / STATE_NAME, weights_only=True)
+    torch.save({**state, "devices": ["cuda"]}, tmp_path / STATE_NAME)
+    for fit in (make(), make()):  # to its end, then its end alone
+        fit.run()
+        assert fit.devices == ["cuda", "cpu"]
 
 
 def test_a_state_of_something_else_is_not_taken_up(frames, tmp_path):

@@ -188,7 +188,7 @@ def test_the_published_schedule():
 
 
 TINY = {"epochs": 2, "learning_rate": 5e-3, "loss": "L2", "strides": [2, 2, 2], "lower_width": 4}
-TINY |= {"channels": 10, "embedding_channels": 2, "encoder_width": 8}
+TINY |= {"rounding": None, "channels": 10, "embedding_channels": 2, "encoder_width": 8}
 
 
 def recorded(clip: Clip, folder: Path, **settings) -> tuple[Path, dict]:

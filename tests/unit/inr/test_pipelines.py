@@ -27,8 +27,8 @@ from bench.inr.uniform import ZeroPointQuantiser
 from ffnerv.codec import FFNeRVCodec
 from ffnerv.qat import TanhQuantiser
 
-TINY = {"epochs": 48, "learning_rate": 1e-2, "channels": 16, "lower_width": 8}
-TINY |= {"grid_lengths": [3, 5], "strides": [2, 2, 2]}
+TINY = {"epochs": 48, "learning_rate": 1e-2, "rounding": None, "restart_adam": False}
+TINY |= {"channels": 16, "lower_width": 8, "grid_lengths": [3, 5], "strides": [2, 2, 2]}
 FLOATS = {"bits": None, "quantiser": {"name": "affine", "bits": 8, "zero_point": "integer"}}
 QUANTISED = {"bits": 8, "quantiser": {"name": "tanh", "bits": 8}}
 KINDS = {"floats": FLOATS, "quantised": QUANTISED}
