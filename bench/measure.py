@@ -156,7 +156,7 @@ def _record(
         run=run,
         seed=encoded["seed"],
         reference=run.startswith("reference-"),
-        epochs=encoded["settings"].get("epochs"),
+        epochs=len(details.get("fit_log") or []) or None,
         rate_bpp=8 * size / info.pixels,
         rate_bpp_paper=details.get("rate_bpp_paper"),
         stream_bytes=size,

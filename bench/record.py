@@ -27,7 +27,7 @@ class Record:
     Attributes:
         condition, clip, codec, point, run: the result's place (`run` is seed<k> or reference-seed<k>).
         reference: whether the stream is a tracked one of a long run.
-        epochs: of a fit; null for codecs that are not fitted.
+        epochs: of a fit, all its stages together; null for codecs that are not fitted.
         rate_bpp: bits of the whole file per luma sample; rate_bpp_paper: as the codec's paper counts.
         fps: "numerator/denominator".
         metrics: name -> number or null; reasons: metric -> why it is null.

@@ -59,6 +59,8 @@ def test_a_reference_is_scored_where_it_lies(finished: Finished) -> None:
 def test_fits_obey_the_condition_and_take_no_gpu_here(finished: Finished) -> None:
     report = json.loads(finished.repo.file("nerv-matched", "low", "seed0", "encode.json").read_text())
     assert report["settings"]["epochs"] == 28
+    record = Record.read(finished.repo.file("nerv-matched", "low", "seed0", "record.json"))
+    assert record.epochs == 30  # with those of its rounding
     assert (report["threads"], report["device"], report["seed"]) == (1, "cpu", 0)
 
 
