@@ -45,7 +45,7 @@ STAGES = ("prune", "quantise", "rounding")
 
 @pytest.mark.parametrize("path", RECORDS, ids=named)
 def test_a_record_has_the_settings_that_its_condition_gives(path: Path) -> None:
-    """A recipe that changes leaves no stream behind that it would not make; demo-v1's are those of local-v1."""
+    """A changed recipe leaves no stream behind that it would not make; demo-v1's are of local-v1."""
     record = Record.read(path)
     condition = load_condition("local-v1" if record.condition == "demo-v1" else record.condition)
     given = condition.settings(record.codec, record.point, record.clip)
@@ -62,13 +62,13 @@ POINTS = ["bpp0.12", "bpp0.18", "bpp0.27", "bpp0.40"]
     "network", ["ffnerv-matched", "nerv-matched", "enerv-matched", "hnerv-matched", "hinerv-matched"]
 )
 def test_references_of_the_default_condition_are_long_and_near_their_targets(network: str) -> None:
-    """150 epochs or more; the rate within a tenth of the point's name."""
+    """150 epochs or more; the rate within a twentieth of the point's name."""
     found = {r.point: r for r in map(Record.read, RECORDS) if (r.condition, r.codec) == ("demo-v1", network)}
     assert sorted(found) == POINTS
     for point, record in found.items():
         assert record.epochs is not None
         assert record.epochs >= 150
-        assert record.rate_bpp == pytest.approx(float(point.removeprefix("bpp")), rel=0.1)
+        assert record.rate_bpp == pytest.approx(float(point.removeprefix("bpp")), rel=0.05)
 
 
 def verified_here() -> list[Path]:
