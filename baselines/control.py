@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.clip import Clip, ClipInfo
-from bench.clock import StageClock
-from bench.codec import Codec, Encoded, EncodeJob
-from bench.container import Stream
-from bench.errors import StreamError
+from bench.base.errors import StreamError
+from bench.base.stage_clock import StageClock
+from bench.codec.container import Stream
+from bench.codec.contract import Codec, Encoded, EncodeJob
+from bench.video.clip import Clip, ClipInfo
 
 MODES = ("identity", "mean-frame")
 

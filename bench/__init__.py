@@ -20,15 +20,15 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
 
     * ``ffnerv``: `network(t)` with t (B,) gives [flow head (B, 3A, h, w), image head (B, 5, H, W)].
       `network.aggregate(outputs, key_frames, index)` mixes with a buffer of key frames
-      (N + 1, 3, H, W) and gives a `ffnerv.flow.Aggregation`. Loss: `bench.inr.losses.losses` on the
+      (N + 1, 3, H, W) and gives a `ffnerv.flow.Aggregation`. Loss: `bench.inr.network.losses.losses` on the
       aggregated, the independent and the final frame; with the auxiliary weight, the buffer and all
       else of a training step in `ffnerv.video.FFNeRVVideo(network.network, ...).step`. Quantiser:
       `ffnerv.qat.quantise(weight, bits)`, codes by `ffnerv.qat.to_codes`; `config["wbit"]` switches
       it on in the forward.
     * ``nerv``: `network(t)` gives a list of images (B, 3, h, w), one a head. Loss: `losses`.
-      Quantiser: `bench.inr.quantise.AffineQuantiser(bits, axis).official(weight)`, exact, gives codes 0
-      to 2^bits and the values that come back (its `quantise` is that of a stream); pruning:
-      `bench.inr.pruning.prune_masks`.
+      Quantiser: `bench.inr.coding.quantisers.AffineQuantiser(bits, axis).official(weight)`, exact, gives
+      codes 0 to 2^bits and the values that come back (its `quantise` is that of a stream); pruning:
+      `bench.inr.fitting.pruning.prune_masks`.
     * ``enerv``: `network(t)` with t = i / (N - 1) gives a list of images. Loss: `losses`.
     * ``hnerv``: `network(frames)` or `network(None, embedding)` gives (frames, [embedding, decoder
       stages...]). Loss: `losses`. Quantiser and count of bits: `baselines.hnerv.rate`.
@@ -36,8 +36,9 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
       `network.patches(idx)` what official training computes. Loss: `losses`. Quantiser:
       `baselines.hinerv.qat`.
 
-    `bench.inr.fit.train_step` is one step of Adam with any of them; of networks with several heads
-    `bench.inr.representation.FramewiseVideo` (`baselines.enerv.video.ENeRVVideo`) sums the losses of all.
+    `bench.inr.fitting.trainer.train_step` is one step of Adam with any of them; of networks with several
+    heads `bench.inr.network.representation.FramewiseVideo` (`baselines.enerv.video.ENeRVVideo`) sums the
+    losses of all.
 
     Args:
         name: ffnerv, nerv, enerv, hnerv or hinerv.
@@ -51,5 +52,5 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
         BenchError: no such method; an argument or weight that is missing; a weight of another shape, or one
             that a network of these arguments does not have.
     """
-    # By name: what every command imports must not seem to depend on networks (bench/provenance.py).
-    return importlib.import_module("bench.inr.official").import_official(name, config, state_dict)
+    # By name: what every command imports must not seem to depend on networks (bench/codec/provenance.py).
+    return importlib.import_module("bench.inr.importing.official").import_official(name, config, state_dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.inr.layers import ACTIVATIONS, NORMS
+from bench.inr.network.layers import ACTIVATIONS, NORMS
 from ffnerv.qat import quantise
 
 COMPACT_GROUPS = 8

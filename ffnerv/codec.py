@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from bench.inr.codec import INRCodec, refusing_settings
 
 if TYPE_CHECKING:
-    from bench.clip import ClipInfo
-    from bench.inr.quantise import SingleQuantiser
-    from bench.inr.representation import Representation
+    from bench.inr.coding.quantisers import SingleQuantiser
+    from bench.inr.network.representation import Representation
+    from bench.video.clip import ClipInfo
     from ffnerv.model import FFNeRVConfig
 
 
 class FFNeRVCodec(INRCodec):
-    """Settings are those of `ffnerv.model.FFNeRVConfig` and of `bench.inr.fit.Recipe`."""
+    """Settings are those of `ffnerv.model.FFNeRVConfig` and of `bench.inr.fitting.trainer.Recipe`."""
 
     has_parts = True
     network_defaults: Mapping[str, Any] = {

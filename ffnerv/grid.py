@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.inr.layers import Activation, positional_encoding
+from bench.inr.network.layers import Activation, positional_encoding
 from ffnerv.qat import quantise
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bench.inr.layers import ACTIVATIONS, DecoderConfig, check_choice, rgb_head
+from bench.inr.network.layers import ACTIVATIONS, DecoderConfig, check_choice, rgb_head
 from ffnerv.blocks import QuantHead, UpsampleBlock
 from ffnerv.grid import PositionalLatent, TemporalGrids
 

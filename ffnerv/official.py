@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.inr.official import check_one_block, copy_weights, decoder_arguments, official_arguments
-from bench.inr.official_flags import DECODER_FLAGS
+from bench.inr.importing.command_line import DECODER_FLAGS
+from bench.inr.importing.official import check_one_block, copy_weights, decoder_arguments, official_arguments
 from ffnerv.flow import Aggregation, aggregate, neighbour_slots
 from ffnerv.model import FFNeRV, FFNeRVConfig, Heads
 from ffnerv.qat import FLOAT_BITS

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.inr.quantise import Quantised
+from bench.inr.coding.quantisers import Quantised
 
 #: What the official code calls floats.
 FLOAT_BITS = 32
@@ -57,7 +57,7 @@ def from_codes(codes: Tensor, bits: int) -> Tensor:
 
 @dataclass(frozen=True)
 class TanhQuantiser:
-    """The codes that QAT trained for, as a `bench.inr.quantise.Quantiser`; no side information."""
+    """The codes that QAT trained for, as a `bench.inr.coding.quantisers.Quantiser`; no side information."""
 
     bits: int = 8
 

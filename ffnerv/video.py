@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from bench.inr.losses import losses
-from bench.inr.representation import Representation
+from bench.inr.network.losses import losses
+from bench.inr.network.representation import Representation
 from ffnerv.flow import Aggregation, KeyFrames, aggregate, neighbour_slots
 from ffnerv.model import FFNeRV, Heads
 

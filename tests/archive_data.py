@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import py7zr
 
-from bench.synthetic import moving_discs
+from bench.video.synthetic import moving_discs
 
 #: As UVG names its files: the archive ReadySetGo holds ReadySteadyGo.
 ARCHIVE = "ReadySetGo_64x48_120fps_420_8bit_YUV_RAW.7z"

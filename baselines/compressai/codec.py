@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from baselines.compressai import weights
 from baselines.compressai.payload import ARCHITECTURES, Payload
-from bench.clip import Clip, ClipInfo
-from bench.clock import StageClock
-from bench.codec import Codec, Download, Encoded, EncodeJob
-from bench.container import Stream
-from bench.errors import BenchError, StreamError
+from bench.base.errors import BenchError, StreamError
+from bench.base.stage_clock import StageClock
+from bench.codec.container import Stream
+from bench.codec.contract import Codec, Download, Encoded, EncodeJob
+from bench.video.clip import Clip, ClipInfo
 
 if TYPE_CHECKING:
     import numpy as np

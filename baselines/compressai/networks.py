@@ -23,7 +23,7 @@ from torch import Tensor
 
 from baselines._torchvision import prepare_torchvision
 from baselines.compressai.weights import read_weights
-from bench.errors import BenchError
+from bench.base.errors import BenchError
 
 prepare_torchvision()
 

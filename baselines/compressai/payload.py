@@ -23,8 +23,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.container import MAX_FRAMES, Stream
-from bench.errors import StreamError
+from bench.base.errors import StreamError
+from bench.codec.container import MAX_FRAMES, Stream
 
 WORD_BYTES = 4
 #: rANS writes its state, two words, whatever the symbols are.

@@ -30,14 +30,14 @@ from torch import Tensor
 
 from baselines.compressai.networks import MODELS
 from baselines.compressai.weights import TRACKED
-from bench.cli import process
-from bench.clip import Clip
-from bench.condition import ClipPlan
-from bench.config import ROOT
-from bench.errors import BenchError
-from bench.files import atomic_file, read_json, write_json
-from bench.provenance import fingerprint
-from bench.sources import find_sequence, prepare_clip
+from bench.base import process
+from bench.base.errors import BenchError
+from bench.base.files import atomic_file, read_json, write_json
+from bench.base.paths import ROOT
+from bench.codec.fingerprint import fingerprint
+from bench.conditions.model import ClipPlan
+from bench.sequences.prepare import find_sequence, prepare_clip
+from bench.video.clip import Clip
 
 from compressai.entropy_models import EntropyBottleneck  # isort: skip - after baselines.compressai.networks
 

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.codec import Download
-from bench.config import ROOT
-from bench.errors import BenchError, StreamError
-from bench.files import read_json
+from bench.base.errors import BenchError, StreamError
+from bench.base.files import read_json
+from bench.base.paths import ROOT
+from bench.codec.contract import Download
 
 ZOO_SET = "zoo"
 TRACKED = ROOT / "baselines" / "weights"

@@ -9,11 +9,11 @@ from bench.inr.codec import INRCodec
 
 if TYPE_CHECKING:
     from baselines.enerv.model import ENeRVConfig
-    from bench.inr.representation import Representation
+    from bench.inr.network.representation import Representation
 
 
 class ENeRVCodec(INRCodec):
-    """Settings are those of `baselines.enerv.model.ENeRVConfig` and of `bench.inr.fit.Recipe`."""
+    """Settings are those of `baselines.enerv.model.ENeRVConfig` and of `bench.inr.fitting.trainer.Recipe`."""
 
     network_defaults: Mapping[str, Any] = {
         "channels": ...,

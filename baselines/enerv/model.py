@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from bench.inr.layers import (
+from bench.inr.network.layers import (
     ACTIVATIONS,
     NORMS,
     UPSAMPLINGS,
@@ -50,7 +50,7 @@ class ENeRVConfig(DecoderConfig):
         head_width: of one attention head.
         modulation_width: of the two layers between time and the stages' gains and offsets.
         stage_heads: an image of every stage, not of the last alone; viewers see the last.
-        upsampling: one of `bench.inr.layers.UPSAMPLINGS`; `conv` is published.
+        upsampling: one of `bench.inr.network.layers.UPSAMPLINGS`; `conv` is published.
     """
 
     time_encoding: tuple[float, int] = (1.25, 80)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.enerv.model import ENeRV, ENeRVConfig
-from bench.errors import BenchError
-from bench.inr.official import copy_weights, decoder_arguments, official_arguments, plain_names
+from bench.base.errors import BenchError
+from bench.inr.importing.official import copy_weights, decoder_arguments, official_arguments, plain_names
 
 _WHERE = "official E-NeRV configuration"
 #: Activations by the official names, where these are others.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from baselines.enerv.model import ENeRV
-from bench.inr.representation import FramewiseVideo
+from bench.inr.network.representation import FramewiseVideo
 
 
 class ENeRVVideo(FramewiseVideo):

@@ -12,12 +12,12 @@ import numpy as np
 
 from baselines.ffmpeg.encoders import DEFAULTS, Encoder, find_encoder
 from baselines.ffmpeg.formats import FORMATS, Format
-from bench.clip import Clip, ClipInfo, parse_y4m_header
-from bench.clock import StageClock
-from bench.codec import Codec, Encoded, EncodeJob
-from bench.container import Header, Stream
-from bench.errors import BenchError, StreamError
-from bench.ffmpeg import ffmpeg_version, pipe_bytes, pipe_frames, raw_video_args
+from bench.base.errors import BenchError, StreamError
+from bench.base.ffmpeg import ffmpeg_version, pipe_bytes, pipe_frames, raw_video_args
+from bench.base.stage_clock import StageClock
+from bench.codec.container import Header, Stream
+from bench.codec.contract import Codec, Encoded, EncodeJob
+from bench.video.clip import Clip, ClipInfo, parse_y4m_header
 
 _FRAME_LINE = b"FRAME\n"
 _PROGRESS_FRAMES = 50

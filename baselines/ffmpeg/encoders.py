@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import BenchError
+from bench.base.errors import BenchError
 
 DEFAULTS: Mapping[str, Any] = {
     "encoder": ...,  # a row of ENCODERS

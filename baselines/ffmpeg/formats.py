@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bench.container import Header
-from bench.errors import StreamError
+from bench.base.errors import StreamError
+from bench.codec.container import Header
 
 Bytes = bytes | memoryview
 

@@ -10,13 +10,14 @@ from baselines.hinerv.config import HiNeRVConfig
 from bench.inr.codec import INRCodec
 
 if TYPE_CHECKING:
-    from bench.clip import ClipInfo
-    from bench.inr.quantise import SingleQuantiser
-    from bench.inr.representation import Representation
+    from bench.inr.coding.quantisers import SingleQuantiser
+    from bench.inr.network.representation import Representation
+    from bench.video.clip import ClipInfo
 
 
 class HiNeRVCodec(INRCodec):
-    """Settings are those of `baselines.hinerv.config.HiNeRVConfig` and of `bench.inr.fit.Recipe`."""
+    """Settings are those of `baselines.hinerv.config.HiNeRVConfig` and of
+    `bench.inr.fitting.trainer.Recipe`."""
 
     network_defaults: Mapping[str, Any] = {
         "channels": ...,

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from baselines.hinerv.config import HiNeRVConfig
 from baselines.hinerv.model import HiNeRV
-from bench.errors import BenchError
-from bench.inr.layers import check_choice
-from bench.inr.official import copy_weights, official_arguments, plain_names
+from bench.base.errors import BenchError
+from bench.inr.importing.official import copy_weights, official_arguments, plain_names
+from bench.inr.network.layers import check_choice
 
 _LAYER_NORM = "layernorm-no-affine"
 

@@ -1,6 +1,6 @@
 """What HiNeRV prunes first: magnitudes relative to a layer's size, over all layers together (section 3.5).
 
-`bench.inr.pruning` removes the smallest scores, once; published: 15 % of all parameters.
+`bench.inr.fitting.pruning` removes the smallest scores, once; published: 15 % of all parameters.
 """
 
 from __future__ import annotations

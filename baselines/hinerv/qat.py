@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.inr.quantise import Quantised
+from bench.inr.coding.quantisers import Quantised
 
 #: The last of the published widths 8, 7 and 6; the noise is that of 6 bits throughout.
 BITS = 6
@@ -83,7 +83,7 @@ class QuantNoise:
 
 @dataclass(frozen=True)
 class SymmetricQuantiser:
-    """The official bitstream's quantiser, as a `bench.inr.quantise.Quantiser`.
+    """The official bitstream's quantiser, as a `bench.inr.coding.quantisers.Quantiser`.
 
     Scales are float16 beside the codes. A bias is kept as float16, with codes that are all zero.
     """

@@ -10,9 +10,9 @@ from baselines.hinerv.model import HiNeRV
 from baselines.hinerv.patches import cut_patches, join_patches, patch_numbers, pick_patches
 from baselines.hinerv.pruning import pruning_scores
 from baselines.hinerv.qat import QuantNoise
-from bench.inr.losses import losses
-from bench.inr.representation import FramewiseVideo
-from bench.inr.samples import Samples
+from bench.inr.fitting.samples import Samples
+from bench.inr.network.losses import losses
+from bench.inr.network.representation import FramewiseVideo
 
 
 class HiNeRVVideo(FramewiseVideo):

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from baselines.hnerv.config import HNeRVConfig
-    from bench.clip import ClipInfo
-    from bench.inr.representation import Representation
+    from bench.inr.network.representation import Representation
+    from bench.video.clip import ClipInfo
 
 
 class HNeRVCodec(INRCodec):
-    """Settings are those of `baselines.hnerv.config.HNeRVConfig` and of `bench.inr.fit.Recipe`, and:
+    """Settings are those of `baselines.hnerv.config.HNeRVConfig` and of `bench.inr.fitting.trainer.Recipe`,
+    and:
 
     * `model_size`: millions of parameters, in place of `channels` (`baselines.hnerv.size`);
     * `encoder_strides`: those of the decoder where none are given;
@@ -51,7 +52,7 @@ class HNeRVCodec(INRCodec):
     def configure(self, clip: ClipInfo, settings: Mapping[str, Any]) -> HNeRVConfig:
         from baselines.hnerv.config import HNeRVConfig
         from baselines.hnerv.size import share_channels, solve_channels
-        from bench.inr.layers import padded_base
+        from bench.inr.network.layers import padded_base
 
         values = {key: settings[key] for key in self.network_defaults}
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from bench.inr.layers import ACTIVATIONS, check_choice
+from bench.inr.network.layers import ACTIVATIONS, check_choice
 
 _POSITIONAL = re.compile(r"pe_(\d{1,4}(?:\.\d{1,9})?)_(\d{1,4})")
 #: Largest base^k of a positional encoding: beyond it float32 phases are no numbers.
@@ -32,7 +32,7 @@ class HNeRVConfig:
         reduction: every stage divides the channels by it; -1 by the root of its stride.
         lower_width: a floor of the divided widths; it can also raise one.
         decoder_blocks: convolutions a stage; all but its first have stride 1.
-        activation: a key of `bench.inr.layers.ACTIVATIONS`.
+        activation: a key of `bench.inr.network.layers.ACTIVATIONS`.
         head: `tanh`, `sigmoid`, or a number that is added to the last convolution's output.
 
     Raises:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from baselines.hnerv.config import HNeRVConfig
 from baselines.hnerv.encoder import Encoder
-from bench.inr.layers import ACTIVATIONS, rgb_head
+from bench.inr.network.layers import ACTIVATIONS, rgb_head
 
 
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from baselines.hnerv.config import HNeRVConfig
 from baselines.hnerv.model import HNeRV
-from bench.errors import BenchError
-from bench.inr.official import copy_weights, official_arguments
+from bench.base.errors import BenchError
+from bench.inr.importing.official import copy_weights, official_arguments
 
 #: What the suite's network does, of what the official arguments can say.
 _SUPPORTED = {"norm": "none", "conv_type": ["convnext", "pshuffel"]}

@@ -1,7 +1,7 @@
 """HNeRV's own quantiser and rate, as its evaluator computes them (section 3.2; Huffman in appendix).
 
-A stream of the suite has the same quantiser with every range in float16 (`bench.inr.quantise`); this is
-the published count, for `rate_bpp_paper` alone.
+A stream of the suite has the same quantiser with every range in float16 (`bench.inr.coding.quantisers`);
+this is the published count, for `rate_bpp_paper` alone.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bench.inr.accounting import huffman_bits
-from bench.inr.quantise import MinMaxQuantiser, wide_axes
+from bench.inr.coding.huffman import huffman_bits
+from bench.inr.coding.quantisers import MinMaxQuantiser, wide_axes
 
 #: What the published count charges for a lowest value or a step.
 RANGE_BITS = 16

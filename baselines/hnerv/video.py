@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.hnerv.model import CodedHNeRV, HNeRV
-from bench.inr.losses import losses
-from bench.inr.representation import Representation
+from bench.inr.network.losses import losses
+from bench.inr.network.representation import Representation
 
 
 class HNeRVVideo(Representation):

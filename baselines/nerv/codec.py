@@ -9,11 +9,11 @@ from bench.inr.codec import INRCodec
 
 if TYPE_CHECKING:
     from baselines.nerv.model import NeRVConfig
-    from bench.inr.representation import Representation
+    from bench.inr.network.representation import Representation
 
 
 class NeRVCodec(INRCodec):
-    """Settings are those of `baselines.nerv.model.NeRVConfig` and of `bench.inr.fit.Recipe`."""
+    """Settings are those of `baselines.nerv.model.NeRVConfig` and of `bench.inr.fitting.trainer.Recipe`."""
 
     network_defaults: Mapping[str, Any] = {
         "channels": ...,
@@ -36,7 +36,7 @@ class NeRVCodec(INRCodec):
 
     def represent(self, config: NeRVConfig, *, frames: int, height: int, width: int) -> Representation:
         from baselines.nerv.model import NeRV
-        from bench.inr.representation import FramewiseVideo
+        from bench.inr.network.representation import FramewiseVideo
 
         return FramewiseVideo(NeRV(config), frames=frames, height=height, width=width)
 

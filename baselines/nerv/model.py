@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bench.inr.layers import (
+from bench.inr.network.layers import (
     ACTIVATIONS,
     NORMS,
     UPSAMPLINGS,
@@ -29,7 +29,7 @@ class NeRVConfig(DecoderConfig):
         frequency_base, frequencies: b and L of the positional encoding (`1.25_40` in the paper's code);
             without frequencies the stem is given the time itself.
         stem_width, stem_layers: the hidden layers of the MLP (`512_1`).
-        upsampling: one of `bench.inr.layers.UPSAMPLINGS`; `conv` is published.
+        upsampling: one of `bench.inr.network.layers.UPSAMPLINGS`; `conv` is published.
         multi_resolution: a head on every stage, not only on the last (`--single_res` left out).
     """
 

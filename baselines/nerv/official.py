@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from baselines.nerv.model import NeRV, NeRVConfig
-from bench.inr.official import check_one_block, copy_weights, decoder_arguments, official_arguments
-from bench.inr.official_flags import DECODER_FLAGS
+from bench.inr.importing.command_line import DECODER_FLAGS
+from bench.inr.importing.official import check_one_block, copy_weights, decoder_arguments, official_arguments
 
 #: Flags of the official script that make a network, and its defaults.
 FLAGS = {**DECODER_FLAGS, "embed": "1.25_80", "stem_dim_num": "1024_1", "single_res": False}

@@ -16,15 +16,25 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import bench
-from bench.cli import process
-from bench.errors import BenchError
-from bench.registry import PACKAGES
+from bench.base import process
+from bench.base.errors import BenchError
+from bench.codec.registry import PACKAGES
 
 #: Modules of this package, found by name: what the package imports would count among what every record
-#: depends on (bench/provenance.py), and no figure may measure a stream again.
+#: depends on (bench/codec/provenance.py), and no figure may measure a stream again.
 _COMMANDS = (
-    *("fetch", "fetch_weights", "prepare", "encode", "decode", "inspect", "results", "verify", "rerun"),
-    *("import_checkpoint", "inside", "coders", "size", "speed", "retime", "codecs", "figures", "plan"),
+    *("fetch", "fetch_weights", "prepare", "encode", "decode", "inspect", "measure", "verify", "rerun"),
+    *(
+        "import_checkpoint",
+        "inspect_condition",
+        "coders",
+        "size",
+        "speed",
+        "retime",
+        "codecs",
+        "targets",
+        "plan",
+    ),
 )
 
 #: A module of these that is not there is a mistake of ours.

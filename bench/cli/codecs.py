@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from bench import registry
-from bench.files import json_value
+from bench.base.files import json_value
+from bench.codec import registry
 
 
 def add(subparsers: Any) -> None:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.base.errors import BenchError
 from bench.cli.inspect import open_network
-from bench.errors import BenchError
-from bench.tables.layout import Text, number, plain
+from bench.tables.text_table import Text, number, plain
 
 _HEADER = ("Stream", "Weights", "Here (bytes)", "Huffman (bytes)", "", "NNC (bytes)", "")
 _NOTES = (
@@ -25,7 +25,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bench.inr.nnc import check_installed
+    from bench.inr.study.nnc import check_installed
 
     check_installed()
     rows = [_row(path) for path in args.streams]
@@ -34,9 +34,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _row(path: Path) -> list[str]:
-    from bench.inr import nnc
-    from bench.inr.accounting import huffman_bits
-    from bench.inr.anatomy import codes_of, shapes_of
+    from bench.inr.coding.huffman import huffman_bits
+    from bench.inr.study import nnc
+    from bench.inr.study.bit_breakdown import codes_of, shapes_of
 
     codec, stream = open_network(path)
     codes = codes_of(stream, shapes_of(codec, stream).values())

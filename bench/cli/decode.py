@@ -16,13 +16,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from bench import registry
-from bench.cli import process
-from bench.clock import StageClock, cpu_seconds
-from bench.codec import Codec
-from bench.container import Header, Stream, read_stream
-from bench.errors import BenchError, StreamError
-from bench.files import atomic_file, atomic_folder
+from bench.base import process
+from bench.base.errors import BenchError, StreamError
+from bench.base.files import atomic_file, atomic_folder
+from bench.base.stage_clock import StageClock, cpu_seconds
+from bench.codec import registry
+from bench.codec.container import Header, Stream, read_stream
+from bench.codec.contract import Codec
+from bench.codec.device import DEVICES, resolve_device, synchronizer
 
 
 def add(subparsers: Any) -> None:
@@ -32,7 +33,7 @@ def add(subparsers: Any) -> None:
     output.add_argument("-o", "--out", metavar="OUT", help="FILE.y4m, a folder for PNG frames, or - (y4m)")
     output.add_argument("--pipe", action="store_true", help="a JSON line, raw frames, a JSON line to stdout")
     parser.add_argument("--frames", metavar="A:B", help="only frames A to B-1")
-    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.set_defaults(run=run)
 
     parser = subparsers.add_parser("describe", help="say what a stream holds, as JSON")
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             pipe(stream, file, device=args.device, first=first, stop=stop)
         return 0
     codec = codec_of(stream)
-    device = process.resolve_device(args.device, codec)
+    device = resolve_device(args.device, codec)
     frames = decode(stream, codec, device=device, clock=StageClock(), first=first, stop=stop)
     if args.out == "-":
         with process.binary_stdout() as file:
@@ -107,7 +108,7 @@ def decode(
 def pipe(
     stream: Stream, file: BinaryIO, *, device: str = "auto", first: int = 0, stop: int | None = None
 ) -> None:
-    """Write what `bench.measure` reads: a JSON line (geometry), raw frames, a JSON line (cost).
+    """Write what `bench.scoring.measure` reads: a JSON line (geometry), raw frames, a JSON line (cost).
 
     The last line is missing where decoding failed.
     """
@@ -115,8 +116,8 @@ def pipe(
     stop = stream.header.frames if stop is None else stop
     file.write(_json_line(header_values(stream.header) | {"first": first, "stop": stop}))
     codec = codec_of(stream)
-    device = process.resolve_device(device, codec)
-    clock = StageClock(process.synchronizer(device))
+    device = resolve_device(device, codec)
+    clock = StageClock(synchronizer(device))
     for frame in decode(stream, codec, device=device, clock=clock, first=first, stop=stop):
         file.write(np.ascontiguousarray(frame).data)
     cost = {"wall_s": time.perf_counter() - wall, "cpu_s": cpu_seconds() - cpu, "stages": clock.seconds}
@@ -178,8 +179,8 @@ def _json_line(value: dict[str, Any]) -> bytes:
 
 
 def _write_y4m(file: BinaryIO, frames: Iterator[np.ndarray], header: Header) -> None:
-    from bench.clip import y4m_chunks
-    from bench.colour import to_yuv
+    from bench.video.clip import y4m_chunks
+    from bench.video.colour import to_yuv
 
     if header.pixel_format == "rgb24":
         frames = to_yuv(frames, width=header.width, height=header.height, colour=header.matrix)
@@ -190,7 +191,7 @@ def _write_y4m(file: BinaryIO, frames: Iterator[np.ndarray], header: Header) -> 
 def _write_png(folder: Path, frames: Iterator[np.ndarray], header: Header, first: int) -> None:
     from PIL import Image
 
-    from bench.colour import to_rgb
+    from bench.video.colour import to_rgb
 
     if header.pixel_format == "yuv420p":
         frames = to_rgb(frames, width=header.width, height=header.height, colour=header.matrix)

@@ -14,18 +14,19 @@ from typing import Any
 
 import yaml
 
-from bench import registry
-from bench.cli import process
-from bench.clip import Clip
-from bench.clock import StageClock, cpu_seconds
-from bench.codec import Codec, Encoded, EncodeJob
-from bench.conditions import load_condition, settings_of
-from bench.config import parse_yaml
-from bench.container import Header, write_stream
-from bench.errors import BenchError
-from bench.files import check_writable, json_value, sha256_file, write_json
-from bench.provenance import device_name, provenance
-from bench.registry import CodecConfig
+from bench.base import process
+from bench.base.errors import BenchError
+from bench.base.files import check_writable, json_value, sha256_file, write_json
+from bench.base.stage_clock import StageClock, cpu_seconds
+from bench.base.strict_yaml import parse_yaml
+from bench.codec import registry
+from bench.codec.container import Header, write_stream
+from bench.codec.contract import Codec, Encoded, EncodeJob
+from bench.codec.device import DEVICES, resolve_device, synchronizer
+from bench.codec.provenance import device_name, provenance
+from bench.codec.registry import CodecConfig
+from bench.conditions.reader import load_condition, settings_of
+from bench.video.clip import Clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
     parser.add_argument("--clip", required=True, type=Path, help="a prepared clip's clip.json")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", choices=process.DEVICES, help="default: the condition's, else auto")
+    parser.add_argument("--device", choices=DEVICES, help="default: the condition's, else auto")
     parser.add_argument("--out", required=True, type=Path, help="the stream file")
     parser.add_argument("--report", type=Path, help="what the encode took and told, as JSON")
     parser.add_argument("--state-dir", type=Path, help="where a fit keeps its state to go on from")
@@ -119,11 +120,11 @@ def write_coded(
     Raises:
         BenchError: see `encode`; OSError likewise.
     """
-    device = process.resolve_device(plan.device, codec)
+    device = resolve_device(plan.device, codec)
     for path in (plan.out, plan.report):
         if path is not None:
             check_writable(path)
-    clock = StageClock(process.synchronizer(device))
+    clock = StageClock(synchronizer(device))
     tell = process.progress(plan.name)
     wall, cpu = time.perf_counter(), cpu_seconds()
     with state as state_dir:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.cli import process
-from bench.errors import BenchError
+from bench.base import process
+from bench.base.errors import BenchError
 
 
 def add(subparsers: Any) -> None:
@@ -25,11 +25,11 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bench.download import Patience
-    from bench.fetch import fetch
-    from bench.files import write_json
-    from bench.meter import Meter
-    from bench.sequences import find_sequence
+    from bench.base.files import write_json
+    from bench.base.progress_bar import Meter
+    from bench.sequences.download import Patience
+    from bench.sequences.fetch import fetch
+    from bench.sequences.table import find_sequence
 
     process.die_with_parent()
     for option, value in (("--tries", args.tries), ("--timeout", args.timeout)):

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bench import registry
-from bench.cli import process
-from bench.codec import Download
-from bench.errors import BenchError
-from bench.files import sha256_file
+from bench.base import process
+from bench.base.errors import BenchError
+from bench.base.files import sha256_file
+from bench.base.names import unknown_name
+from bench.codec import registry
+from bench.codec.contract import Download
 
 
 def add(subparsers: Any) -> None:
@@ -42,7 +43,7 @@ def wanted_files(codecs: Iterable[str], points: Iterable[str] | None = None) -> 
         codec = registry.load_family(config.family)
         for name in config.points if points is None else points:
             if name not in config.points:
-                raise registry.unknown(f"point of {config.id}", name, config.points, where=config.path)
+                raise unknown_name(f"point of {config.id}", name, config.points, where=config.path)
             settings = registry.resolve_settings(config, {}, config.points[name])
             found |= {item.path: item for item in codec.downloads(settings)}
     return list(found.values())
@@ -54,8 +55,8 @@ def fetch(wanted: Download) -> None:
     Raises:
         BenchError: it cannot be had, or is another file than the codec knows.
     """
-    from bench.download import Wanted, download
-    from bench.meter import Meter
+    from bench.base.progress_bar import Meter
+    from bench.sequences.download import Wanted, download
 
     meter = Meter(f"fetch-weights {wanted.path.name}")
     if wanted.path.is_file():

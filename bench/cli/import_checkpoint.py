@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bench
-from bench import registry
-from bench.cli import process
+from bench.base import process
+from bench.base.errors import BenchError
+from bench.base.files import read_json, sha256_file
+from bench.base.strict_yaml import read_yaml
 from bench.cli.encode import EncodePlan, parse_overrides, write_coded
-from bench.clip import Clip, ClipInfo, check_geometry
-from bench.codec import Encoded, EncodeJob
-from bench.config import read_yaml
-from bench.errors import BenchError
-from bench.files import read_json, sha256_file
-from bench.registry import CodecConfig
+from bench.codec import registry
+from bench.codec.contract import Encoded, EncodeJob
+from bench.codec.device import DEVICES
+from bench.codec.registry import CodecConfig
+from bench.video.clip import Clip, ClipInfo, check_geometry
 
 if TYPE_CHECKING:
     from bench.inr.codec import INRCodec
@@ -47,7 +48,7 @@ def add(subparsers: Any) -> None:
         "--set", action="append", default=[], metavar="quantiser=VALUE", help="another quantiser"
     )
     parser.add_argument("--point", default="imported", help="the name of its rate point in reports")
-    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--out", required=True, type=Path, help="the stream file")
     parser.add_argument("--report", type=Path, help="what `bench measure` takes, as JSON")
     parser.set_defaults(run=run)
@@ -60,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
         BenchError: the checkpoint cannot be read, does not fit its arguments, or is not of this clip.
         OSError: an output cannot be written. Nothing stands under a final name then.
     """
-    from bench.inr.checkpoint import read_checkpoint
-    from bench.inr.official import encode_official
+    from bench.inr.importing.checkpoint import read_checkpoint
+    from bench.inr.importing.official import encode_official
 
     config = registry.codec_config(args.codec)
     settings = {"quantiser": _quantiser(config, parse_overrides(args.set))}

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import process
+from bench.base.errors import BenchError
 from bench.cli.decode import codec_of
-from bench.container import Header, Stream, read_stream
-from bench.errors import BenchError
+from bench.codec.container import Header, Stream, read_stream
+from bench.codec.device import DEVICES, resolve_device
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from bench.inr.anatomy import TensorSize
     from bench.inr.codec import INRCodec
+    from bench.inr.study.bit_breakdown import TensorSize
 
 
 def add(subparsers: Any) -> None:
@@ -25,7 +25,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("stream", type=Path)
     parser.add_argument("--pictures", nargs="+", type=Path, metavar="FILE", help=".pdf, .png or .svg files")
     parser.add_argument("--frames", nargs="+", type=int, metavar="N", help="to draw (default: three)")
-    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.set_defaults(run=run)
 
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     codec, stream = open_network(args.stream)
     sys.stdout.writelines(f"{line}\n" for line in report(codec, stream))
     if args.pictures:
-        draw(codec, stream, args.frames, args.pictures, device=process.resolve_device(args.device, codec))
+        draw(codec, stream, args.frames, args.pictures, device=resolve_device(args.device, codec))
     return 0
 
 
@@ -53,7 +53,7 @@ def open_network(path: Path) -> tuple[INRCodec, Stream]:
 
 def report(codec: INRCodec, stream: Stream) -> Iterator[str]:
     """The header, the settings, then bits by stage and by tensor, as lines."""
-    from bench.inr.anatomy import by_stage, tensor_sizes
+    from bench.inr.study.bit_breakdown import by_stage, tensor_sizes
 
     told, header = codec.describe(stream), stream.header
     size = f"{header.width}x{header.height}, {header.frames} frames, {float(header.fps):g} per second"
@@ -80,7 +80,7 @@ def draw(
     Raises:
         BenchError: a frame that is not in the clip, or a network without parts to show.
     """
-    from bench.figures.parts import Panel, draw_parts
+    from bench.figures.frame_parts import Panel, draw_parts
 
     count = stream.header.frames
     chosen = list(dict.fromkeys(frames or (0, count // 2, count - 1)))
@@ -98,8 +98,8 @@ def parts_of(
     codec: INRCodec, stream: Stream, frames: Iterable[int], *, device: str
 ) -> dict[int, dict[str, np.ndarray]]:
     """Frame number -> part -> what `Representation.parts` gives; nothing for a network without parts."""
-    from bench.inr import runtime
-    from bench.inr.anatomy import restore
+    from bench.inr.network import runtime
+    from bench.inr.study.bit_breakdown import restore
 
     runtime.prepare(threads=1, device=device)
     representation = restore(codec, stream)

@@ -12,14 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import process
-from bench.config import ROOT, read_yaml
-from bench.estimate import Estimate
-from bench.plan import Plan, make_plan
-from bench.tables.layout import Text, plain
+from bench.base import process
+from bench.base.paths import ROOT
+from bench.base.strict_yaml import read_yaml
+from bench.codec.device import DEVICES, resolve_device, synchronizer
+from bench.tables.text_table import Text, plain
+from bench.workflow.estimate import Estimate
+from bench.workflow.plan import Plan, make_plan
 
 if TYPE_CHECKING:
-    from bench.hours import Hours
+    from bench.workflow.hours import Hours
 
 _MEANT = (
     "One job after the other, on a machine as busy as this one was. Fits are scaled up from small frames,",
@@ -31,7 +33,7 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("plan", help="what a condition costs: jobs, bytes, hours on this machine")
     parser.add_argument("--condition", help="a name in config/conditions, or a YAML file (default: config's)")
     parser.add_argument("--no-probe", action="store_true", help="jobs and bytes alone: nothing is timed")
-    parser.add_argument("--device", choices=process.DEVICES, help="of networks (default: the condition's)")
+    parser.add_argument("--device", choices=DEVICES, help="of networks (default: the condition's)")
     parser.set_defaults(run=run)
 
 
@@ -85,16 +87,16 @@ def _bytes(estimate: Estimate) -> str:
 
 
 def _hours(estimate: Estimate, device: str) -> str:
-    from bench.hours import Stopwatch
+    from bench.workflow.hours import Stopwatch
 
     def synchronize(device: str) -> Callable[[], None]:
-        return process.synchronizer(device) or (lambda: None)
+        return synchronizer(device) or (lambda: None)
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         watch = Stopwatch(
             estimate,
             Path(folder),
-            device_of=lambda codec: process.resolve_device(device, codec),
+            device_of=lambda codec: resolve_device(device, codec),
             synchronize=synchronize,
             tell=process.progress("plan"),
         )
@@ -120,7 +122,7 @@ def _hours_row(hours: Hours) -> Sequence[str]:
 
 
 def _notes(devices: Sequence[str]) -> Iterator[str]:
-    from bench.provenance import device_name
+    from bench.codec.provenance import device_name
 
     names = ", ".join(f"{device} ({device_name(device)})" for device in devices or ["cpu"])
     yield f"Timed on {names}."

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bench.conditions import load_condition
+from bench.conditions.reader import load_condition
 
 
 def add(subparsers: Any) -> None:
@@ -18,7 +18,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bench.sources import prepare
+    from bench.sequences.prepare import prepare
 
     condition = load_condition(args.condition)
     condition.clip(args.clip)

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import registry
-from bench.cli import encode, process
+from bench.base import process
+from bench.base.errors import BenchError
+from bench.cli import encode
 from bench.cli.verify import Sources, add_sources
-from bench.clip import Clip
-from bench.errors import BenchError
-from bench.record import Record
+from bench.codec import registry
+from bench.codec.device import DEVICES
+from bench.scoring.record import Record
+from bench.video.clip import Clip
 
 
 def add(subparsers: Any) -> None:
@@ -21,7 +23,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("record", type=Path, metavar="RECORD.json")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="gets stream, report, record")
     add_sources(parser)
-    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.set_defaults(run=run)
 
 
@@ -40,7 +42,7 @@ def rerun(
     Raises:
         BenchError: the record, its codec, condition or clip is not at hand.
     """
-    from bench.measure import measure
+    from bench.scoring.measure import measure
 
     record = Record.read(path)
     if (record.provenance.get("encode") or {}).get("imported"):

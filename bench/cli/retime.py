@@ -1,8 +1,8 @@
 """``bench retime``: decode streams again with nothing beside them, for times that compare.
 
 A record's decode time was taken while other jobs may have run. Here streams are decoded one after the
-other, each decode by a process of its own (`bench.decoding`) and on one thread. Of a point that was fitted
-with several seeds, only the first is timed.
+other, each decode by a process of its own (`bench.codec.decoder_process`) and on one thread. Of a point
+that was fitted with several seeds, only the first is timed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.cli import process
+from bench.base import process
+from bench.base.csv_files import write_csv
+from bench.base.errors import BenchError
+from bench.base.files import check_writable, read_json, sha256_file
 from bench.cli.verify import find_records
-from bench.container import read_stream
-from bench.decoding import DecodeCost, time_decode
-from bench.errors import BenchError
-from bench.files import check_writable, read_json, sha256_file
-from bench.plan import Point
-from bench.provenance import device_name
-from bench.record import Record, write_csv
+from bench.codec.container import read_stream
+from bench.codec.decoder_process import DecodeCost, time_decode
+from bench.codec.device import DEVICES
+from bench.codec.provenance import device_name
+from bench.scoring.record import Record
+from bench.workflow.plan import Point
 
 REPEATS = 3
 #: What libraries of linear algebra take their number of threads from. A workflow gives a job with all
@@ -36,7 +38,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json|DIR")
     parser.add_argument("--out", required=True, type=Path, help="decode_times.csv, one row a stream")
     parser.add_argument("--repeats", type=int, default=REPEATS, help=f"decodes of each (default {REPEATS})")
-    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.set_defaults(run=run)
 
 

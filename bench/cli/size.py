@@ -10,18 +10,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import registry
-from bench.cli import process
+from bench.base import process
+from bench.base.errors import BenchError
+from bench.base.files import atomic_file
+from bench.base.names import unknown_name
 from bench.cli.encode import EncodePlan, encode
-from bench.clip import Clip
-from bench.conditions import load_condition
-from bench.errors import BenchError
-from bench.files import atomic_file
-from bench.registry import CodecConfig, resolve_settings, unknown
+from bench.codec import registry
+from bench.codec.device import DEVICES
+from bench.codec.registry import CodecConfig, resolve_settings
+from bench.conditions.reader import load_condition
+from bench.video.clip import Clip
 
 if TYPE_CHECKING:
     from bench.inr.codec import INRCodec
-    from bench.inr.size import Sized
+    from bench.inr.study.width_search import Sized
 
 #: What is assumed of a weight's coded size before a fit has measured it.
 _GUESS_BITS = 6.0
@@ -39,7 +41,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--bits-per-weight", type=float, help="of earlier fits; left out: one fit measures it"
     )
-    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--out", type=Path, help="YAML file of points (default: standard output)")
     parser.set_defaults(run=run)
 
@@ -81,14 +83,14 @@ class _Ladder:
     def __init__(
         self, config: CodecConfig, clip: Clip, settings: Mapping[str, Any], knobs: Mapping[str, Sequence[Any]]
     ) -> None:
-        from bench.inr.size import candidates
+        from bench.inr.study.width_search import candidates
 
         codec: INRCodec = registry.load_family(config.family)  # type: ignore[assignment]
         self.clip, self.knobs, self.where = clip, knobs, str(config.path)
         self.sizes = list(candidates(codec, clip.info, settings, knobs))
 
     def pick(self, rate_bpp: float, bits_per_weight: float) -> Sized:
-        from bench.inr.size import closest
+        from bench.inr.study.width_search import closest
 
         weights = rate_bpp * self.clip.info.pixels / bits_per_weight
         return closest(self.sizes, self.knobs, weights, where=self.where)
@@ -106,7 +108,7 @@ def knobs_of(config: CodecConfig) -> dict[str, Sequence[Any]]:
     known = registry.load_family(config.family).defaults
     for name in config.size:
         if name not in known:
-            raise unknown(f"setting of {config.id}", str(name), known, where=f"{config.path}: size")
+            raise unknown_name(f"setting of {config.id}", str(name), known, where=f"{config.path}: size")
     return {name: _values(f"{config.path}: size: {name}", values) for name, values in config.size.items()}
 
 

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench import registry
-from bench.cli import process
+from bench.base.errors import BenchError
+from bench.base.paths import ROOT
+from bench.base.strict_yaml import read_yaml
 from bench.cli.encode import parse_overrides
-from bench.condition import Condition
-from bench.conditions import load_condition, settings_of
-from bench.config import ROOT, read_yaml
-from bench.errors import BenchError
-from bench.plan import planned_info
+from bench.codec import registry
+from bench.codec.device import DEVICES, resolve_device, synchronizer
+from bench.conditions.model import Condition
+from bench.conditions.reader import load_condition, settings_of
+from bench.workflow.plan import planned_info
 
 if TYPE_CHECKING:
     from bench.inr.codec import INRCodec
@@ -35,7 +36,7 @@ def add(subparsers: Any) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, such as precision=tf32"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
-    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.set_defaults(run=run)
 
 
@@ -53,9 +54,9 @@ def run(args: argparse.Namespace) -> int:
 def _rows(
     args: argparse.Namespace, condition: Condition, codecs: Iterable[str], sizes: Iterable[tuple[int, int]]
 ) -> Iterator[tuple[str, ...]]:
-    from bench.inr import runtime
-    from bench.inr.speed import STAGES, time_steps, time_whole_step
-    from bench.provenance import device_name
+    from bench.codec.provenance import device_name
+    from bench.inr.network import runtime
+    from bench.inr.study.step_time import STAGES, time_steps, time_whole_step
 
     yield (
         "network",
@@ -70,7 +71,7 @@ def _rows(
     for width, height in sizes:
         for codec_id in codecs:
             codec: INRCodec = registry.load_family(registry.codec_config(codec_id).family)  # type: ignore[assignment]
-            device = process.resolve_device(args.device, codec)
+            device = resolve_device(args.device, codec)
             runtime.prepare(threads=args.threads, device=device)
             point = condition.points(codec_id)[-1]
             clip = next(iter(condition.clips))
@@ -79,7 +80,7 @@ def _rows(
             settings = settings_of(config, point, clip, parse_overrides(args.set), condition)
             representation = codec.start(info, settings, device=device)
             recipe = codec.resolve(info, settings).recipe
-            how: Any = {"steps": args.steps, "synchronize": process.synchronizer(device) or (lambda: None)}
+            how: Any = {"steps": args.steps, "synchronize": synchronizer(device) or (lambda: None)}
             count = sum(parameter.numel() for parameter in representation.network.parameters())
             took = time_steps(representation, recipe=recipe, **how)
             if recipe.compile:  # after the stages, which cannot be told apart in compiled code

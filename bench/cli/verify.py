@@ -14,14 +14,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench.cli import process
-from bench.clip import Clip
-from bench.condition import Condition
-from bench.conditions import load_condition
-from bench.config import ROOT
-from bench.errors import BenchError
-from bench.files import sha256_file
-from bench.record import Record
+from bench.base import process
+from bench.base.errors import BenchError
+from bench.base.files import sha256_file
+from bench.base.paths import ROOT
+from bench.codec.device import DEVICES
+from bench.conditions.model import Condition
+from bench.conditions.reader import load_condition
+from bench.scoring.record import Record
+from bench.video.clip import Clip
 
 _CLIPS = ROOT / "resources" / "clips"
 _OTHER_TOLERANCES = {"ms_ssim_rgb": 1e-3, "ms_ssim_y": 1e-3, "vmaf": 0.1}
@@ -32,7 +33,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="RECORD.json|DIR")
     add_sources(parser)
     parser.add_argument("--tolerance-db", type=float, default=0.02, help="of metrics in dB (default 0.02)")
-    parser.add_argument("--device", choices=process.DEVICES, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.set_defaults(run=run)
 
 
@@ -90,7 +91,7 @@ def verify(path: Path, sources: Sources, *, tolerance_db: float = 0.02, device: 
 
 def remeasure(record: Record, path: Path, clip_json: Path, condition: Condition, device: str) -> Record:
     """A new record of the stream beside `path`, made the way all records are."""
-    from bench.measure import measure
+    from bench.scoring.measure import measure
 
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
@@ -168,7 +169,7 @@ class Sources:
             return path
         key = (record.condition, record.clip)
         if key not in self.prepared:
-            from bench.sources import prepare
+            from bench.sequences.prepare import prepare
 
             folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
             process.progress("verify")(f"preparing {record.clip} of {record.condition}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from bench.analysis.curves import condition_title, load_points, metric_of
 from bench.figures.page import (
     FAINT,
     NOTE_PT,
@@ -19,7 +20,6 @@ from bench.figures.page import (
     text_width,
     wrap,
 )
-from bench.rd import condition_title, load_points, metric_of
 from bench.tables.ablation import Variant, read_variants, row_names
 
 _WIDTH, _ROW, _TOP, _AXIS, _GAP = 5.6, 0.24, 0.34, 0.46, 0.14

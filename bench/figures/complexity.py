@@ -13,15 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from bench.bd import Delta
-from bench.bootstrap import Interval
+from bench.analysis.bjontegaard import Delta
+from bench.analysis.bootstrap import Interval
+from bench.analysis.curves import condition_title, load_points, metric_of, with_footnotes
 from bench.figures.page import DOUBLE_COLUMN, FAINT, page, plain_log_axis, print_style, save, save_note
 from bench.figures.series import Look, key_groups, looks
 from bench.figures.style import Style, shade
-from bench.rd import condition_title, load_points, metric_of, with_footnotes
 from bench.tables.bd_rate import compare, overall
 from bench.tables.complexity import load_costs
-from bench.tables.layout import MINUS
+from bench.tables.text_table import MINUS
 
 #: Cost -> axis, and what seconds are multiplied by.
 _PANELS = {"decode": ("Decode (ms per frame)", 1000), "encode": ("Encode (s per frame)", 1)}
@@ -62,7 +62,7 @@ def draw_complexity(
     """Draw each series' BD-rate against `anchor` (0 %) over its times a frame, means over points and clips.
 
     A step line joins those that no other series beats in both. Bars are a BD-rate's 95 % interval, where
-    it has one (`bench.bootstrap`). Series without a BD-rate are named below.
+    it has one (`bench.analysis.bootstrap`). Series without a BD-rate are named below.
 
     Args:
         decode_times_csv: what `bench retime` writes.

@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bench.errors import BenchError
+from bench.analysis.curves import load_points, nearest_points
+from bench.base.errors import BenchError
+from bench.base.files import read_json
 from bench.figures.page import (
     DOUBLE_COLUMN,
     KeyEntry,
@@ -22,8 +24,6 @@ from bench.figures.page import (
 )
 from bench.figures.series import Look, key_groups, looks, nearest_title, need_clip, point_dir, remarks
 from bench.figures.style import CONTROL_COLOUR, Style
-from bench.files import read_json
-from bench.rd import load_points, nearest_points
 
 #: From this ratio of the longest fit to the shortest on, time is drawn on a logarithmic axis.
 LOG_FROM = 4.0

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import BenchError
+from bench.analysis.curves import load_points, metric_of, nearest_points, with_footnotes
+from bench.base.errors import BenchError
 from bench.figures.page import DOUBLE_COLUMN, page, print_style, save, save_note
 from bench.figures.series import key_groups, looks, nearest_title, need_clip, point_dir, remarks
-from bench.rd import load_points, metric_of, nearest_points, with_footnotes
 
 #: Markers tell the lines apart in greyscale; on every frame they would hide them.
 MARKERS = 9

@@ -21,9 +21,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from bench.errors import BenchError
+from bench.base.errors import BenchError
+from bench.base.files import atomic_file
 from bench.figures.style import Style
-from bench.files import atomic_file
 
 DOUBLE_COLUMN, SINGLE_COLUMN = 7.0, 3.5
 PNG_DPI = 200

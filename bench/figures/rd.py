@@ -11,7 +11,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.curve_file import OWN, load_curves
+from bench.analysis.curve_file import OWN, load_curves
+from bench.analysis.curves import (
+    CONTROL,
+    Curve,
+    condition_title,
+    curves,
+    load_points,
+    metric_of,
+    with_footnotes,
+)
+from bench.analysis.published import Beside, Selector, beside, select
 from bench.figures.page import (
     DOUBLE_COLUMN,
     FAINT,
@@ -23,8 +33,6 @@ from bench.figures.page import (
     save_note,
 )
 from bench.figures.series import Look, key_groups, looks, looks_beside
-from bench.rd import CONTROL, Curve, condition_title, curves, load_points, metric_of, with_footnotes
-from bench.reported import Beside, Selector, beside, select
 
 #: From this ratio of the highest rate to the lowest on, rates are drawn on a logarithmic axis.
 LOG_FROM = 8.0
@@ -61,7 +69,7 @@ def draw_rd(
             -10 log10(1 - MS-SSIM).
         outs: files to write; their suffixes choose among pdf, png and svg.
         published: curves of `baselines/reported` that are drawn too.
-        my_curves: a CSV of one's own curves that are drawn too (see `bench.curve_file`).
+        my_curves: a CSV of one's own curves that are drawn too (see `bench.analysis.curve_file`).
         sequences: clip -> name of its sequence, by which published curves know it.
         footnotes: codec -> what is said of it below, where it is drawn.
         title: default: the condition, its clip and the clip's size.

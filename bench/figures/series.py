@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.curve_file import OWN, REPORTED
-from bench.errors import BenchError
+from bench.analysis.curve_file import OWN, REPORTED
+from bench.analysis.curves import CONTROL, condition_title, epochs_of
+from bench.analysis.published import Beside
+from bench.base.errors import BenchError
 from bench.figures.page import KeyEntry, KeyGroup
 from bench.figures.style import Style, codec_styles, own_styles, reported_styles, series_style
-from bench.rd import CONTROL, condition_title, epochs_of
-from bench.reported import Beside
 
 #: Above this ratio of rates a figure «at about equal rate» says by how much they differ.
 EQUAL_RATE = 1.15

@@ -13,7 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, UnidentifiedImageError
 
-from bench.errors import BenchError
+from bench.analysis.curves import load_points, nearest_points, series_label, with_footnotes
+from bench.base.errors import BenchError
 from bench.figures.page import (
     DOUBLE_COLUMN,
     FAINT,
@@ -32,7 +33,6 @@ from bench.figures.page import (
     write_words,
 )
 from bench.figures.series import in_groups, looks, nearest_title, need_clip, point_dir, remarks
-from bench.rd import load_points, nearest_points, series_label, with_footnotes
 
 GAP, MARGIN, TITLE, CAPTION = 0.08, 0.06, 0.3, 0.46
 #: Crops are enlarged by whole numbers to about this width, so that every pixel stays a sharp square.

@@ -1,1 +1,1 @@
-"""What every fitted network shares: layers, losses, the trainer, the weight coder."""
+"""Implicit neural representations: networks, weight coding, fitting, import and studies."""

@@ -14,20 +14,20 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench.clock import StageClock
-from bench.codec import Codec, Encoded, EncodeJob
-from bench.errors import BenchError, StreamError
-from bench.inr.progress import Reporter
-from bench.inr.recipe import RECIPE_DEFAULTS, Pruning, Quantisation, Recipe, Rounding
+from bench.base.errors import BenchError, StreamError
+from bench.base.stage_clock import StageClock
+from bench.codec.contract import Codec, Encoded, EncodeJob
+from bench.inr.fitting.recipe import RECIPE_DEFAULTS, Pruning, Quantisation, Recipe, Rounding
+from bench.inr.fitting.reporter import Reporter
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from bench.clip import Clip, ClipInfo
-    from bench.container import Stream
-    from bench.inr.quantise import AnyQuantiser, SingleQuantiser
-    from bench.inr.representation import Representation
+    from bench.codec.container import Stream
+    from bench.inr.coding.quantisers import AnyQuantiser, SingleQuantiser
+    from bench.inr.network.representation import Representation
+    from bench.video.clip import Clip, ClipInfo
 
 
 class Resolved(NamedTuple):
@@ -77,7 +77,7 @@ class INRCodec(Codec):
 
     def quantiser(self, description: Mapping[str, Any]) -> SingleQuantiser | None:
         """What a description without overrides stands for; None keeps float32 weights."""
-        from bench.inr.quantise import single_quantiser
+        from bench.inr.coding.quantisers import single_quantiser
 
         return single_quantiser(description)
 
@@ -91,13 +91,13 @@ class INRCodec(Codec):
             description: the quantiser's.
             codes: what the quantiser made of its parameters.
         """
-        from bench.inr.accounting import huffman_bits
+        from bench.inr.coding.huffman import huffman_bits
 
         return huffman_bits(codes) if codes else None
 
     def configure(self, clip: ClipInfo, settings: Mapping[str, Any]) -> Any:
         """The network's configuration for a clip: the settings, with `base` derived from its size."""
-        from bench.inr.layers import padded_base
+        from bench.inr.network.layers import padded_base
 
         values = {key: settings[key] for key in self.network_defaults}
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
@@ -139,7 +139,7 @@ class INRCodec(Codec):
         """
         import torch
 
-        from bench.inr import runtime
+        from bench.inr.network import runtime
 
         torch.manual_seed(seed)
         config = self.resolve(clip, settings).config
@@ -151,9 +151,9 @@ class INRCodec(Codec):
         """Fit the network to the clip, quantise, entropy-code."""
         import torch
 
-        from bench.inr import runtime
-        from bench.inr.fit import Fit
-        from bench.inr.quantise import check_parts
+        from bench.inr.coding.quantisers import check_parts
+        from bench.inr.fitting.trainer import Fit
+        from bench.inr.network import runtime
 
         runtime.prepare(threads=job.threads, device=job.device)
         config, recipe, quantiser = self.resolve(clip.info, job.settings)
@@ -198,8 +198,8 @@ class INRCodec(Codec):
         Raises:
             BenchError: a weight is not finite, or the quantiser is none for this network.
         """
-        from bench.inr import runtime
-        from bench.inr.payload import Payload, coded_weights, config_values
+        from bench.inr.coding.payload import Payload, coded_weights, config_values
+        from bench.inr.network import runtime
 
         description = job.settings["quantiser"]
         network = representation.finish(frames)
@@ -224,9 +224,9 @@ class INRCodec(Codec):
         self, representation: Representation, network: nn.Module, job: EncodeJob
     ) -> AnyQuantiser | None:
         """The quantiser of the job's settings, of every tensor of a finished network if it allocates."""
-        from bench.inr.allocation import allocate
-        from bench.inr.quantise import make_quantiser
-        from bench.inr.uniform import StepQuantiser
+        from bench.inr.coding.allocation import allocate
+        from bench.inr.coding.quantisers import make_quantiser
+        from bench.inr.coding.uniform import StepQuantiser
 
         description = job.settings["quantiser"]
         with refusing_settings():
@@ -242,9 +242,9 @@ class INRCodec(Codec):
         Raises:
             BenchError: they make no network, recipe or quantiser.
         """
-        from bench.inr.losses import check_loss
-        from bench.inr.quantise import check_zeros, make_quantiser
-        from bench.inr.rounding import check_steps
+        from bench.inr.coding.quantisers import check_zeros, make_quantiser
+        from bench.inr.fitting.rounding import check_steps
+        from bench.inr.network.losses import check_loss
 
         recipe = {key: settings[key] for key in RECIPE_DEFAULTS if key != "quantiser"}
         recipe["betas"] = tuple(recipe["betas"])
@@ -263,7 +263,7 @@ class INRCodec(Codec):
 
     def _identity(self, clip: ClipInfo, config: Any, recipe: Recipe, job: EncodeJob) -> str:
         """What a saved state belongs to: clip, network, recipe, seed and the code itself."""
-        from bench.provenance import family_sources, fingerprint
+        from bench.codec.fingerprint import family_sources, fingerprint
 
         family = type(self).__module__.removesuffix(".codec").rpartition(".")[2]
         parts = [clip.sha256, clip.colour, asdict(config), asdict(recipe), job.seed]
@@ -274,7 +274,7 @@ class INRCodec(Codec):
     def decode(
         self, stream: Stream, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None
     ) -> Iterator[np.ndarray]:
-        from bench.inr import runtime
+        from bench.inr.network import runtime
 
         runtime.prepare(threads=1, device=device)
         header = stream.header
@@ -294,8 +294,8 @@ class INRCodec(Codec):
         """The network of a stream, weights in place, on the CPU."""
         import torch
 
-        from bench.inr.payload import Payload, check_network, config_from_values, load
-        from bench.inr.quantise import make_quantiser
+        from bench.inr.coding.payload import Payload, check_network, config_from_values, load
+        from bench.inr.coding.quantisers import make_quantiser
 
         header = stream.header
         payload = Payload.from_bytes(stream.payload)
@@ -317,7 +317,7 @@ class INRCodec(Codec):
         return representation
 
     def describe(self, stream: Stream) -> dict[str, Any]:
-        from bench.inr.payload import Payload
+        from bench.inr.coding.payload import Payload
 
         payload = Payload.from_bytes(stream.payload)
         return {

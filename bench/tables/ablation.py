@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import BenchError
-from bench.rd import load_points, metric_of
-from bench.record import write_csv
-from bench.tables.layout import Text, number, write
-from bench.tables.points import csv_value
+from bench.analysis.curves import load_points, metric_of
+from bench.base.csv_files import csv_value, write_csv
+from bench.base.errors import BenchError
+from bench.tables.text_table import Text, number, write
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The table of Bjontegaard differences against one anchor, with a reason where there is no number.
 
-A BD-rate has a 95 % interval where there is something to draw from (`bench.bootstrap`): on each clip where
-the points have three seeds or more, and for the mean over three clips or more.
+A BD-rate has a 95 % interval where there is something to draw from (`bench.analysis.bootstrap`): on each
+clip where the points have three seeds or more, and for the mean over three clips or more.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.bd import Delta, Refusal, bd_quality, bd_rate
-from bench.bootstrap import (
+from bench.analysis.bjontegaard import Delta, Refusal, bd_quality, bd_rate
+from bench.analysis.bootstrap import (
     ENOUGH,
     RESAMPLES,
     Interval,
@@ -23,11 +23,11 @@ from bench.bootstrap import (
     mean_interval,
     resample_seeds,
 )
-from bench.errors import BenchError
-from bench.rd import CONTROL, Curve, curves, epochs_of, load_points, metric_of, series_label
-from bench.record import write_csv
-from bench.tables.layout import NONE, Text, number, write
-from bench.tables.points import MEAN, csv_value
+from bench.analysis.curves import CONTROL, Curve, curves, epochs_of, load_points, metric_of, series_label
+from bench.base.csv_files import csv_value, write_csv
+from bench.base.errors import BenchError
+from bench.tables.points import MEAN
+from bench.tables.text_table import NONE, Text, number, write
 
 CSV_COLUMNS = (
     *("condition", "clip", "series", "codec", "anchor", "metric"),
@@ -61,8 +61,8 @@ def write_bd_rate(
     """Write BD-rates of all series but controls against `anchor`, per clip and their mean.
 
     The csv has a row a (series, clip, metric): bd_rate_percent, bd_rate_low and bd_rate_high (its 95 %
-    interval, see `bench.bootstrap` for what is resampled), bd_quality (BD-PSNR in the metric's unit),
-    the common interval, its share of the narrower curve, and the reason where there is no number. md
+    interval, see `bench.analysis.bootstrap` for what is resampled), bd_quality (BD-PSNR in the metric's
+    unit), the common interval, its share of the narrower curve, and the reason where there is no number. md
     and tex have a column a metric, and number the reasons below the table.
 
     Args:

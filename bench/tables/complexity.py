@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import BenchError
-from bench.rd import epochs_of, load_points, metric_of, series_label
-from bench.record import write_csv
-from bench.tables.layout import Text, number, write
-from bench.tables.points import csv_value
+from bench.analysis.curves import epochs_of, load_points, metric_of, series_label
+from bench.base.csv_files import csv_value, write_csv
+from bench.base.errors import BenchError
+from bench.tables.text_table import Text, number, write
 
 _PLACE = ("clip", "codec", "point", "run")
 _REMEDY = "time the streams again"

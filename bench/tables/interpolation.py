@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.errors import BenchError
-from bench.rd import epochs_of, load_points, metric_of, series_label
-from bench.record import write_csv
-from bench.score import FITTED, HELD_OUT
-from bench.tables.layout import Text, number, write
-from bench.tables.points import csv_value
+from bench.analysis.curves import epochs_of, load_points, metric_of, series_label
+from bench.base.csv_files import csv_value, write_csv
+from bench.base.errors import BenchError
+from bench.scoring.score import FITTED, HELD_OUT
+from bench.tables.text_table import Text, number, write
 
 
 def write_interpolation(

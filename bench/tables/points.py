@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import BenchError
-from bench.rd import epochs_of, load_points, metric_of, series_label
-from bench.record import write_csv
-from bench.tables.layout import Text, number, write
+from bench.analysis.curves import epochs_of, load_points, metric_of, series_label
+from bench.base.csv_files import csv_value, write_csv
+from bench.base.errors import BenchError
+from bench.tables.text_table import Text, number, write
 
 #: Stands for the clip in a row that averages all of them.
 MEAN = "mean"
@@ -82,14 +82,6 @@ def point_means(rows: pd.DataFrame, *, metrics: Sequence[str], per_clip: bool) -
 def _plain_values(table: pd.DataFrame) -> list[dict]:
     """Rows for a csv: six significant digits, whole numbers as such, nothing for what is missing."""
     return [{name: csv_value(value) for name, value in row.items()} for row in table.to_dict("records")]
-
-
-def csv_value(value: object) -> object:
-    if isinstance(value, float):
-        if value != value:
-            return None
-        return int(value) if value.is_integer() else float(f"{value:.6g}")
-    return value
 
 
 def _text(table: pd.DataFrame) -> Text:

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.bd import Delta, Refusal, bd_quality, bd_rate, quality_at
-from bench.curve_file import MEAN
-from bench.errors import BenchError
-from bench.rd import Curve, curves, epochs_of, load_points, metric_of, series_label
-from bench.record import write_csv
-from bench.reported import Selector, at_clips, load_sources, reported_curves, select
+from bench.analysis.bjontegaard import Delta, Refusal, bd_quality, bd_rate, quality_at
+from bench.analysis.curve_file import MEAN
+from bench.analysis.curves import Curve, curves, epochs_of, load_points, metric_of, series_label
+from bench.analysis.published import Selector, at_clips, load_sources, reported_curves, select
+from bench.base.csv_files import csv_value, write_csv
+from bench.base.errors import BenchError
 from bench.tables.bd_rate import difference
-from bench.tables.layout import Text, number, write
-from bench.tables.points import csv_value, point_means
+from bench.tables.points import point_means
+from bench.tables.text_table import Text, number, write
 
 #: In place of a point's name: the row compares whole curves.
 CURVE = "curve"
@@ -81,7 +81,7 @@ def write_reproduction(
     """Write the table of all selectors that name a codec, as csv, md and tex.
 
     Args:
-        selectors: the published counterparts (`bench.reported.Selector`); one without anything in
+        selectors: the published counterparts (`bench.analysis.published.Selector`); one without anything in
             common with what is measured so far has no rows, and a line below the table.
         metrics: quality columns; one that a source or the records lack has no rows.
         sequences: clip -> name of its sequence, by which published points know it.

@@ -9,12 +9,20 @@ from textwrap import fill
 
 import pandas as pd
 
-from bench.bd import Delta, Refusal, bd_quality, quality_at, rate_at
-from bench.files import atomic_file
-from bench.rd import Curve, condition_title, curves, epochs_of, load_points, metric_of, with_footnotes
+from bench.analysis.bjontegaard import Delta, Refusal, bd_quality, quality_at, rate_at
+from bench.analysis.curves import (
+    Curve,
+    condition_title,
+    curves,
+    epochs_of,
+    load_points,
+    metric_of,
+    with_footnotes,
+)
+from bench.base.files import atomic_file
 from bench.tables.bd_rate import compare, difference, mean_delta, overall
-from bench.tables.layout import Text, number, plain
 from bench.tables.points import point_means, read_skipped
+from bench.tables.text_table import Text, number, plain
 
 WIDTH = 100
 NO_BREAK = "\N{NO-BREAK SPACE}"

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from bench import registry
+from bench.base.paths import ROOT
 from bench.cli.encode import EncodePlan, encode
-from bench.clip import Clip
-from bench.config import ROOT
+from bench.codec import registry
+from bench.video.clip import Clip
 from tests.contract.tiny_weights import make_tiny_weights
 
 #: Every codec of the suite: one that is added is tested without a test being written.

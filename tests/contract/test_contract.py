@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import registry
+from bench.base.paths import ROOT
+from bench.base.stage_clock import StageClock
 from bench.cli.decode import codec_of, decode, describe
-from bench.clip import Clip, planes
-from bench.clock import StageClock
-from bench.config import ROOT
-from bench.container import MAX_HEADER_BYTES, read_stream
+from bench.codec import registry
+from bench.codec.container import MAX_HEADER_BYTES, read_stream
+from bench.video.clip import Clip, planes
 from tests.contract.conftest import Coded, run_environment
 
 CHILD = Path(__file__).with_name("decode_child.py")
@@ -218,9 +218,9 @@ def test_records_of_the_controls_are_known_answers(coded, tiny_clip: Clip, tmp_p
 
 
 def measured(made: Coded, clip: Clip, folder: Path) -> dict:
-    from bench.conditions import load_condition
-    from bench.measure import measure
-    from bench.record import Record
+    from bench.conditions.reader import load_condition
+    from bench.scoring.measure import measure
+    from bench.scoring.record import Record
 
     out = folder / made.codec
     out.mkdir()

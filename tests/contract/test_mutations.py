@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import registry
-from bench.config import ROOT
+from bench.base.paths import ROOT
+from bench.codec import registry
 from tests.contract.conftest import Coded, run_environment
 
 CHILD = Path(__file__).with_name("mutate_child.py")

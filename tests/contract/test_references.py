@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.conditions import load_condition
-from bench.config import ROOT
-from bench.record import Record
+from bench.base.paths import ROOT
+from bench.conditions.reader import load_condition
+from bench.scoring.record import Record
 
 REFERENCES = ROOT / "results" / "reference"
 RECORDS = sorted(REFERENCES.rglob("record.json"))

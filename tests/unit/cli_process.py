@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.config import ROOT
+from bench.base.paths import ROOT
 
 CONDITION = """
 title: A test

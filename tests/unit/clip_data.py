@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.clip import Clip, ClipInfo, y4m_chunks
-from bench.condition import ClipPlan
-from bench.files import write_json
-from bench.sources import find_sequence, prepare_clip
+from bench.base.files import write_json
+from bench.conditions.model import ClipPlan
+from bench.sequences.prepare import find_sequence, prepare_clip
+from bench.video.clip import Clip, ClipInfo, y4m_chunks
 
 
 def write_clip(

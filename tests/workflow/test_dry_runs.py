@@ -7,8 +7,8 @@ from collections import Counter
 
 from tiny_repo import Repo
 
-from bench.conditions import condition_names
-from bench.plan import make_plan
+from bench.conditions.reader import condition_names
+from bench.workflow.plan import make_plan
 
 
 def jobs(told: str) -> Counter[tuple[str, str]]:

@@ -18,8 +18,8 @@ from file_server import FileServer, Served, running_server
 from test_failures import wait_for
 from tiny_repo import Repo
 
-from bench.clip import Clip, y4m_chunks
-from bench.synthetic import moving_discs
+from bench.video.clip import Clip, y4m_chunks
+from bench.video.synthetic import moving_discs
 
 CLIPS = {
     "uvg": {"sequence": "tiny-readysetgo", "trim": [1, 5]},

@@ -14,9 +14,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from tiny_repo import Repo
 
-from bench.catalogue import listing
-from bench.config import ROOT
-from bench.tables.layout import markdown
+from bench.base.paths import ROOT
+from bench.tables.text_table import markdown
+from bench.workflow.targets import listing
 
 SCHEMAS = ROOT / "workflow" / "schemas"
 SHIPPED = [

@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 from tiny_repo import Repo
 
-from bench.config import ROOT
+from bench.base.paths import ROOT
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -43,7 +43,7 @@ def test_adding_a_codec_a_clip_and_a_metric(repo: Repo) -> None:
         "baselines/hold.py",
         "config/codecs/hold.yaml",
         "config/sequences.tsv",
-        "bench/metrics.py",
+        "bench/scoring/metrics.py",
         "config/conditions/mine.yaml",
     }
     mine = Repo(repo.root, condition="mine")

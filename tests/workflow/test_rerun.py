@@ -10,7 +10,7 @@ NEW_ROW = "other\tsynthetic\tmoving-discs\t-\t64\t48\t25\t10\tbt709\tlimited\tle
 WORDS = (
     ("ffnerv/model.py", "import annotations\n", "import annotations\n\n# A comment.\n"),
     ("ffnerv/blocks.py", '"""', '"""Well: '),
-    ("bench/inr/fit.py", "import annotations\n", "import annotations\n\n\n"),
+    ("bench/inr/fitting/trainer.py", "import annotations\n", "import annotations\n\n\n"),
     ("bench/__init__.py", '__version__ = "', '__version__ = "1'),
     ("config/sequences.tsv", "discs-tiny\t", f"{NEW_ROW}discs-tiny\t"),
     ("config/codecs/nerv-matched.yaml", "note:", "note: well,"),
@@ -47,12 +47,12 @@ def test_an_edit_of_ffnerv_fits_ffnerv_alone(finished: Finished) -> None:
 
 
 def test_an_edit_of_the_trainer_fits_the_networks(finished: Finished) -> None:
-    with finished.repo.with_new_code_in("bench/inr/fit.py"):
+    with finished.repo.with_new_code_in("bench/inr/fitting/trainer.py"):
         assert finished.repo.planned()["encode"] == {"ffnerv-matched", "nerv-matched"}
 
 
 def test_an_edit_of_a_metric_measures_again_and_fits_nothing(finished: Finished) -> None:
-    with finished.repo.with_new_code_in("bench/metrics.py"):
+    with finished.repo.with_new_code_in("bench/scoring/metrics.py"):
         planned = finished.repo.planned()
     assert "encode" not in planned
     assert planned["measure"] == {"ffnerv-matched", "nerv-matched", "x264-medium", "identity"}

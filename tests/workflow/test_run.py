@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tiny_repo import Finished, Repo
 
-from bench.record import Record
+from bench.scoring.record import Record
 
 NOTHING = "Nothing to be done"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from bench.config import ROOT
+from bench.base.paths import ROOT
 
 COPIED = (
     *("Snakefile", "Makefile", "pyproject.toml", "requirements.lock"),

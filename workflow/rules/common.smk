@@ -9,13 +9,14 @@ from snakemake.exceptions import WorkflowError
 # The suite lies beside this folder: a checkout runs in an environment that does not have it installed.
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]))
 
-from bench.catalogue import NAMED
-from bench.conditions import condition_names
-from bench.errors import BenchError
-from bench.lookups import Plans
-from bench.plan import make_plan
-from bench.views import View
-from bench.workflow import check_config, closing, fingerprint, hold_run_lock, partial_message
+from bench.workflow.targets import NAMED
+from bench.conditions.reader import condition_names
+from bench.base.errors import BenchError
+from bench.workflow.rule_functions import Plans
+from bench.workflow.plan import make_plan
+from bench.workflow.outputs import View
+from bench.workflow.session import check_config, closing, hold_run_lock, partial_message
+from bench.codec.fingerprint import code_fingerprint
 
 # Jobs call `python`: the one that runs this workflow, be its environment activated or not (with --sdm
 # it is that of the rule's own environment). A prefix replaces Snakemake's, without which a job whose

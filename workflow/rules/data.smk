@@ -35,6 +35,6 @@ rule prepare:
     params:
         folder=subpath(output.info, parent=True),
         inputs=PLANS.planned("prepare_inputs"),
-        sources=fingerprint("bench.sources"),
+        sources=code_fingerprint("bench.sequences.prepare"),
     shell:
         "python -m bench prepare --condition {wildcards.condition} --clip {wildcards.clip} --out {params.folder} 2>&1 | tee {log} >&2"

@@ -25,7 +25,7 @@ rule figure_rd:
         sequences=PLANS.stated("sequences"),
         published=PLANS.stated("published"),
         footnotes=PLANS.stated("footnotes"),
-        sources=fingerprint("bench.figures.rd"),
+        sources=code_fingerprint("bench.figures.rd"),
     script:
         "../scripts/figure_rd.py"
 
@@ -48,7 +48,7 @@ use rule figure_rd as figure_rd_clip with:
         sequences=PLANS.stated("sequences"),
         published=PLANS.stated("published"),
         footnotes=PLANS.stated("footnotes"),
-        sources=fingerprint("bench.figures.rd"),
+        sources=code_fingerprint("bench.figures.rd"),
 
 
 rule figure_ablation:
@@ -70,7 +70,7 @@ rule figure_ablation:
     params:
         variants=PLANS.stated("variants"),
         metric=PLANS.stated("headline"),
-        sources=fingerprint("bench.figures.ablation"),
+        sources=code_fingerprint("bench.figures.ablation"),
     script:
         "../scripts/figure_ablation.py"
 
@@ -96,7 +96,7 @@ rule figure_complexity:
         anchor=PLANS.stated("anchor"),
         metric=PLANS.stated("headline"),
         footnotes=PLANS.stated("footnotes"),
-        sources=fingerprint("bench.figures.complexity"),
+        sources=code_fingerprint("bench.figures.complexity"),
     script:
         "../scripts/figure_complexity.py"
 
@@ -123,7 +123,7 @@ rule figure_frames:
         metric=PLANS.stated("headline"),
         rate_bpp=PLANS.stated("strip_rate_bpp"),
         footnotes=PLANS.stated("footnotes"),
-        sources=fingerprint("bench.figures.frames"),
+        sources=code_fingerprint("bench.figures.frames"),
     script:
         "../scripts/figure_frames.py"
 
@@ -150,7 +150,7 @@ rule figure_strip:
         frame=PLANS.stated("strip_frame"),
         rate_bpp=PLANS.stated("strip_rate_bpp"),
         footnotes=PLANS.stated("footnotes"),
-        sources=fingerprint("bench.figures.strip"),
+        sources=code_fingerprint("bench.figures.strip"),
     script:
         "../scripts/figure_strip.py"
 
@@ -176,6 +176,6 @@ rule figure_fit:
         folder="results/points",
         references="results/reference",
         rate_bpp=PLANS.stated("strip_rate_bpp"),
-        sources=fingerprint("bench.figures.fit"),
+        sources=code_fingerprint("bench.figures.fit"),
     script:
         "../scripts/figure_fit.py"

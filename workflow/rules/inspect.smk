@@ -22,7 +22,7 @@ rule figure_parts:
     params:
         frame=PLANS.stated("strip_frame"),
         rate_bpp=PLANS.stated("strip_rate_bpp"),
-        sources=fingerprint("bench.cli.inside"),
+        sources=code_fingerprint("bench.cli.inspect_condition"),
     shell:
         "python -m bench inside --points {input.points} --clip {wildcards.clip} --rate-bpp {params.rate_bpp} "
         "--frame {params.frame} --pictures {output} 2>&1 | tee {log} >&2"
@@ -47,7 +47,7 @@ rule inspect:
         "../envs/suite.yaml"
     params:
         rate_bpp=PLANS.stated("strip_rate_bpp"),
-        sources=fingerprint("bench.tables.bits", "bench.inr.anatomy"),
+        sources=code_fingerprint("bench.tables.bit_breakdown", "bench.inr.study.bit_breakdown"),
     shell:
         "python -m bench inside --points {input.points} --clip {wildcards.clip} --rate-bpp {params.rate_bpp} "
         "--tables {output} 2>&1 | tee {log} >&2"

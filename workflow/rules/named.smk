@@ -1,4 +1,4 @@
-# Figures and tables by name; bench/catalogue.py is the list.
+# Figures and tables by name; bench/workflow/targets.py is the list.
 
 
 for target in NAMED:

@@ -14,7 +14,7 @@ rule collect:
     params:
         records=PLANS.records,
         contents=PLANS.contents,
-        sources=fingerprint("bench.record"),
+        sources=code_fingerprint("bench.scoring.record"),
     script:
         "../scripts/collect.py"
 
@@ -30,7 +30,7 @@ rule skipped:
         "../envs/suite.yaml"
     params:
         skipped=PLANS.skipped,
-        sources=fingerprint("bench.tables.points"),
+        sources=code_fingerprint("bench.tables.points"),
     script:
         "../scripts/skipped.py"
 
@@ -47,7 +47,7 @@ rule points:
     conda:
         "../envs/suite.yaml"
     params:
-        sources=fingerprint("bench.tables.points"),
+        sources=code_fingerprint("bench.tables.points"),
     script:
         "../scripts/points.py"
 
@@ -71,7 +71,7 @@ rule bd_rate:
     params:
         anchor=PLANS.stated("anchor"),
         metrics=PLANS.stated("metrics"),
-        sources=fingerprint("bench.tables.bd_rate"),
+        sources=code_fingerprint("bench.tables.bd_rate"),
     script:
         "../scripts/bd_rate.py"
 
@@ -97,7 +97,7 @@ rule retime:
         contents=PLANS.contents,
         device=PLANS.stated("device"),
         repeats=3,
-        sources=fingerprint("bench.decoding", "bench.cli.decode"),
+        sources=code_fingerprint("bench.codec.decoder_process", "bench.cli.decode"),
     script:
         "../scripts/retime.py"
 
@@ -116,7 +116,7 @@ rule complexity:
         "../envs/suite.yaml"
     params:
         metric=PLANS.stated("headline"),
-        sources=fingerprint("bench.tables.complexity"),
+        sources=code_fingerprint("bench.tables.complexity"),
     script:
         "../scripts/complexity.py"
 
@@ -135,7 +135,7 @@ rule ablation_table:
     params:
         variants=PLANS.stated("variants"),
         metrics=PLANS.stated("metrics"),
-        sources=fingerprint("bench.tables.ablation"),
+        sources=code_fingerprint("bench.tables.ablation"),
     script:
         "../scripts/ablation.py"
 
@@ -153,7 +153,7 @@ rule interpolation:
         "../envs/suite.yaml"
     params:
         metrics=PLANS.stated("metrics"),
-        sources=fingerprint("bench.tables.interpolation"),
+        sources=code_fingerprint("bench.tables.interpolation"),
     script:
         "../scripts/interpolation.py"
 
@@ -174,7 +174,7 @@ rule reproduction_table:
         metrics=PLANS.stated("metrics"),
         sequences=PLANS.stated("sequences"),
         published=PLANS.stated("published"),
-        sources=fingerprint("bench.tables.reproduction"),
+        sources=code_fingerprint("bench.tables.reproduction"),
     script:
         "../scripts/reproduction.py"
 
@@ -194,6 +194,6 @@ rule summary:
         headline=PLANS.stated("headline"),
         rate_bpp=PLANS.stated("strip_rate_bpp"),
         footnotes=PLANS.stated("footnotes"),
-        sources=fingerprint("bench.tables.summary"),
+        sources=code_fingerprint("bench.tables.summary"),
     script:
         "../scripts/summary.py"

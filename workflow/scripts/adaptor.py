@@ -10,7 +10,7 @@ from pathlib import Path
 # Snakemake runs a script from a folder of its own; the suite need not be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.errors import BenchError
+from bench.base.errors import BenchError
 
 
 @contextmanager

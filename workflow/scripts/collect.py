@@ -2,7 +2,7 @@
 
 from adaptor import told
 
-from bench.record import collect
+from bench.scoring.record import collect
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

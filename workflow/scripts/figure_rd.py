@@ -2,8 +2,8 @@
 
 from adaptor import told
 
+from bench.analysis.published import Selector
 from bench.figures.rd import draw_rd
-from bench.reported import Selector
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

@@ -2,7 +2,7 @@
 
 from adaptor import told
 
-from bench.reported import Selector
+from bench.analysis.published import Selector
 from bench.tables.reproduction import write_reproduction
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.

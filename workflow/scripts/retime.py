@@ -2,7 +2,7 @@
 
 from adaptor import told
 
-from bench.cli import process
+from bench.base import process
 from bench.cli.retime import retime
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.

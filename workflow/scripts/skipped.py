@@ -4,9 +4,9 @@ from dataclasses import fields
 
 from adaptor import told
 
-from bench.plan import Skip
-from bench.record import write_csv
+from bench.base.csv_files import write_csv
 from bench.tables.points import write_skipped
+from bench.workflow.plan import Skip
 
 # Snakemake puts `snakemake` here: the rule's files and parameters.
 job = snakemake  # noqa: F821

@@ -7,8 +7,8 @@ from clip_data import prepare_sequence
 from ffmpeg_data import encode
 
 from baselines.ffmpeg.encoders import ENCODERS
-from bench.clip import Clip
-from bench.container import Stream
+from bench.codec.container import Stream
+from bench.video.clip import Clip
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from baselines.ffmpeg.codec import FfmpegCodec
-from bench.clip import Clip
-from bench.clock import StageClock
-from bench.codec import EncodeJob
-from bench.container import Header, Stream, read_stream, write_stream
+from bench.base.stage_clock import StageClock
+from bench.codec.container import Header, Stream, read_stream, write_stream
+from bench.codec.contract import EncodeJob
+from bench.video.clip import Clip
 
 #: Each encoder at its fastest, at a middling rate.
 QUICK: dict[str, dict[str, object]] = {

@@ -13,14 +13,14 @@ from ffmpeg_data import FRAMES, HEIGHT, QUICK, WIDTH, decode, encode
 from baselines.ffmpeg.codec import FfmpegCodec
 from baselines.ffmpeg.encoders import DEFAULTS, ENCODERS, find_encoder
 from baselines.ffmpeg.formats import FORMATS, leb128
-from bench.clip import Clip
-from bench.clock import StageClock
-from bench.codec import EncodeJob
-from bench.container import Stream
-from bench.errors import BenchError
-from bench.ffmpeg import pipe_bytes, telling_line
-from bench.metrics import mse, psnr_db
-from bench.registry import codec_configs, resolve_settings
+from bench.base.errors import BenchError
+from bench.base.ffmpeg import pipe_bytes, telling_line
+from bench.base.stage_clock import StageClock
+from bench.codec.container import Stream
+from bench.codec.contract import EncodeJob
+from bench.codec.registry import codec_configs, resolve_settings
+from bench.scoring.metrics import mse, psnr_db
+from bench.video.clip import Clip
 
 X26X = ("x264", "x265")
 SHOWN = ("slice", "IDR slice", "CRA slice", "slice (unreferenced)", "key frame", "frame", "frame shown again")

@@ -12,11 +12,11 @@ from ffmpeg_data import FRAMES, QUICK, decode, encode
 from baselines.ffmpeg.codec import FfmpegCodec
 from baselines.ffmpeg.encoders import DEFAULTS, ENCODERS
 from baselines.ffmpeg.formats import FORMATS, leb128, read_leb128
-from bench.clip import Clip
-from bench.clock import StageClock
-from bench.container import Header, Stream, parse_stream, read_stream, repair_checksum, write_stream
-from bench.errors import StreamError
-from bench.ffmpeg import pipe_bytes, pipe_frames, raw_video_args
+from bench.base.errors import StreamError
+from bench.base.ffmpeg import pipe_bytes, pipe_frames, raw_video_args
+from bench.base.stage_clock import StageClock
+from bench.codec.container import Header, Stream, parse_stream, read_stream, repair_checksum, write_stream
+from bench.video.clip import Clip
 
 
 def with_payload(stream: Stream, payload: bytes, **fields: object) -> Stream:

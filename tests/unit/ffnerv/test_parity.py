@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.inr.accounting import huffman_bits
-from bench.inr.fit import make_optimiser, train_step
-from bench.inr.losses import losses
-from bench.inr.recipe import Recipe
+from bench.inr.coding.huffman import huffman_bits
+from bench.inr.fitting.recipe import Recipe
+from bench.inr.fitting.trainer import make_optimiser, train_step
+from bench.inr.network.losses import losses
 from ffnerv.flow import KeyFrames, aggregate, neighbour_slots
 from ffnerv.grid import TemporalGrids
 from ffnerv.model import FFNeRV

@@ -8,11 +8,11 @@ from fractions import Fraction
 import pytest
 import torch
 
-from bench import registry
-from bench.clip import ClipInfo
-from bench.errors import BenchError
-from bench.inr.fit import make_optimiser, train_step
-from bench.inr.recipe import Recipe
+from bench.base.errors import BenchError
+from bench.codec import registry
+from bench.inr.fitting.recipe import Recipe
+from bench.inr.fitting.trainer import make_optimiser, train_step
+from bench.video.clip import ClipInfo
 from ffnerv.grid import PositionalLatent
 from ffnerv.model import FFNeRV, FFNeRVConfig
 from ffnerv.video import FFNeRVVideo

@@ -11,7 +11,7 @@ import pytest
 from figure_pages import draw, words
 from matplotlib.figure import Figure
 
-from bench.errors import BenchError
+from bench.base.errors import BenchError
 from bench.figures.style import FAMILIES
 
 

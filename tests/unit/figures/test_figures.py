@@ -13,8 +13,8 @@ import pytest
 from figure_pages import draw, texts, words
 from matplotlib.transforms import Bbox
 
-from bench.config import ROOT
-from bench.errors import BenchError
+from bench.base.errors import BenchError
+from bench.base.paths import ROOT
 
 KINDS = ("rd", "frames", "fit", "strip")
 

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from bench.errors import BenchError
+from bench.analysis.published import Selector
+from bench.base.errors import BenchError
 from bench.figures.rd import draw_rd
 from bench.figures.style import ELSEWHERE, FAMILIES, codec_styles, own_styles, reported_styles, shade
-from bench.reported import Selector
 
 FFNERV = Selector(source="ffnerv-table-11", label="FFNeRV", codec="ffnerv-matched")
 MANY = [

@@ -13,7 +13,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from bench.clip import Clip
+from bench.video.clip import Clip
 
 FLOAT32 = "quantiser={name: float32}"
 AFFINE = "quantiser={name: affine, bits: 8}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.inr.fit import EpochLog, Fit
+from bench.inr.fitting.trainer import EpochLog, Fit
 
 
 class Interrupted(Exception):

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from baselines.nerv.model import NeRV, NeRVConfig
-from bench.inr.allocation import allocate
-from bench.inr.fit import Fit
-from bench.inr.payload import Payload, coded_weights, load
-from bench.inr.quantise import ByName, make_quantiser
-from bench.inr.recipe import Recipe
-from bench.inr.representation import FramewiseVideo, Representation
-from bench.inr.uniform import StepQuantiser
+from bench.inr.coding.allocation import allocate
+from bench.inr.coding.payload import Payload, coded_weights, load
+from bench.inr.coding.quantisers import ByName, make_quantiser
+from bench.inr.coding.uniform import StepQuantiser
+from bench.inr.fitting.recipe import Recipe
+from bench.inr.fitting.trainer import Fit
+from bench.inr.network.representation import FramewiseVideo, Representation
 
 
 @pytest.mark.parametrize("bits", [2, 5.5, 10])

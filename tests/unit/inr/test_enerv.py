@@ -15,11 +15,11 @@ from baselines.enerv.codec import ENeRVCodec
 from baselines.enerv.model import ENeRV, ENeRVConfig, modulated_norm
 from baselines.enerv.official import config_from_official, network_from_official, official_name
 from baselines.enerv.video import ENeRVVideo
-from bench import registry
-from bench.clip import ClipInfo
-from bench.errors import BenchError
-from bench.inr.layers import positional_encoding
-from bench.inr.losses import losses
+from bench.base.errors import BenchError
+from bench.codec import registry
+from bench.inr.network.layers import positional_encoding
+from bench.inr.network.losses import losses
+from bench.video.clip import ClipInfo
 
 FORWARD = 3e-6  # relative to the array's maximum, as a second float32 implementation met
 GRADIENT = 1e-5

@@ -18,10 +18,10 @@ from baselines.hinerv.model import HiNeRV
 from baselines.hinerv.official import config_from_official, network_from_official, official_name
 from baselines.hinerv.patches import cut_patches, join_patches
 from baselines.hinerv.video import HiNeRVVideo
-from bench import registry
-from bench.errors import BenchError
-from bench.inr.losses import losses
-from bench.inr.payload import config_from_values, config_values
+from bench.base.errors import BenchError
+from bench.codec import registry
+from bench.inr.coding.payload import config_from_values, config_values
+from bench.inr.network.losses import losses
 
 
 def relative(ours: torch.Tensor, theirs: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from baselines.hinerv.model import HiNeRV
 from baselines.hinerv.pruning import is_prunable
 from baselines.hinerv.qat import QuantNoise, SymmetricQuantiser, add_noise, fake_quantise, scale_axis
 from baselines.hinerv.video import HiNeRVVideo
-from bench.inr.pruning import prune_masks
+from bench.inr.fitting.pruning import prune_masks
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from baselines.hnerv.model import CodedHNeRV, Decoder, HNeRV, positional_encodin
 from baselines.hnerv.official import config_from_official, network_from_official, official_name
 from baselines.hnerv.rate import published_bits, quantise_as_published
 from baselines.hnerv.video import HNeRVFitting
-from bench.errors import BenchError
-from bench.inr.losses import losses
+from bench.base.errors import BenchError
+from bench.inr.network.losses import losses
 
 
 def relative(ours: torch.Tensor, theirs: np.ndarray) -> float:

@@ -19,15 +19,15 @@ from baselines.hnerv.official import config_from_official
 from baselines.hnerv.rate import published_bits
 from baselines.hnerv.size import share_channels, solve_channels
 from baselines.hnerv.video import HNeRVFitting
-from bench import registry
+from bench.base.errors import BenchError, StreamError
+from bench.base.stage_clock import StageClock
 from bench.cli.decode import codec_of, decode
 from bench.cli.encode import EncodePlan, encode
-from bench.clip import Clip, ClipInfo
-from bench.clock import StageClock
-from bench.container import read_stream
-from bench.errors import BenchError, StreamError
-from bench.inr.accounting import huffman_bits
-from bench.inr.fit import Recipe
+from bench.codec import registry
+from bench.codec.container import read_stream
+from bench.inr.coding.huffman import huffman_bits
+from bench.inr.fitting.trainer import Recipe
+from bench.video.clip import Clip, ClipInfo
 
 BUNNY, UVG = (640, 1280, 132), (960, 1920, 600)
 

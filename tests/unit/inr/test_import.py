@@ -12,7 +12,7 @@ import baselines.nerv.official
 import bench
 import ffnerv.official
 from baselines.nerv.model import NeRV
-from bench.errors import BenchError
+from bench.base.errors import BenchError
 from ffnerv.model import FFNeRV
 
 #: As published for Big Buck Bunny at 1280x720.

@@ -26,14 +26,14 @@ from baselines.hnerv.model import HNeRV
 from baselines.hnerv.official import config_from_official
 from baselines.hnerv.official import official_name as hnerv_name
 from baselines.nerv.official import official_name as nerv_name
+from bench.base.paths import ROOT
+from bench.base.stage_clock import StageClock
 from bench.cli import main
 from bench.cli.decode import codec_of, decode
-from bench.clip import Clip
-from bench.clock import StageClock
-from bench.config import ROOT
-from bench.container import read_stream
-from bench.inr import runtime
-from bench.record import Record
+from bench.codec.container import read_stream
+from bench.inr.network import runtime
+from bench.scoring.record import Record
+from bench.video.clip import Clip
 
 
 @pytest.fixture

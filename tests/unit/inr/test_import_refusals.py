@@ -13,11 +13,11 @@ import pytest
 import torch
 from checkpoint_data import AFFINE, FLOAT32, Case, command, golden_case
 
-from bench import registry
+from bench.base.errors import BenchError
 from bench.cli import main
-from bench.clip import Clip
-from bench.errors import BenchError
-from bench.inr.official import plain_names
+from bench.codec import registry
+from bench.inr.importing.official import plain_names
+from bench.video.clip import Clip
 
 
 class Evil:

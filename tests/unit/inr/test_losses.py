@@ -9,7 +9,7 @@ import pytest
 import pytorch_msssim
 import torch
 
-from bench.inr.losses import CATALOGUE, losses, mean_ssim
+from bench.inr.network.losses import CATALOGUE, losses, mean_ssim
 
 
 @pytest.fixture(scope="module")

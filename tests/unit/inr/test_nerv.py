@@ -10,11 +10,11 @@ import torch
 
 from baselines.nerv.model import NeRV, NeRVConfig
 from baselines.nerv.official import config_from_official, network_from_official, official_name
-from bench.inr.layers import positional_encoding
-from bench.inr.losses import losses
-from bench.inr.pruning import Masks, prune_masks
-from bench.inr.quantise import AffineQuantiser
-from bench.inr.representation import FramewiseVideo
+from bench.inr.coding.quantisers import AffineQuantiser
+from bench.inr.fitting.pruning import Masks, prune_masks
+from bench.inr.network.layers import positional_encoding
+from bench.inr.network.losses import losses
+from bench.inr.network.representation import FramewiseVideo
 
 
 def relative(ours: torch.Tensor, theirs: np.ndarray) -> float:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.base.errors import BenchError
+from bench.base.paths import ROOT
 from bench.cli import main
-from bench.config import ROOT
-from bench.errors import BenchError
-from bench.inr import nnc
+from bench.inr.study import nnc
 
 INSTALLED = importlib.util.find_spec("nncodec") is not None
 ASKED = r"is not installed; pip install .*nncodec==2\.1\.3"

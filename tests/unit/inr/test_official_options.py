@@ -14,9 +14,9 @@ import baselines.enerv.official
 import baselines.nerv.official
 from baselines.enerv.video import ENeRVVideo
 from bench import import_official
-from bench.errors import BenchError
-from bench.inr.fit import train_step
-from bench.inr.representation import FramewiseVideo
+from bench.base.errors import BenchError
+from bench.inr.fitting.trainer import train_step
+from bench.inr.network.representation import FramewiseVideo
 
 FRAMEWISE = {"nerv": FramewiseVideo, "enerv": ENeRVVideo}
 NAMES = {"nerv": baselines.nerv.official, "enerv": baselines.enerv.official}

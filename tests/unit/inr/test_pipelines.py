@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 import torch
 
-from bench import registry
+from bench.base.stage_clock import StageClock
 from bench.cli.decode import codec_of, decode
 from bench.cli.encode import EncodePlan, encode
-from bench.clip import Clip
-from bench.clock import StageClock
-from bench.container import read_stream
-from bench.inr import runtime
-from bench.inr.fit import Fit
-from bench.inr.uniform import ZeroPointQuantiser
+from bench.codec import registry
+from bench.codec.container import read_stream
+from bench.inr.coding.uniform import ZeroPointQuantiser
+from bench.inr.fitting.trainer import Fit
+from bench.inr.network import runtime
+from bench.video.clip import Clip
 from ffnerv.codec import FFNeRVCodec
 from ffnerv.qat import TanhQuantiser
 

@@ -9,17 +9,17 @@ import torch
 from interruption import interrupt_after_every_epoch
 
 from baselines.nerv.model import NeRV, NeRVConfig
-from bench import registry
+from bench.base.errors import BenchError
 from bench.cli.decode import codec_of
 from bench.cli.encode import EncodePlan, encode
-from bench.clip import Clip
-from bench.container import read_stream
-from bench.errors import BenchError
-from bench.inr.fit import Fit
-from bench.inr.quantise import ByName
-from bench.inr.recipe import Pruning, Recipe, Rounding
-from bench.inr.representation import FramewiseVideo
-from bench.inr.uniform import KnownStep, StepQuantiser
+from bench.codec import registry
+from bench.codec.container import read_stream
+from bench.inr.coding.quantisers import ByName
+from bench.inr.coding.uniform import KnownStep, StepQuantiser
+from bench.inr.fitting.recipe import Pruning, Recipe, Rounding
+from bench.inr.fitting.trainer import Fit
+from bench.inr.network.representation import FramewiseVideo
+from bench.video.clip import Clip
 
 FLOATS = {"ffnerv": {"bits": None}}  # its own quantisation-aware training is another way to the same end
 FAMILIES = ["ffnerv", "nerv", "enerv", "hnerv", "hinerv"]

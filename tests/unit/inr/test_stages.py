@@ -18,17 +18,17 @@ from baselines.hinerv.model import HiNeRV
 from baselines.hinerv.patches import cut_patches
 from baselines.hinerv.qat import QuantNoise
 from baselines.hinerv.video import HiNeRVVideo, PatchSamples
-from bench import registry
+from bench.base.errors import BenchError
+from bench.base.stage_clock import StageClock
 from bench.cli.decode import codec_of, decode
 from bench.cli.encode import EncodePlan, encode
-from bench.clip import Clip, ClipInfo
-from bench.clock import StageClock
-from bench.container import read_stream
-from bench.errors import BenchError
-from bench.inr.fit import Fit, make_optimiser, noise_seed, train_step
-from bench.inr.pruning import Masks
-from bench.inr.recipe import Pruning, Quantisation, Recipe
-from bench.inr.representation import FramewiseVideo
+from bench.codec import registry
+from bench.codec.container import read_stream
+from bench.inr.fitting.pruning import Masks
+from bench.inr.fitting.recipe import Pruning, Quantisation, Recipe
+from bench.inr.fitting.trainer import Fit, make_optimiser, noise_seed, train_step
+from bench.inr.network.representation import FramewiseVideo
+from bench.video.clip import Clip, ClipInfo
 
 STAGES = {"prune": Pruning(ratio=0.15, epochs=3), "restart_adam": True, "clip_gradient": 1.0}
 STAGES |= {"quantise": Quantisation(epochs=3, bits=4, learning_rate=1e-3)}

@@ -9,12 +9,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from bench.base.paths import CODECS_DIR
 from bench.cli import main
-from bench.clip import Clip
-from bench.config import CODECS_DIR
-from bench.container import read_stream
-from bench.figures.flow import colour_wheel, flow_colours
-from bench.registry import CodecConfig, codec_config
+from bench.codec.container import read_stream
+from bench.codec.registry import CodecConfig, codec_config
+from bench.figures.optical_flow import colour_wheel, flow_colours
+from bench.video.clip import Clip
 
 CONDITION = """
 title: tools
@@ -123,7 +123,7 @@ def test_a_section_of_sizes_with_a_slip_is_one_line(
     size_section: str, told: str, tiny_clip: Clip, condition: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
     config = edited_ffnerv(tmp_path, size_section)
-    monkeypatch.setattr("bench.registry.codec_config", lambda codec_id: config)
+    monkeypatch.setattr("bench.codec.registry.codec_config", lambda codec_id: config)
     assert size(tiny_clip, condition, "--targets", "2", "--bits-per-weight", "6") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {tmp_path / 'mine.yaml'}: {told}")

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from baselines.hinerv.codec import HiNeRVCodec
-from bench.errors import BenchError
-from bench.inr.payload import Payload, coded_weights, load
-from bench.inr.quantise import ByName, check_zeros, make_quantiser
-from bench.inr.uniform import AffineQuantiser, ZeroPointQuantiser
-from bench.inr.weights import encode_tensors
+from bench.base.errors import BenchError
+from bench.inr.coding.payload import Payload, coded_weights, load
+from bench.inr.coding.quantisers import ByName, check_zeros, make_quantiser
+from bench.inr.coding.uniform import AffineQuantiser, ZeroPointQuantiser
+from bench.inr.coding.weight_coder import encode_tensors
 from ffnerv.codec import FFNeRVCodec
 
 INTEGER = {"name": "affine", "zero_point": "integer"}

@@ -1,0 +1,62 @@
+"""``bench measure`` and ``bench collect``: a stream's record, and the table of many."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.base import process
+from bench.codec.device import DEVICES
+from bench.conditions.reader import load_condition
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser("measure", help="decode a stream in its own process and score its frames")
+    parser.add_argument("--stream", required=True, type=Path)
+    parser.add_argument("--clip", required=True, type=Path, help="the clip's clip.json")
+    parser.add_argument("--report", type=Path, help="the report of `bench encode`, where there is one")
+    parser.add_argument("--condition", required=True, help="a name in config/conditions, or a YAML file")
+    parser.add_argument("--codec", required=True, metavar="ID")
+    parser.add_argument("--point", required=True)
+    parser.add_argument("--run", required=True, dest="run_name", help="seed<k> or reference-seed<k>")
+    parser.add_argument("--out", required=True, type=Path, help="record.json")
+    parser.add_argument("--frames-csv", required=True, type=Path, help="one row a frame")
+    parser.add_argument("--crop", type=Path, help="the condition's region of its frame, as PNG")
+    parser.add_argument("--device", choices=DEVICES, help="default: the condition's")
+    parser.set_defaults(run=run_measure)
+
+    parser = subparsers.add_parser("collect", help="one table of many records")
+    parser.add_argument("--out", required=True, type=Path, help="rd_points.csv")
+    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json")
+    parser.set_defaults(run=run_collect)
+
+
+def run_measure(args: argparse.Namespace) -> int:
+    from bench.scoring.measure import measure
+
+    process.die_with_parent()
+    condition = load_condition(args.condition)
+    measure(
+        stream=args.stream,
+        clip=args.clip,
+        report=args.report,
+        condition=condition,
+        codec=args.codec,
+        point=args.point,
+        run=args.run_name,
+        out=args.out,
+        frames_csv=args.frames_csv,
+        crop=args.crop,
+        device=args.device or condition.device,
+    )
+    return 0
+
+
+def run_collect(args: argparse.Namespace) -> int:
+    from bench.scoring.record import collect
+
+    count = collect(args.records, args.out)
+    sys.stderr.write(f"[collect] {count} records in {args.out}\n")
+    return 0

@@ -1,0 +1,1 @@
+"""The codec contract: container, registry, encode, decode and provenance."""

@@ -1,0 +1,1 @@
+"""Test conditions: models of the configuration files and their reader."""

@@ -1,0 +1,1 @@
+"""Weight coding: quantisers, bit allocation, the entropy coder and the payload."""

@@ -1,0 +1,1 @@
+"""Fitting: recipe, trainer, rounding and pruning."""

@@ -1,0 +1,1 @@
+"""Import of weights from the methods' official code."""

@@ -1,0 +1,1 @@
+"""Studies of fitted networks: cost, step time, width search and bit breakdown."""

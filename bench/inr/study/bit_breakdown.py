@@ -1,0 +1,97 @@
+"""What a fitted network's stream is made of: bits by tensor and by stage, and pictures of its parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from bench.base.errors import StreamError
+from bench.codec.container import Stream
+from bench.inr.codec import INRCodec
+from bench.inr.coding.payload import Payload
+from bench.inr.coding.weight_coder import decode_tensors, encode_tensors
+from bench.inr.network.representation import Representation
+
+#: A name's first parts say its stage: `stages.0.conv.weight` belongs to `stages.0`.
+_CONTAINERS = ("stages", "grids.levels", "stem", "heads", "blocks")
+
+
+@dataclass(frozen=True)
+class TensorSize:
+    """One coded tensor: its name, shape, and the bits that it takes coded by itself."""
+
+    name: str
+    shape: tuple[int, ...]
+    bits: int
+
+    @property
+    def weights(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def stage(self) -> str:
+        parts = self.name.split(".")
+        for length in (2, 1):
+            if ".".join(parts[:length]) in _CONTAINERS and len(parts) > length:
+                return ".".join(parts[: length + 1])
+        return parts[0]
+
+
+def restore(codec: INRCodec, stream: Stream) -> Representation:
+    """The network of a stream, on the CPU.
+
+    Raises:
+        StreamError: the stream cannot be decoded; its path is named.
+    """
+    try:
+        return codec.restore(stream)
+    except StreamError as error:
+        raise StreamError(stream.path, error.problem, error.remedy) from error
+
+
+def shapes_of(codec: INRCodec, stream: Stream) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of the tensors of a stream, in their order.
+
+    Raises:
+        StreamError: the stream cannot be decoded.
+    """
+    named = restore(codec, stream).network.named_parameters()
+    return {name: tuple(parameter.shape) for name, parameter in named}
+
+
+def codes_of(stream: Stream, shapes: Iterable[tuple[int, ...]]) -> list[np.ndarray]:
+    """The integers that the tensors of a stream are coded as; none where its weights are float32.
+
+    Raises:
+        StreamError: the stream cannot be decoded.
+    """
+    payload = Payload.from_bytes(stream.payload)
+    if payload.quantiser.get("name") == "float32":
+        return []
+    return decode_tensors(payload.weights, list(shapes))
+
+
+def tensor_sizes(codec: INRCodec, stream: Stream) -> list[TensorSize]:
+    """The tensors of a stream in their order, each coded by itself, without quantiser ranges.
+
+    In the stream, too, every tensor starts with a model that knows nothing; by itself it ends on a
+    whole word, so that the sum is some 16 bits a tensor above the stream's.
+
+    Raises:
+        StreamError: the stream cannot be decoded.
+    """
+    shapes = shapes_of(codec, stream)
+    bits = [8 * len(encode_tensors([code])) for code in codes_of(stream, shapes.values())]
+    bits = bits or [32 * math.prod(shape) for shape in shapes.values()]
+    return [TensorSize(name, shapes[name], size) for name, size in zip(shapes, bits, strict=True)]
+
+
+def by_stage(sizes: Iterable[TensorSize]) -> Iterator[TensorSize]:
+    """The same added up by stage, in their order."""
+    for stage, group in groupby(sizes, key=lambda size: size.stage):
+        members = list(group)
+        yield TensorSize(stage, (sum(m.weights for m in members),), sum(m.bits for m in members))

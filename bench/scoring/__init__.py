@@ -1,0 +1,1 @@
+"""Scoring: metrics, VMAF, measurement and records."""

@@ -1,0 +1,1 @@
+"""Video: clips, colour conversion and synthetic clips."""

@@ -1,0 +1,227 @@
+"""Curves and what is said of two of them, cross-checked against an independent implementation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bjontegaard
+import numpy as np
+import pandas as pd
+import points_data
+import pytest
+
+from bench.analysis.bjontegaard import Refusal, bd_quality, bd_rate, quality_at, rate_at
+from bench.analysis.curves import Curve, curves, load_points, metric_of, nearest_points, series_label
+from bench.base.errors import BenchError
+
+RATES = [0.05, 0.1, 0.2, 0.4, 0.8]
+QUALITY = [30.0, 32.9, 35.6, 38.0, 40.1]
+
+
+def curve(rates: list[float], quality: list[float], name: str = "one") -> Curve:
+    points = tuple(f"p{index}" for index in range(len(rates)))
+    values = np.asarray(quality, float)
+    return Curve(
+        series=name, codec=name, label=name, kind="classical", reference=False, epochs=None,
+        metric=metric_of("psnr_rgb_db"), points=points, rate_bpp=np.asarray(rates, float), quality=values,
+        quality_low=values, quality_high=values, clips=("clip",), seeds=1,
+    )  # fmt: skip
+
+
+def random_curve(random: np.random.Generator, n: int) -> Curve:
+    rates = np.cumsum(random.uniform(0.03, 0.2, n))
+    quality = random.uniform(30, 30.5) + np.cumsum(random.uniform(0.8, 2.0, n))
+    return curve(list(rates), list(quality))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_differences_are_those_of_the_bjontegaard_package(seed):
+    random = np.random.default_rng(seed)
+    anchor, test = random_curve(random, 4 + seed % 4), random_curve(random, 4 + seed % 3)
+    data = anchor.rate_bpp, anchor.quality, test.rate_bpp, test.quality
+    options = {"method": "pchip", "require_matching_points": False, "min_overlap": 0}
+    assert bd_rate(anchor, test).value == pytest.approx(bjontegaard.bd_rate(*data, **options), rel=1e-9)
+    assert bd_quality(anchor, test).value == pytest.approx(bjontegaard.bd_psnr(*data, **options), rel=1e-9)
+
+
+def test_half_the_rate_everywhere_is_minus_fifty_percent():
+    delta = bd_rate(curve(RATES, QUALITY), curve([rate / 2 for rate in RATES], QUALITY))
+    assert delta.value == pytest.approx(-50)
+    assert (delta.low, delta.high, delta.share, delta.flag) == (30.0, 40.1, pytest.approx(1), "")
+
+
+def test_one_decibel_more_everywhere_is_one_decibel():
+    delta = bd_quality(curve(RATES, QUALITY), curve(RATES, [value + 1 for value in QUALITY]))
+    assert delta.value == pytest.approx(1)
+    assert (delta.low, delta.high) == (pytest.approx(0.05), pytest.approx(0.8))
+
+
+def test_three_points_are_refused():
+    with pytest.raises(Refusal, match="short has 3 points, 4 needed"):
+        bd_rate(curve(RATES, QUALITY), curve(RATES[:3], QUALITY[:3], "short"))
+
+
+def test_no_overlap_is_refused_with_both_ranges():
+    low = curve(RATES, [value - 20 for value in QUALITY])
+    with pytest.raises(Refusal) as refusal:
+        bd_rate(curve(RATES, QUALITY), low)
+    assert refusal.value.reason == "no overlap: 10.00 to 20.10 against 30.00 to 40.10 PSNR-RGB (dB)"
+    far = curve([rate * 100 for rate in RATES], QUALITY)
+    with pytest.raises(Refusal, match=r"no overlap: 5 to 80 against 0\.05 to 0\.8 bpp"):
+        bd_quality(curve(RATES, QUALITY), far)
+
+
+def test_a_curve_that_falls_is_refused_with_its_points():
+    dented = curve(RATES, [30.0, 32.9, 32.5, 38.0, 38.0], "dented")
+    with pytest.raises(Refusal) as refusal:
+        bd_rate(curve(RATES, QUALITY), dented)
+    assert refusal.value.reason == "dented is not monotonic: p1 to p2, p3 to p4"
+
+
+def test_two_points_of_one_rate_are_refused():
+    with pytest.raises(Refusal, match="not monotonic: p0 to p1"):
+        bd_rate(curve(RATES, QUALITY), curve([0.1, 0.1, 0.2, 0.4], QUALITY[:4]))
+
+
+def test_a_rate_of_zero_is_refused():
+    with pytest.raises(Refusal, match="rate of zero"):
+        bd_rate(curve(RATES, QUALITY), curve([0.0, 0.1, 0.2, 0.4], QUALITY[:4]))
+
+
+@pytest.mark.parametrize(("shift", "flag"), [(4.0, ""), (6.06, "partial overlap 40 %")])
+def test_a_small_overlap_is_computed_but_flagged(shift, flag):
+    delta = bd_rate(curve(RATES, QUALITY), curve(RATES, [value - shift for value in QUALITY]))
+    assert delta.flag == flag
+    assert delta.value > 0
+
+
+def test_a_narrow_curve_inside_a_wide_one_overlaps_fully():
+    narrow = curve(RATES[:4], [33.0, 34.0, 35.0, 36.0])
+    assert bd_rate(curve(RATES, QUALITY), narrow).share == pytest.approx(1)
+    assert bd_rate(narrow, curve(RATES, QUALITY)).flag == ""
+
+
+def test_values_between_points_invert_each_other():
+    one = curve(RATES, QUALITY)
+    assert quality_at(one, 0.1) == pytest.approx(32.9)
+    assert rate_at(one, 40.1) == pytest.approx(0.8)
+    # The two interpolations are not inverses of each other to the last digit, but nearly.
+    assert rate_at(one, quality_at(one, 0.3)) == pytest.approx(0.3, rel=0.01)
+
+
+def test_values_outside_a_curve_are_refused():
+    for ask in (lambda: quality_at(curve(RATES, QUALITY), 0.9), lambda: rate_at(curve(RATES, QUALITY), 29.9)):
+        with pytest.raises(Refusal, match="no points on both sides"):
+            ask()
+
+
+def rows_of(**columns) -> pd.DataFrame:
+    return points_data.rows().assign(**columns)
+
+
+def write(folder: Path, rows: pd.DataFrame) -> Path:
+    rows.to_csv(folder / "rd_points.csv", index=False)
+    return folder / "rd_points.csv"
+
+
+def test_points_of_a_reference_run_are_a_series_of_their_own(tmp_path):
+    rows = load_points(write(tmp_path, points_data.rows().drop(columns="series")))
+    found = {one.series: one for one in curves(rows, "psnr_rgb_db")}
+    reference, short = found["ffnerv-matched (reference)"], found["ffnerv-matched"]
+    assert (reference.reference, reference.epochs) == (True, 150)
+    assert (short.reference, short.epochs) == (False, 18)
+    assert reference.full_label == "FFNeRV, reference fit, 150 epochs"
+    assert short.full_label == "FFNeRV, 18 epochs"
+    assert list(reference.rate_bpp) == sorted(reference.rate_bpp)
+    assert list(found)[:4] == list(points_data.CLASSICAL)
+
+
+def test_a_point_is_the_mean_over_clips_of_the_mean_over_seeds(tmp_path):
+    table = pd.concat([points_data.rows(seeds=3), points_data.rows(clip="other")])
+    table.loc[table["clip"] == "other", "psnr_rgb_db"] -= 2
+    rows = load_points(write(tmp_path, table))
+    found = {one.series: one for one in curves(rows, "psnr_rgb_db")}["ffnerv-matched"]
+    here = rows[(rows["codec"] == "ffnerv-matched") & ~rows["reference"] & (rows["point"] == "bpp0.12")]
+    first = here[here["clip"] != "other"]["psnr_rgb_db"]
+    second = here[here["clip"] == "other"]["psnr_rgb_db"].item()
+    assert found.quality[0] == pytest.approx((first.mean() + second) / 2)
+    assert found.quality_low[0] == pytest.approx((first.min() + second) / 2)
+    assert found.quality_high[0] == pytest.approx((first.max() + second) / 2)
+    assert (found.seeds, found.clips) == (3, (points_data.CLIP, "other"))
+
+
+def test_a_point_that_one_clip_lacks_is_no_point_of_the_mean(tmp_path):
+    table = pd.concat([points_data.rows(), points_data.rows(clip="other")])
+    gone = (table["clip"] == "other") & (table["codec"] == "x264-medium") & (table["point"] == "crf23")
+    rows = load_points(write(tmp_path, table[~gone]))
+    found = {one.series: one for one in curves(rows, "psnr_rgb_db")}["x264-medium"]
+    assert "crf23" not in found.points
+    assert len(found.points) == 4
+    alone = {one.series: one for one in curves(rows, "psnr_rgb_db", clip=points_data.CLIP)}["x264-medium"]
+    assert "crf23" in alone.points
+
+
+def test_a_metric_that_some_records_lack_leaves_their_points_out(tmp_path):
+    table = points_data.rows()
+    table.loc[table["codec"] == "x264-medium", "vmaf"] = None
+    rows = load_points(write(tmp_path, table))
+    assert "x264-medium" not in {one.series for one in curves(rows, "vmaf")}
+    assert "x264-medium" in {one.series for one in curves(rows, "psnr_y_db")}
+
+
+def test_ms_ssim_in_decibels(tmp_path):
+    rows = load_points(write(tmp_path, rows_of(ms_ssim_rgb=0.99, ms_ssim_y=1.0)))
+    assert rows["ms_ssim_rgb_db"].to_numpy() == pytest.approx(20.0)
+    assert rows["ms_ssim_y_db"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "no such file"),
+        ("", "not a table of points"),
+        ("\x00\n1,2\n3,4,5\n", "not a table of points|no column"),
+        ("a,b\n1,2\n", "no column condition, clip"),
+        ("condition,clip,codec,label,kind,point,run,seed,rate_bpp\n", "no points yet"),
+    ],
+)
+def test_a_table_that_is_none_is_one_line(tmp_path, text, problem):
+    path = tmp_path / "rd_points.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(BenchError, match=problem):
+        load_points(path)
+
+
+def test_two_conditions_are_not_mixed(tmp_path):
+    table = pd.concat([points_data.rows(), points_data.rows().assign(condition="other-v1")])
+    with pytest.raises(BenchError, match=r"2 conditions \(demo-v1, other-v1\)"):
+        load_points(write(tmp_path, table))
+
+
+def test_unknown_columns_and_clips_are_named(tmp_path):
+    rows = load_points(write(tmp_path, points_data.rows()))
+    with pytest.raises(BenchError, match="no column psnr"):
+        curves(rows, "psnr")
+    with pytest.raises(BenchError, match=r"no clip bikes.*bunny-320x180"):
+        curves(rows, "vmaf", clip="bikes")
+
+
+def test_the_nearest_point_is_nearest_by_ratio_and_stands_for_its_lowest_seed(tmp_path):
+    rows = load_points(write(tmp_path, points_data.rows(seeds=2)))
+    chosen = nearest_points(rows, clip=points_data.CLIP, rate_bpp=0.28)
+    assert chosen.loc["ffnerv-matched", "point"] == "bpp0.27"
+    assert chosen.loc["ffnerv-matched", "run"] == "seed0"
+    assert chosen.loc["ffnerv-matched (reference)", "run"] == "reference-seed0"
+    # 0.3983 bpp is nearer by ratio (1.42 against 1.45), though 0.1935 bpp is by difference.
+    assert chosen.loc["x264-medium", "point"] == "crf28"
+    assert not {"identity", "mean-frame"} & set(chosen["series"])
+    assert list(chosen["series"]) == [
+        s for s in rows["series"].drop_duplicates() if s in set(chosen["series"])
+    ]
+
+
+def test_labels_name_the_length_of_a_fit():
+    assert series_label("A", kind="classical", reference=False, epochs=None) == "A"
+    assert series_label("A", kind="fitted", reference=False, epochs=1) == "A, 1 epoch"
+    assert series_label("A", kind="fitted", reference=True, epochs=None) == "A, reference fit"

@@ -1,0 +1,192 @@
+"""Learned codecs' weights: which there are, which a codec refuses or skips, and how they are fetched."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compressai_data import code, decoded, settings, tiny_weights
+
+from baselines.compressai import weights
+from baselines.compressai.codec import CompressaiCodec
+from bench.base.errors import BenchError, StreamError
+from bench.codec.registry import codec_configs
+from bench.video.clip import Clip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with tiny_weights(tmp_path_factory.mktemp("weights")) as path:
+        yield path
+
+
+def test_the_zoo_is_that_of_compressai(folder: Path) -> None:
+    from baselines._torchvision import prepare_torchvision
+
+    prepare_torchvision()
+    from compressai.zoo import image, video
+
+    urls = image.model_urls | video.model_urls
+    for name, model in weights.ZOO.items():
+        qualities = range(1, len(model.digests) + 1)
+        here = {quality: weights.download(name, quality).url for quality in qualities}
+        assert here == urls[name]["mse"]
+        for quality, url in here.items():
+            assert url.endswith(f"-{weights.download(name, quality).sha256}.pth.tar")
+
+
+def test_codec_ids_have_a_point_for_each_published_quality() -> None:
+    for config in codec_configs().values():
+        if config.family == "compressai" and "weights" not in config.settings:
+            model = weights.ZOO[config.settings["architecture"]]
+            assert [point["quality"] for point in config.points.values()] == [
+                *range(1, len(model.digests) + 1)
+            ]
+
+
+def test_published_weights_that_are_not_here_are_a_reason(folder: Path, tiny_clip: Clip) -> None:
+    codec, wanted = CompressaiCodec(), settings("mbt2018-mean", weights="zoo", quality=2)
+    reason = codec.skip(tiny_clip.info, wanted)
+    assert reason == "mbt2018-mean-2-e54a039d.pth.tar is not here: bench fetch-weights downloads it"
+    [missing] = codec.downloads(wanted)
+    missing.path.parent.mkdir()
+    missing.path.touch()
+    assert codec.skip(tiny_clip.info, wanted) is None
+    assert codec.encoder_files(tiny_clip.info, wanted) == [missing.path]
+    missing.path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "reason"),
+    [
+        ({"architecture": "mbt2019"}, "architecture 'mbt2019' is none of"),
+        ({"architecture": "ssf2020", "weights": "zoo", "quality": 10}, "has the qualities 1 to 9, not 10"),
+        (
+            {"architecture": "mbt2018-mean", "quality": 7},
+            "the set tiny has no weights of mbt2018-mean at quality 7",
+        ),
+        (
+            {"architecture": "mbt2018-mean", "weights": "without-{sequence}"},
+            "the set without-test has no weights",
+        ),
+    ],
+)
+def test_what_cannot_be_coded_has_a_reason(
+    folder: Path, tiny_clip: Clip, chosen: dict[str, Any], reason: str
+) -> None:
+    assert reason in str(CompressaiCodec().skip(tiny_clip.info, settings(**chosen)))
+
+
+def test_planning_imports_no_torch(tmp_path: Path) -> None:
+    program = """
+import sys
+from fractions import Fraction
+from bench.video.clip import ClipInfo
+from bench.codec.registry import load_family
+codec = load_family("compressai")
+info = ClipInfo(name="a", sequence="bikes", width=64, height=64, frames=1, fps=Fraction(25))
+for weights in ("zoo", "without-{sequence}"):
+    codec.skip(info, codec.defaults | {"architecture": "ssf2020", "quality": 1, "weights": weights})
+sys.exit(bool({"torch", "compressai"} & set(sys.modules)))
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_weights_that_saw_the_clip_are_refused(folder: Path, tiny_clip: Clip) -> None:
+    recipe = folder / "tiny" / "mbt2018-mean-1.json"
+    before = recipe.read_text()
+    recipe.write_text(json.dumps(json.loads(before) | {"sequences": ["bikes", "test"]}))
+    try:
+        reason = CompressaiCodec().skip(tiny_clip.info, settings("mbt2018-mean"))
+    finally:
+        recipe.write_text(before)
+    assert reason == "mbt2018-mean-1.json of tiny was trained on test"
+    assert CompressaiCodec().skip(tiny_clip.info, settings("mbt2018-mean")) is None
+
+
+@pytest.mark.parametrize("name", ["../tiny", "", ".", "/etc"])
+def test_a_set_is_a_folder_of_weights(folder: Path, name: str) -> None:
+    with pytest.raises(BenchError, match="is no set's name"):
+        weights.find_weights(name, "mbt2018-mean", 1)
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused(
+    folder: Path, tiny_clip: Clip, tmp_path: Path
+) -> None:
+    stream, _ = code(tiny_clip, tmp_path / "s", architecture="bmshj2018-factorized")
+    [path] = CompressaiCodec().decoder_files(stream)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"?")
+    from baselines.compressai.networks import load_trained
+
+    load_trained.cache_clear()
+    try:
+        with pytest.raises(StreamError, match="its sha256 begins with"):
+            decoded(stream)
+        path.unlink()
+        with pytest.raises(StreamError, match=r"needs weights of sha256 .*, which are not here"):
+            decoded(stream)
+        assert CompressaiCodec().describe(stream)["weights_bytes"] is None
+    finally:
+        path.write_bytes(whole)
+
+
+def test_a_stream_of_published_weights_says_how_to_get_them(folder: Path) -> None:
+    with pytest.raises(StreamError, match=r"ssf2020-mse-3-9c8b998d\.pth\.tar: bench fetch-weights"):
+        weights.locate("9c8b998d" + "0" * 56, where="s")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """An HTTP server on the loopback, and the folder that it serves."""
+    import functools
+    import http.server
+    import threading
+
+    served = tmp_path / "served"
+    served.mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}", served
+        running.shutdown()
+
+
+def test_weights_are_fetched_and_held_to_their_digest(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hashlib
+
+    from bench.cli.fetch_weights import fetch
+    from bench.codec.contract import Download
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    url, served = server
+    (served / "net.pth.tar").write_bytes(b"weights")
+    digits = hashlib.sha256(b"weights").hexdigest()[:8]
+    good = Download(url=f"{url}/net.pth.tar", path=tmp_path / "here" / "net.pth.tar", sha256=digits)
+    fetch(good)
+    assert good.path.read_bytes() == b"weights"
+    fetch(good)
+    bad = replace(good, path=tmp_path / "there" / "net.pth.tar", sha256="00000000")
+    with pytest.raises(BenchError, match=f"its sha256 begins with {digits}, not with 00000000"):
+        fetch(bad)
+    assert not list(bad.path.parent.iterdir())
+
+
+def test_what_is_fetched_is_what_the_points_need(folder: Path) -> None:
+    from bench.cli.fetch_weights import wanted_files
+
+    everything = wanted_files(codec_configs())
+    assert len(everything) == sum(len(model.digests) for model in weights.ZOO.values())
+    assert {item.path.parent for item in everything} == {folder / "zoo"}
+    [one] = wanted_files(["ssf2020"], ["q3"])
+    assert one.path.name == "ssf2020-mse-3-9c8b998d.pth.tar"
+    with pytest.raises(BenchError, match="unknown point of ssf2020"):
+        wanted_files(["ssf2020"], ["q33"])

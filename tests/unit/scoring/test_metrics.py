@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import math
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clip_data import prepare_sequence, write_clip
+
+from bench.base.errors import BenchError
+from bench.base.ffmpeg import ffmpeg_exe, pipe_bytes, pipe_frames, raw_video_args
+from bench.scoring.metrics import (
+    METRICS,
+    FramePair,
+    frame_metric,
+    ms_ssim,
+    mse,
+    pooled_psnr_db,
+    psnr_db,
+    ssim,
+    weighted_yuv_db,
+)
+from bench.scoring.score import ROUND_TRIP, pair_frames, round_trip_psnr_yuv_db, score
+from bench.video.clip import Clip, planes
+from bench.video.colour import to_yuv
+
+
+@pytest.fixture(scope="module")
+def carphone(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    return prepare_sequence(tmp_path_factory.mktemp("clips") / "carphone", "carphone_pristine", trim=(0, 20))
+
+
+@pytest.fixture(scope="module")
+def coded(carphone: Clip) -> list[np.ndarray]:
+    """The clip after x264: real errors on real frames."""
+    info = carphone.info
+    args = raw_video_args(pixel_format="yuv420p", width=info.width, height=info.height, fps=info.fps)
+    stream = b"".join(
+        pipe_bytes([*args, "-c:v", "libx264", "-crf", "30", "-f", "h264", "pipe:1"], feed=carphone.frames())
+    )
+    back = ["-f", "h264", "-i", "pipe:0", "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"]
+    return list(pipe_frames(back, frame_bytes=info.frame_bytes, feed=[stream]))
+
+
+@pytest.fixture
+def noise(tmp_path: Path) -> Clip:
+    frames = np.random.default_rng(0).integers(16, 236, (4, 32 * 16 * 3 // 2), np.uint8)
+    return write_clip(tmp_path / "noise", list(frames), width=32, height=16)
+
+
+def test_psnr_by_its_definition() -> None:
+    generator = np.random.default_rng(1)
+    a, b = generator.integers(0, 256, (2, 40, 30, 3), np.uint8)
+    wanted = np.mean((a.astype(float) - b) ** 2)
+    assert mse(a, b) == pytest.approx(wanted, rel=1e-15)
+    assert psnr_db(wanted) == pytest.approx(20 * math.log10(255 / math.sqrt(wanted)))
+    assert mse(np.zeros((2, 2), np.uint8), np.full((2, 2), 255, np.uint8)) == 255**2
+    assert psnr_db(255**2) == 0
+    with pytest.raises(ValueError, match="shapes"):
+        mse(a, b[:-1])
+
+
+def test_psnr_of_equal_and_nearly_equal_frames_is_100() -> None:
+    assert psnr_db(0) == 100
+    assert psnr_db(1e-12) == 100
+    assert pooled_psnr_db([0, 0]) == 100
+
+
+def test_pooled_and_mean_psnr_differ_as_they_should() -> None:
+    errors = [1.0, 100.0]
+    assert pooled_psnr_db(errors) == psnr_db(50.5)
+    assert pooled_psnr_db(errors) < np.mean([psnr_db(error) for error in errors])
+
+
+def test_yuv_weights_are_6_1_1() -> None:
+    assert weighted_yuv_db(40, 44, 36) == pytest.approx((6 * 40 + 44 + 36) / 8)
+
+
+def test_planes_agree_with_ffmpegs_psnr_filter(
+    carphone: Clip, coded: list[np.ndarray], tmp_path: Path
+) -> None:
+    info = carphone.info
+    (tmp_path / "coded.yuv").write_bytes(b"".join(frame.tobytes() for frame in coded))
+    command = [
+        *(ffmpeg_exe(), "-loglevel", "error"),
+        *raw_video_args(
+            pixel_format="yuv420p", width=info.width, height=info.height, fps=info.fps, source="coded.yuv"
+        ),
+        *("-i", str(carphone.path), "-lavfi", "psnr=stats_file=psnr.log", "-f", "null", "-"),
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    lines = (tmp_path / "psnr.log").read_text().splitlines()
+    rows = score(coded, carphone, pixel_format="yuv420p").rows
+    assert len(lines) == len(rows) == 20
+    for line, row in zip(lines, rows, strict=True):
+        told = dict(word.split(":") for word in line.split())
+        assert row["mse_y"] == pytest.approx(float(told["mse_y"]), abs=0.0051)
+        for plane in "yuv":
+            assert row[f"psnr_{plane}_db"] == pytest.approx(float(told[f"psnr_{plane}"]), abs=0.0051)
+
+
+def test_scores_of_real_frames_by_hand(carphone: Clip, coded: list[np.ndarray]) -> None:
+    scores = score(coded, carphone, pixel_format="yuv420p")
+    by_plane = {
+        name: [
+            psnr_db(mse(planes(a, 176, 144)[index], planes(b, 176, 144)[index]))
+            for a, b in zip(carphone.frames(), coded, strict=True)
+        ]
+        for index, name in enumerate("yuv")
+    }
+    for name, values in by_plane.items():
+        assert scores.metrics[f"psnr_{name}_db"] == pytest.approx(np.mean(values))
+    wanted = (6 * np.mean(by_plane["y"]) + np.mean(by_plane["u"]) + np.mean(by_plane["v"])) / 8
+    assert scores.metrics["psnr_yuv_db"] == pytest.approx(wanted)
+    assert 25 < scores.metrics["psnr_rgb_pooled_db"] <= scores.metrics["psnr_rgb_db"] < wanted
+    assert scores.metrics["identical_frames"] == 0
+    assert scores.reasons[ROUND_TRIP] == "the decoder yields YUV"
+
+
+def test_ssim_and_ms_ssim_agree_with_the_official_arrays(golden_dir: Path) -> None:
+    golden = np.load(golden_dir / "losses_metrics.npz")
+    pred, target = (255 * np.moveaxis(golden[name], 1, 3) for name in ("pred", "target"))
+    for index, (a, b) in enumerate(zip(pred, target, strict=True)):
+        assert ssim(a, b) == pytest.approx(golden["ssim_per_image"][index], abs=2e-6)
+        assert ms_ssim(a, b) == pytest.approx(golden["ms_ssim_per_image"][index], abs=2e-6)
+        assert ms_ssim(a, b, window=5) == pytest.approx(golden["ms_ssim_win5_per_image"][index], abs=2e-6)
+    a, b = (255 * np.moveaxis(golden[f"odd/{name}"][0], 0, 2) for name in ("pred", "target"))
+    assert ms_ssim(a, b) == pytest.approx(float(golden["odd/ms_ssim"]), abs=2e-6)
+
+
+def test_ms_ssim_agrees_with_pytorch_msssim() -> None:
+    import torch
+    from pytorch_msssim import MS_SSIM
+    from pytorch_msssim import ssim as official_ssim
+
+    generator = np.random.default_rng(3)
+    a = generator.integers(0, 256, (176, 180, 3), np.uint8)
+    b = np.clip(a.astype(int) + generator.integers(-20, 21, a.shape), 0, 255).astype(np.uint8)
+    x, y = (torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)[None] for image in (a, b))
+    assert ms_ssim(a, b) == pytest.approx(float(MS_SSIM(data_range=1.0, channel=3)(x, y)), abs=1e-5)
+    luma = float(MS_SSIM(data_range=1.0, channel=1)(x[:, :1], y[:, :1]))
+    assert ms_ssim(a[..., 0], b[..., 0]) == pytest.approx(luma, abs=1e-5)
+    assert ssim(a, b) == pytest.approx(float(official_ssim(x, y, data_range=1.0)), abs=1e-5)
+    assert ms_ssim(a, a) == 1
+
+
+def test_torch_gets_its_threads_back() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    image = np.zeros((16, 16, 3), np.uint8)
+    ssim(image, image)
+    assert torch.get_num_threads() == before
+
+
+def test_small_clips_have_no_ms_ssim_and_say_why(carphone: Clip, coded: list[np.ndarray]) -> None:
+    scores = score(coded, carphone, pixel_format="yuv420p", metrics=["ms_ssim_rgb", "ms_ssim_y"])
+    assert scores.metrics["ms_ssim_rgb"] is None
+    assert "sides above 160, one is 144" in scores.reasons["ms_ssim_y"]
+    assert scores.reasons["vmaf"] == "not among the condition's metrics"
+
+
+def test_larger_clips_have_ms_ssim(tmp_path: Path) -> None:
+    clip = prepare_sequence(tmp_path / "clip", "discs", trim=(0, 2))
+    rgb = clip.rgb_array()
+    shifted = np.roll(rgb, 1, axis=2)
+    scores = score(shifted, clip, pixel_format="rgb24", metrics=["ms_ssim_rgb", "ms_ssim_y"])
+    wanted = np.mean([ms_ssim(a, b) for a, b in zip(rgb, shifted, strict=True)])
+    assert scores.metrics["ms_ssim_rgb"] == pytest.approx(wanted)
+    assert 0.5 < scores.metrics["ms_ssim_y"] < 1
+
+
+def test_vmaf_ranks_and_sees_the_right_frames(carphone: Clip, coded: list[np.ndarray]) -> None:
+    same = score(carphone.frames(), carphone, pixel_format="yuv420p", metrics=["vmaf"])
+    worse = score(coded, carphone, pixel_format="yuv420p", metrics=["vmaf"])
+    late = score([coded[0], *coded[:-1]], carphone, pixel_format="yuv420p", metrics=["vmaf"])
+    assert same.metrics["vmaf"] > 95
+    assert same.metrics["vmaf"] > worse.metrics["vmaf"] > late.metrics["vmaf"]
+    assert len([row["vmaf"] for row in worse.rows]) == 20
+    assert worse.metrics["vmaf"] == pytest.approx(np.mean([row["vmaf"] for row in worse.rows]))
+
+
+def test_vmaf_of_a_tiny_clip_is_null(noise: Clip) -> None:
+    scores = score(noise.frames(), noise, pixel_format="yuv420p", metrics=["vmaf"])
+    assert scores.metrics["vmaf"] is None
+    assert "sides of 32, one is 16" in scores.reasons["vmaf"]
+
+
+def test_identical_yuv_frames_count_100_and_are_flagged(noise: Clip) -> None:
+    frames = list(noise.frames())
+    frames[2] = frames[2] ^ 1
+    scores = score(frames, noise, pixel_format="yuv420p")
+    assert scores.metrics["identical_frames"] == 3
+    assert [row["identical"] for row in scores.rows] == [1, 1, 0, 1]
+    assert [row["psnr_y_db"] for row in scores.rows] == [100, 100, pytest.approx(48.13, abs=0.01), 100]
+    assert scores.metrics["psnr_y_pooled_db"] == pytest.approx(48.13 + 6.02, abs=0.01)
+
+
+def test_a_perfect_rgb_decoder_reaches_the_stated_ceiling(carphone: Clip) -> None:
+    scores = score(carphone.rgb(), carphone, pixel_format="rgb24")
+    assert scores.metrics["identical_frames"] == 20
+    assert scores.metrics["psnr_rgb_db"] == 100
+    assert scores.metrics["psnr_yuv_db"] == pytest.approx(scores.metrics[ROUND_TRIP])
+    assert 50 < scores.metrics[ROUND_TRIP] < 99
+    assert ROUND_TRIP not in scores.reasons
+    assert round_trip_psnr_yuv_db(carphone) == scores.metrics[ROUND_TRIP]
+
+
+def test_pairs_are_of_the_same_frame_in_both_forms(carphone: Clip) -> None:
+    rgb = carphone.rgb_array()
+    back = list(to_yuv(rgb, width=176, height=144))
+    for index, pair in enumerate(pair_frames(rgb, carphone, pixel_format="rgb24")):
+        assert pair.index == index
+        assert np.array_equal(pair.decoded_rgb, rgb[index])
+        assert np.array_equal(pair.reference_rgb, rgb[index])
+        assert np.array_equal(pair.decoded_yuv, back[index])
+    for pair, true in zip(
+        pair_frames(carphone.frames(), carphone, pixel_format="yuv420p"), carphone.frames(), strict=True
+    ):
+        assert np.array_equal(pair.reference_yuv, true)
+        assert np.array_equal(pair.decoded_rgb, pair.reference_rgb)
+
+
+@pytest.mark.parametrize(("count", "told"), [(3, "fewer frames"), (0, "fewer frames"), (5, "more frames")])
+def test_another_number_of_frames_is_refused(noise: Clip, count: int, told: str) -> None:
+    frames = [*noise.frames(), next(noise.frames())][:count]
+    for metrics in ([], ["vmaf"]):
+        with pytest.raises(BenchError, match=told):
+            score(frames, noise, pixel_format="yuv420p", metrics=metrics)
+
+
+def test_a_failing_decoder_is_not_swallowed(carphone: Clip) -> None:
+    def frames() -> Iterator[np.ndarray]:
+        yield from carphone.frames(0, 7)
+        raise BenchError("stream.bin", "has 7 of 20 frames", "encode the clip again")
+
+    with pytest.raises(BenchError, match="has 7 of 20 frames"):
+        score(frames(), carphone, pixel_format="yuv420p", metrics=["vmaf"])
+
+
+def test_a_failing_decoder_is_told_where_output_ends_within_a_frame() -> None:
+    def frames() -> Iterator[np.ndarray]:
+        yield from (np.zeros(76032, np.uint8) for _ in range(60))  # more than the pipes hold: some comes out
+        raise BenchError("stream.bin", "has 60 frames", "encode the clip again")
+
+    raw = raw_video_args(pixel_format="rgb24", width=176, height=144, fps=25)
+    with pytest.raises(BenchError, match="has 60 frames"):
+        list(pipe_frames([*raw, "-f", "rawvideo", "pipe:1"], frame_bytes=1 << 24, feed=frames()))
+
+
+def test_an_unknown_metric_lists_the_known_ones(noise: Clip) -> None:
+    with pytest.raises(BenchError, match=r"use psnr_rgb_db, .*vmaf, round_trip_psnr_yuv_db"):
+        score(noise.frames(), noise, pixel_format="yuv420p", metrics=["psnr"])
+
+
+def test_a_metric_is_one_function_and_its_registration(noise: Clip) -> None:
+    try:
+
+        @frame_metric("max_error_y", pool=max)
+        def max_error_y(pair: FramePair) -> float:
+            reference, decoded = pair.reference_planes[0], pair.decoded_planes[0]
+            return float(np.abs(reference.astype(int) - decoded).max())
+
+        frames = list(noise.frames())
+        frames[1] = frames[1] - 5
+        without = score(frames, noise, pixel_format="yuv420p")
+        scores = score(frames, noise, pixel_format="yuv420p", metrics=["max_error_y"])
+        assert without.metrics["max_error_y"] is None
+        assert scores.metrics["max_error_y"] == 5
+        assert [row["max_error_y"] for row in scores.rows] == [0, 5, 0, 0]
+        with pytest.raises(ValueError, match="registered already"):
+            frame_metric("max_error_y")(max_error_y)
+    finally:
+        METRICS.pop("max_error_y", None)
+
+
+def test_the_metrics_of_records_are_registered() -> None:
+    assert set(METRICS) == {
+        *("psnr_rgb_db", "psnr_rgb_pooled_db", "psnr_y_db", "psnr_u_db", "psnr_v_db", "psnr_yuv_db"),
+        *("psnr_y_pooled_db", "ms_ssim_rgb", "ms_ssim_y", "identical_frames", "vmaf"),
+    }

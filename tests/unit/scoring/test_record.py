@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.base.csv_files import write_csv
+from bench.base.errors import BenchError
+from bench.scoring.record import Record, collect
+
+RUN = {
+    "wall_s": 1.5,
+    "cpu_s": 1.25,
+    "stages": {"fit": {"wall_s": 1.0, "cpu_s": 0.9}, "entropy-code": {"wall_s": 0.5, "cpu_s": 0.4}},
+    "peak_memory_bytes": 1000,
+    "peak_device_memory_bytes": None,
+    "device": "cpu",
+    "threads": 1,
+}
+
+
+def record(**changes: Any) -> Record:
+    values: dict[str, Any] = {
+        "condition": "test-v0",
+        "clip": "small",
+        "codec": "net",
+        "family": "nets",
+        "kind": "fitted",
+        "label": "Net",
+        "point": "p1",
+        "run": "seed0",
+        "seed": 0,
+        "reference": False,
+        "epochs": 18,
+        "rate_bpp": 0.25,
+        "rate_bpp_paper": None,
+        "stream_bytes": 864,
+        "frames": 9,
+        "width": 64,
+        "height": 48,
+        "fps": "25/1",
+        "metrics": {"psnr_rgb_db": 30.5, "vmaf": None},
+        "reasons": {"vmaf": "ffmpeg has no libvmaf"},
+        "parameters": 1000,
+        "macs_per_pixel": 12.5,
+        "encode": RUN,
+        "decode": RUN | {"wall_s": 0.25},
+        "settings": {"epochs": 18},
+        "clip_sha256": "c",
+        "stream_sha256": "s",
+        "provenance": {"suite_version": "0.1.0", "date_utc": "2026-01-01", "machine": {"cpu": "A CPU"}},
+    }
+    return Record(**(values | changes))
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    record().write(tmp_path / "record.json")
+    assert Record.read(tmp_path / "record.json") == record()
+    assert json.loads((tmp_path / "record.json").read_text())["schema"] == 1
+
+
+def test_json_holds_no_infinity(tmp_path: Path) -> None:
+    record(metrics={"psnr_rgb_db": float("inf")}).write(tmp_path / "record.json")
+    assert Record.read(tmp_path / "record.json").metrics == {"psnr_rgb_db": None}
+
+
+def test_row_is_flat_and_named() -> None:
+    row = record().row()
+    assert all(not isinstance(value, dict | list) for value in row.values())
+    assert row["series"] == "net"
+    assert record(reference=True).row()["series"] == "net (reference)"
+    assert (row["psnr_rgb_db"], row["vmaf"]) == (30.5, None)
+    assert (row["encode_wall_s"], row["decode_wall_s"]) == (1.5, 0.25)
+    assert row["encode_entropy_code_wall_s"] == 0.5
+    assert (row["encode_threads"], row["encode_device"], row["machine"]) == (1, "cpu", "A CPU")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda values: values.pop("rate_bpp"), "'rate_bpp' is missing"),
+        (lambda values: values.update(psnr=3), "'psnr' is unknown"),
+        (lambda values: values.update(schema=2), "schema is 2"),
+        (lambda values: values.pop("schema"), "schema is None"),
+        (lambda values: values.update(metrics=[1]), "'metrics' is no object"),
+    ],
+)
+def test_a_wrong_record_is_named_with_its_key(tmp_path: Path, change, said: str) -> None:
+    path = tmp_path / "record.json"
+    record().write(path)
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(BenchError, match=said) as error:
+        Record.read(path)
+    assert str(path) in str(error.value)
+
+
+def test_collect(tmp_path: Path) -> None:
+    records = [
+        record(codec="z", rate_bpp=0.5, point="p2", reference=True, run="reference-seed0"),
+        record(codec="z", rate_bpp=0.5, point="p2"),
+        record(codec="z", rate_bpp=0.25),
+        record(codec="a", metrics={"psnr_rgb_db": 1.0, "new": 2.0}, encode=RUN | {"stages": {}}),
+    ]
+    paths = []
+    for index, item in enumerate(records):
+        paths.append(tmp_path / str(index) / "record.json")
+        item.write(paths[-1])
+    assert collect(paths, tmp_path / "rd_points.csv") == 4
+    with open(tmp_path / "rd_points.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["series"], row["point"]) for row in rows] == [
+        ("z (reference)", "p2"),
+        ("z", "p1"),
+        ("z", "p2"),
+        ("a", "p1"),
+    ]
+    assert rows[0]["reference"] == "true"
+    assert rows[0]["vmaf"] == rows[0]["new"] == ""
+    assert rows[3]["new"] == "2.0"
+    assert rows[3]["encode_fit_wall_s"] == ""
+
+
+def test_two_records_of_one_run_are_refused(tmp_path: Path) -> None:
+    for name in "ab":
+        record().write(tmp_path / name)
+    with pytest.raises(BenchError, match="same run"):
+        collect([tmp_path / "a", tmp_path / "b"], tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_every_field_of_a_record_is_in_the_row_or_nested() -> None:
+    row = record().row()
+    nested = {"schema", "metrics", "reasons", "encode", "decode", "settings", "provenance"}
+    assert {field.name for field in dataclasses.fields(Record)} - nested <= set(row)
+
+
+def test_a_table_without_rows_has_its_header(tmp_path: Path) -> None:
+    write_csv(tmp_path / "x.csv", [], columns=["a", "b"])
+    assert (tmp_path / "x.csv").read_text() == "a,b\n"

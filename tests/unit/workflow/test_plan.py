@@ -1,0 +1,315 @@
+"""What the workflow makes, and of what: bench.workflow.plan and bench.workflow.session."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bench.base.errors import BenchError
+from bench.base.paths import CONDITIONS_DIR, ROOT
+from bench.conditions.reader import load_condition
+from bench.sequences.prepare import prepare
+from bench.workflow.outputs import SUFFIXES, View
+from bench.workflow.plan import Plan, Point, find_references, make_plan, planned_info
+from bench.workflow.session import check_config, closing, digest, partial_message
+
+TINY = {
+    "title": "tiny",
+    "clips": {"discs": {"sequence": "discs-tiny", "trim": [2, 8], "crop": [8, 4, 40, 32], "scale": [32, 16]}},
+    "seeds": [3, 5],
+    "device": "cpu",
+    "budget": {"epochs": 2},
+    "codecs": {
+        "nerv-matched": {"points": {"low": {"channels": 8}, "high": {"channels": 16}}},
+        "x264-medium": {"points": ["crf38", "crf23"]},
+        "identity": {},
+    },
+    "anchor": "x264-medium",
+    "metrics": ["psnr_rgb_db", "vmaf"],
+    "strip": {"frame": 1, "crop": [0, 0, 8, 8], "rate_bpp": 0.5},
+}
+
+
+@pytest.fixture
+def plan_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Makes the plan of TINY with some of its keys changed, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(**changes: object) -> Plan:
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump({**TINY, **changes}, sort_keys=False))
+        return make_plan(str(path))
+
+    return make
+
+
+def point(codec: str, name: str, run: str = "seed3") -> Point:
+    return Point(condition="tiny", clip="discs", codec=codec, point=name, run=run)
+
+
+def test_the_plan_has_every_point_in_the_order_of_the_file(plan_of) -> None:
+    runs = [(p.codec, p.point, p.run) for p in plan_of().points]
+    assert runs == [
+        ("nerv-matched", "low", "seed3"),
+        ("nerv-matched", "low", "seed5"),
+        ("nerv-matched", "high", "seed3"),
+        ("nerv-matched", "high", "seed5"),
+        ("x264-medium", "crf38", "seed3"),
+        ("x264-medium", "crf23", "seed3"),
+        ("identity", "raw", "seed3"),
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(CONDITIONS_DIR.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_condition_can_be_planned(path: Path) -> None:
+    plan = make_plan(path.stem)
+    assert plan.points
+    assert plan.condition.anchor is None or plan.condition.anchor in plan.configs
+
+
+def test_a_plan_does_not_import_torch() -> None:
+    code = (
+        "import sys; from bench.workflow.plan import make_plan; plan = make_plan('demo-v1')\n"
+        "from bench.workflow.outputs import View; assert View(plan, 'demo-v1').figures(['parts'])\n"
+        "[(plan.gpus(p), plan.encode_sources(p), plan.measure_sources(p)) for p in plan.points]\n"
+        "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_what_a_codec_skips_is_no_point_but_has_a_reason(plan_of) -> None:
+    codecs = {"identity": {"settings": {"mode": "nothing"}}, "mean-frame": {}}
+    plan = plan_of(codecs=codecs, anchor=None)
+    assert [p.codec for p in plan.points] == ["mean-frame"]
+    (skip,) = plan.skipped
+    assert (skip.codec, skip.label, skip.point) == ("identity", "identity", "raw")
+    assert "'nothing'" in skip.reason
+
+
+def test_the_planned_clip_is_the_prepared_one(plan_of, tmp_path: Path) -> None:
+    plan = plan_of()
+    planned = planned_info(plan.condition, "discs")
+    made = prepare(plan.condition, "discs", tmp_path / "clip").info
+    names = ("name", "sequence", "width", "height", "frames", "fps", "colour")
+    assert [getattr(planned, name) for name in names] == [getattr(made, name) for name in names]
+    assert (planned.width, planned.height, planned.frames) == (32, 16, 6)
+
+
+def reference(folder: str, *names: str) -> None:
+    path = Path("results/reference/tiny", folder)
+    path.mkdir(parents=True)
+    for name in names:
+        (path / name).touch()
+
+
+def test_tracked_streams_are_found_and_lie_apart_from_their_records(plan_of) -> None:
+    reference("discs/ffnerv-official/e300/seed1", "stream.bin", "encode.json", "record.json")
+    assert not any(p.reference for p in plan_of().points)
+
+    plan = plan_of(reference=True)
+    found = plan.points[-1]
+    assert found.reference
+    assert found == point("ffnerv-official", "e300", "reference-seed1")
+    assert found.file("stream.bin") == "results/reference/tiny/discs/ffnerv-official/e300/seed1/stream.bin"
+    assert found.file("record.json") == (
+        "results/points/tiny/discs/ffnerv-official/e300/reference-seed1/record.json"
+    )
+    assert "FFNeRV" in plan.measure_inputs(found)
+
+
+def test_references_of_codecs_that_run_come_first(plan_of) -> None:
+    for codec in ("enerv-matched", "nerv-matched"):
+        reference(f"discs/{codec}/low/seed0", "stream.bin", "encode.json")
+    found = find_references(plan_of(reference=True).condition)
+    assert [point.codec for point in found] == ["nerv-matched", "enerv-matched"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "names", "told"),
+    [
+        ("discs/nerv-matched/low/seed0", ["stream.bin"], "encode.json"),
+        ("discs/nerf/low/seed0", ["stream.bin", "encode.json"], "nerf"),
+        ("disks/nerv-matched/low/seed0", ["stream.bin", "encode.json"], "try discs"),
+    ],
+)
+def test_a_tracked_stream_that_cannot_be_scored_is_named(plan_of, folder, names, told) -> None:
+    reference(folder, *names)
+    with pytest.raises(BenchError, match=told):
+        find_references(plan_of().condition)
+
+
+def test_the_partial_view_has_the_points_that_exist_and_waits_for_none(plan_of) -> None:
+    plan = plan_of()
+    partial, full = View.partial_of(plan), View(plan, "tiny")
+    assert partial.points == []
+    assert partial.targets(["rd", "frames", "strip", "fit"]) == []
+
+    made = Path(point("x264-medium", "crf23").file("record.json"))
+    made.parent.mkdir(parents=True)
+    made.touch()
+    assert partial.points == [point("x264-medium", "crf23")]
+    assert partial.records() == [str(made)]
+    assert full.points == plan.points
+    assert partial.awaited("record.json") == []
+    assert len(full.awaited("record.json", clip="discs")) == len(plan.points)
+    assert full.awaited("record.json", clip="cubes") == []
+    told = closing(plan, ["snakemake"]).splitlines()
+    assert told[:2] == ["1 of 7 points, 0 skipped", "missing: discs/nerv-matched/low/seed3"]
+    for target in ("partial", "plan", "list_figures"):
+        assert closing(plan, ["snakemake", target]) == ""
+    assert partial_message(plan).startswith("1 of 7 points: results/figures/partial/tiny")
+    # Neither the source nor a fit is there yet: no strip, no fit.
+    drawn = {path.rpartition("/")[2] for path in partial.targets(["rd", "frames", "strip", "fit"])}
+    assert {name for name in drawn if name.startswith(("strip", "fit"))} == set()
+    assert {f"frames_discs{suffix}" for suffix in SUFFIXES} <= drawn
+
+
+def test_figures_are_those_that_the_condition_can_fill(plan_of) -> None:
+    kinds = ["rd", "frames", "strip", "fit"]
+
+    def figures(**changes: object) -> list[str]:
+        return View(plan_of(**changes), "tiny").figures(kinds)
+
+    curves = ["rd_psnr_rgb_db", "rd_vmaf"]
+    assert figures() == [*curves, "frames_discs", "strip_discs", "fit_discs"]
+    assert figures(strip=None) == curves
+    assert figures(strip={"frame": 1, "crop": [0, 0, 8, 8]}) == curves
+    assert figures(codecs={"x264-medium": {}}) == [*curves, "frames_discs"]
+    assert View(plan_of(), "tiny").figures(["strip"]) == ["strip_discs"]
+
+
+def test_a_look_inside_takes_a_fitted_network_and_pictures_one_with_parts(plan_of) -> None:
+    ffnerv = {"ffnerv-matched": {"points": {"low": {"channels": 8}}}}
+
+    def shown(**changes: object) -> tuple[list[str], bool]:
+        view = View(plan_of(**changes), "tiny")
+        return view.figures(["parts"]), "bits_discs" in view.tables()
+
+    assert shown() == ([], True)
+    assert shown(codecs=ffnerv, anchor=None) == (["parts_discs"], True)
+    assert shown(codecs=ffnerv, anchor=None, strip=None) == ([], False)
+    assert shown(codecs={"x264-medium": {}}) == ([], False)
+    assert View.partial_of(plan_of(codecs=ffnerv, anchor=None)).targets(["parts"]) == []
+
+
+def test_bd_rates_need_an_anchor(plan_of) -> None:
+    assert "results/tables/tiny/bd_rate.csv" in View(plan_of(), "tiny").targets([])
+    assert "results/tables/tiny/bd_rate.csv" not in View(plan_of(anchor=None), "tiny").targets([])
+
+
+def test_what_a_job_depends_on(plan_of) -> None:
+    plan, low = plan_of(), point("nerv-matched", "low")
+    other_budget = plan_of(budget={"epochs": 3})
+    other_clip = plan_of(clips={"discs": {"sequence": "discs-tiny"}})
+    other_strip = plan_of(strip={"frame": 0, "crop": [0, 0, 8, 8]})
+    label = {**plan.configs, "nerv-matched": replace(plan.configs["nerv-matched"], label="another")}
+    other_label = replace(plan, configs=label)
+
+    assert json.loads(plan.encode_inputs(low))["settings"]["epochs"] == 2
+    assert plan.encode_inputs(low) != plan.encode_inputs(point("nerv-matched", "high"))
+    assert plan.encode_inputs(low) != other_budget.encode_inputs(low)
+    assert plan.prepare_inputs(low) != other_clip.prepare_inputs(low)
+    assert plan.measure_inputs(low) != other_strip.measure_inputs(low)
+    assert plan.measure_inputs(low) != other_label.measure_inputs(low)
+
+    classical = point("x264-medium", "crf38")
+    assert plan.encode_inputs(classical) == other_budget.encode_inputs(classical)
+    assert plan.encode_inputs(low) == other_label.encode_inputs(low) == other_strip.encode_inputs(low)
+    assert plan.prepare_inputs(low) == other_budget.prepare_inputs(low)
+
+
+def test_each_family_has_its_own_sources(plan_of) -> None:
+    plan = plan_of()
+    nerv, x264 = point("nerv-matched", "low"), point("x264-medium", "crf38")
+    assert plan.encode_sources(nerv) == plan.encode_sources(point("nerv-matched", "high"))
+    assert len({plan.encode_sources(nerv), plan.encode_sources(x264), plan.measure_sources(nerv)}) == 3
+
+
+def test_long_jobs_start_first(plan_of) -> None:
+    plan = plan_of()
+    order = [("nerv-matched", "high"), ("nerv-matched", "low"), ("x264-medium", "crf23"), ("identity", "raw")]
+    priorities = [plan.priority(point(codec, name)) for codec, name in order]
+    assert priorities == sorted(priorities, reverse=True)
+    assert len(set(priorities)) == len(priorities)
+
+
+@pytest.mark.parametrize(("device", "fit"), [("cpu", 0), ("cuda", 1)])
+def test_only_networks_on_a_gpu_queue_for_it(plan_of, device: str, fit: int) -> None:
+    plan = plan_of(device=device)
+    assert plan.gpus(point("nerv-matched", "low")) == fit
+    assert plan.gpus(point("x264-medium", "crf38")) == 0
+    assert plan.threads(point("x264-medium", "crf38")) == plan.configs["x264-medium"].threads
+
+
+def test_a_hidden_gpu_is_none(plan_of, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert plan_of(device="auto").gpus(point("nerv-matched", "low")) == 0
+
+
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"figuers": ["rd"]}, "unknown key 'figuers'; try figures"),
+        ({"figures": ["rd", "pie"]}, "figures: 1: 'pie' is not one of"),
+        ({"figures": "rd"}, "figures: 'rd' is not of type 'array'"),
+        ({"condition": "../demo"}, "condition: '../demo' does not match"),
+    ],
+)
+def test_a_slip_in_the_configuration_is_one_line(changes: dict, told: str) -> None:
+    config = {"condition": "demo-v1", "figures": ["rd"]}
+    check_config(config, SCHEMA, where="config.yaml")
+    with pytest.raises(BenchError) as raised:
+        check_config(config | changes, SCHEMA, where="config.yaml")
+    assert str(raised.value).startswith("config.yaml: ")
+    assert told in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_key_that_is_missing_is_named() -> None:
+    with pytest.raises(BenchError, match="'condition' is a required property"):
+        check_config({"figures": []}, SCHEMA, where="config.yaml")
+
+
+def test_a_digest_follows_names_and_contents(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("a")
+    two.write_text("a")
+    first = digest([one])
+    assert first == digest([one]) != digest([two])
+    one.write_text("b")
+    assert first != digest([one])
+
+
+def test_a_run_holds_its_lock_until_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "run.lock"
+    code = (
+        "import sys; from bench.workflow.session import hold_run_lock\n"
+        "hold_run_lock(sys.argv[1]); print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as run:
+        run.stdout.readline()
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # another run beside this one is fine
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            run.kill()
+            run.wait()
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_schema_and_its_reader_know_the_same_keys() -> None:
+    schema = yaml.safe_load((ROOT / "workflow/schemas/condition.schema.yaml").read_text())
+    condition = load_condition("demo-v1")
+    assert set(schema["properties"]) == set(vars(condition)) - {"name", "path"}
