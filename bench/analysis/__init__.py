@@ -1,1 +1,1 @@
-"""Analysis: RD curves, BD-rate, bootstrap intervals, published curves. Tables and figures draw what it computes."""
+"""Analysis: RD curves, BD-rate, bootstrap intervals and published curves; tables and figures draw them."""
