@@ -34,7 +34,7 @@ from bench.base import process
 from bench.base.errors import BenchError
 from bench.base.files import atomic_file, read_json, write_json
 from bench.base.paths import ROOT
-from bench.codec.fingerprint import fingerprint
+from bench.codec.fingerprint import file_fingerprint
 from bench.conditions.model import ClipPlan
 from bench.sequences.prepare import find_sequence, prepare_clip
 from bench.video.clip import Clip
@@ -212,7 +212,7 @@ def train(evaluated: str, quality: int, *, recipe: Recipe, folder: Path, state_d
     torch.set_num_threads(1)
     clips = [_prepared(name, state_dir / "clips") for name in training_sequences(evaluated)]
     packages = {name: importlib.metadata.version(name) for name in ("compressai", "torch", "numpy")}
-    sources = fingerprint([__file__])
+    sources = file_fingerprint(__file__)
     identity = json.dumps([asdict(recipe), [clip.info.sha256 for clip in clips], packages, sources])
     name = f"{ARCHITECTURE}-{quality}"
     state = state_dir / f"without-{evaluated}-{name}.pt"

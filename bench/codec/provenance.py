@@ -1,8 +1,16 @@
-"""How a number came to be: versions, machine, command, and a fingerprint of the sources behind it.
+"""Provenance: what produced a result, recorded beside it as the `provenance` block of a record.
 
-The fingerprint decides what has to be made again. It is a hash of syntax trees without docstrings,
-so neither a comment nor formatting refits a network; and it covers exactly the modules that an
-encode of one family reaches by its imports, so neither does a change of a metric or a plot.
+| field | answers |
+|---|---|
+| `suite_version`, `git_commit` | which state of the repository ran; "-dirty" marks uncommitted edits |
+| `source_fingerprint` | whether two results come from the same code (`bench.codec.fingerprint`) |
+| `packages`, `ffmpeg`, `python` | which versions computed it; others may change the last digits |
+| `machine`, `device` | where it ran; times compare within one machine, as do the bytes of a fit |
+| `command` | which command line ran |
+| `date_utc` | when it ended |
+
+Nothing here decides what is computed. Paths within the repository are relative, so a record does not reveal
+where the repository is.
 """
 
 from __future__ import annotations
@@ -20,9 +28,9 @@ from typing import Any
 
 import bench
 from bench.base.paths import ROOT
-from bench.codec.fingerprint import family_sources, fingerprint
+from bench.codec.fingerprint import code_fingerprint
 
-#: Packages that can change a number.
+#: Packages that can change a result: those that compute, code, decode or read settings.
 _PACKAGES = (
     *("numpy", "scipy", "torch", "constriction", "pytorch-msssim", "compressai"),
     *("imageio-ffmpeg", "scikit-video", "pillow", "PyYAML"),
@@ -30,18 +38,18 @@ _PACKAGES = (
 
 
 def provenance(*, family: str, device: str, command: Sequence[str]) -> dict[str, Any]:
-    """The provenance block of a result (JSON values).
+    """The provenance block of one result, as JSON values.
 
     Args:
-        family: whose sources the fingerprint covers.
-        device: name of the device that did the work, as `device_name` gives it.
-        command: the words of the command line; paths within the repository are made relative.
+        family: the codec family; the fingerprint covers the code that its encodes run.
+        device: name of the device that did the work, from `device_name`.
+        command: the words of the command line, of which one shell-quoted line is recorded.
     """
     from bench.base.ffmpeg import ffmpeg_version
 
     return {
         "suite_version": bench.__version__,
-        "source_fingerprint": fingerprint(family_sources(family)),
+        "source_fingerprint": code_fingerprint(family=family),
         "packages": _package_versions(),
         "ffmpeg": ffmpeg_version(),
         "python": platform.python_version(),
@@ -54,7 +62,7 @@ def provenance(*, family: str, device: str, command: Sequence[str]) -> dict[str,
 
 
 def device_name(device: str) -> str:
-    """What a torch device is called by its maker; the CPU's model for "cpu"."""
+    """Product name of a torch device: the GPU's for "cuda", the CPU's model for "cpu"."""
     if not device.startswith("cuda"):
         return _cpu_model()
     import torch
@@ -64,7 +72,7 @@ def device_name(device: str) -> str:
 
 @functools.cache
 def git_commit() -> str | None:
-    """Commit of the repository, with "-dirty" where tracked files differ; None outside git."""
+    """Commit of the repository, with "-dirty" if tracked files differ from it; None outside git."""
     try:
         described = subprocess.run(
             ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
@@ -95,5 +103,5 @@ def _cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
-        pass  # no Linux: see below
+        pass  # only Linux has /proc
     return platform.processor() or platform.machine()

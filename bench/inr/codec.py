@@ -263,12 +263,12 @@ class INRCodec(Codec):
 
     def _identity(self, clip: ClipInfo, config: Any, recipe: Recipe, job: EncodeJob) -> str:
         """What a saved state belongs to: clip, network, recipe, seed and the code itself."""
-        from bench.codec.fingerprint import family_sources, fingerprint
+        from bench.codec.fingerprint import code_fingerprint
 
         family = type(self).__module__.removesuffix(".codec").rpartition(".")[2]
         parts = [clip.sha256, clip.colour, asdict(config), asdict(recipe), job.seed]
         parts.append(job.settings["quantiser"] if recipe.rounding else None)
-        parts.append(fingerprint(family_sources(family)))
+        parts.append(code_fingerprint(family=family))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def decode(
