@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.video.clip import Clip, ClipInfo, y4m_chunks
+from bench.video.clip import Clip, ClipInfo
+from bench.video.y4m import y4m_chunks
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 9
 

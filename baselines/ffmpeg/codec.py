@@ -17,7 +17,8 @@ from bench.base.ffmpeg import ffmpeg_version, pipe_bytes, pipe_frames, raw_video
 from bench.base.stage_clock import StageClock
 from bench.codec.container import Header, Stream
 from bench.codec.contract import Codec, Encoded, EncodeJob
-from bench.video.clip import Clip, ClipInfo, parse_y4m_header
+from bench.video.clip import Clip, ClipInfo
+from bench.video.y4m import parse_y4m_header
 
 _FRAME_LINE = b"FRAME\n"
 _PROGRESS_FRAMES = 50

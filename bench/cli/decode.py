@@ -179,8 +179,8 @@ def _json_line(value: dict[str, Any]) -> bytes:
 
 
 def _write_y4m(file: BinaryIO, frames: Iterator[np.ndarray], header: Header) -> None:
-    from bench.video.clip import y4m_chunks
     from bench.video.colour import to_yuv
+    from bench.video.y4m import y4m_chunks
 
     if header.pixel_format == "rgb24":
         frames = to_yuv(frames, width=header.width, height=header.height, colour=header.matrix)

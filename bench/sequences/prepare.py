@@ -19,9 +19,10 @@ from bench.base.ffmpeg import ffmpeg_version, pipe_frames, raw_video_args
 from bench.base.files import atomic_file, sha256_file, write_json
 from bench.sequences.lock_file import check_digest
 from bench.sequences.table import SourceSequence, downloaded_file, find_sequence, users_file
-from bench.video.clip import Clip, ClipInfo, check_geometry, y4m_chunks
+from bench.video.clip import Clip, ClipInfo, check_geometry
 from bench.video.colour import Conversion, conversion
 from bench.video.synthetic import GENERATORS
+from bench.video.y4m import y4m_chunks
 
 if TYPE_CHECKING:
     from bench.conditions.model import ClipPlan, Condition

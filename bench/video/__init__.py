@@ -1,1 +1,1 @@
-"""Video: clips, colour conversion and synthetic clips."""
+"""Video: prepared clips, the y4m format, YUV/RGB colour conversion and synthetic clips."""

@@ -1,12 +1,12 @@
-"""A clip: 8-bit 4:2:0 frames in ``clip.y4m`` and all that is known of them in ``clip.json``.
+"""Prepared clips: 8-bit 4:2:0 frames in ``clip.y4m`` and their description in ``clip.json``.
 
-y4m carries no colour matrix, so ``clip.json`` is the truth. It is written last: where it exists,
+y4m has no tag for the colour matrix, so ``clip.json`` is authoritative. It is written last: if it exists,
 the frames beside it are complete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -16,26 +16,32 @@ import numpy as np
 
 from bench.base.errors import BenchError
 from bench.base.files import read_json
+from bench.video.colour import to_rgb
+from bench.video.y4m import FRAME_LINE, MAX_HEADER_BYTES, parse_y4m_header, read_y4m_frames
 
 _REMEDY = "prepare the clip again"
-_FRAME_LINE = b"FRAME\n"
 _MAX_SIDE = 8192
 _MAX_FRAMES = 1 << 20
+#: Fields of clip.json that are not strings.
+_FIELD_TYPES = {"width": int, "height": int, "frames": int, "chain": list}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipInfo:
-    """What is known of a clip.
+    """Description of a clip: the fields of ``clip.json``.
 
     Attributes:
-        name: the clip's name in its condition; sequence: the source's name in sequences.tsv.
-        width, height: in pixels, both even; frames: their number; fps: their rate.
+        name: the clip's name in its condition.
+        sequence: name of the source sequence, a row of config/sequences.tsv.
+        width, height: in pixels, even, 2 to 8192.
+        frames: number of frames, 1 to 2^20.
+        fps: frames per second.
         matrix, range, siting: of the YUV samples ("bt709", "limited", "left").
-        pixel_format: "yuv420p" always.
+        pixel_format: always "yuv420p".
         sha256: of clip.y4m.
-        chain: every step of the preparation, exact ffmpeg arguments included.
+        chain: the steps of the preparation in order, with the exact ffmpeg arguments.
         colour: name of the conversion to RGB (`bench.video.colour`).
-        licence, citation: of the source.
+        licence, citation: of the source sequence.
     """
 
     name: str
@@ -61,80 +67,77 @@ class ClipInfo:
 
     @property
     def pixels(self) -> int:
-        """Luma samples of the whole clip: what a rate in bits per pixel is divided by."""
+        """Luma samples of the whole clip: the denominator of a rate in bits per pixel."""
         return self.width * self.height * self.frames
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; the frame rate as "numerator/denominator"."""
+        """The fields as JSON values; the frame rate is the string "numerator/denominator"."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         fps = f"{self.fps.numerator}/{self.fps.denominator}"
         return values | {"fps": fps, "chain": list(self.chain)}
 
     @classmethod
     def from_json(cls, values: Any, *, where: str | Path = "clip.json") -> ClipInfo:
-        """The reverse of `to_json`.
+        """Inverse of `to_json`.
 
         Raises:
-            BenchError: a field is missing, unknown, of the wrong type or out of bounds; it is named.
+            BenchError: a field is missing, unknown, of the wrong type or out of range. The error names it.
         """
-        known = {field.name for field in fields(cls)}
         if not isinstance(values, dict):
-            raise BenchError(where, "is not a JSON object", _REMEDY)
+            raise BenchError(where, "must be a JSON object", _REMEDY)
+        known = {field.name for field in fields(cls)}
         for problem, names in (("unknown", set(values) - known), ("missing", known - set(values))):
             if names:
                 raise BenchError(where, f"{problem} field {', '.join(sorted(names))}", _REMEDY)
-        for field, kind in (("width", int), ("height", int), ("frames", int), ("chain", list)):
-            if not isinstance(values[field], kind) or isinstance(values[field], bool):
-                raise BenchError(where, f"{field} is {values[field]!r}, not of type {kind.__name__}", _REMEDY)
-        info = cls(**values | {"fps": _fps(values["fps"], where), "chain": tuple(values["chain"])})
+        for name in known - {"fps"}:
+            kind = _FIELD_TYPES.get(name, str)
+            if not isinstance(values[name], kind) or isinstance(values[name], bool):
+                problem = f"{name} must be of type {kind.__name__}, not {values[name]!r}"
+                raise BenchError(where, problem, _REMEDY)
+        info = cls(**values | {"fps": _parse_fps(values["fps"], where), "chain": tuple(values["chain"])})
         check_geometry(info.width, info.height, info.frames, where=where)
         if info.pixel_format != "yuv420p":
-            raise BenchError(where, f"pixel_format is {info.pixel_format!r}, not yuv420p", _REMEDY)
+            raise BenchError(where, f"pixel_format must be yuv420p, not {info.pixel_format!r}", _REMEDY)
         return info
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A prepared clip; `path` is its clip.y4m."""
+    """A prepared clip; `path` is its ``clip.y4m``."""
 
     info: ClipInfo
     path: Path
 
     @classmethod
     def load(cls, path: str | Path) -> Clip:
-        """Open the clip whose ``clip.json`` (or folder) is given; the frames are not read yet.
+        """Open a clip by the path of its ``clip.json`` or its folder. No frame is read yet.
 
         Raises:
-            BenchError: a file is missing, cut short, too long, or the two do not agree.
+            BenchError: a file is missing or invalid, or ``clip.y4m`` has not the header or size that
+                ``clip.json`` implies.
         """
         json_path = Path(path)
         if json_path.is_dir():
             json_path = json_path / "clip.json"
-        values = read_json(json_path, "a clip.json")
-        clip = cls(ClipInfo.from_json(values, where=json_path), json_path.with_name("clip.y4m"))
-        clip._check_file()
+        info = ClipInfo.from_json(read_json(json_path, "a clip.json"), where=json_path)
+        clip = cls(info, json_path.with_name("clip.y4m"))
+        clip._check_video_file()
         return clip
 
     def frames(self, first: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
-        """Yield frames `first` to `stop` as flat uint8 arrays: Y, U and V planes (see `planes`)."""
+        """Yield frames `first` to `stop - 1` (default: all) as flat uint8 arrays; `planes` splits one.
+
+        Raises:
+            ValueError: the frames are outside the clip.
+            BenchError: the file was changed since it was opened.
+        """
         stop = self.info.frames if stop is None else stop
-        if not 0 <= first <= stop <= self.info.frames:  # the caller's mistake, not the user's
+        if not 0 <= first <= stop <= self.info.frames:  # a mistake in the calling code, not the user's
             raise ValueError(f"frames {first}:{stop} of a clip of {self.info.frames}")
-        size = self.info.frame_bytes
-        with self.path.open("rb") as file:
-            file.seek(len(file.readline()) + first * (len(_FRAME_LINE) + size))
-            for index in range(first, stop):
-                if file.read(len(_FRAME_LINE)) != _FRAME_LINE:
-                    raise BenchError(self.path, f"frame {index} does not begin with a FRAME line", _REMEDY)
-                frame = np.empty(size, np.uint8)
-                if file.readinto(frame.data) != size:
-                    raise BenchError(self.path, f"frame {index} is cut short", _REMEDY)
-                yield frame
+        yield from read_y4m_frames(self.path, frame_bytes=self.info.frame_bytes, first=first, stop=stop)
 
     def rgb(self, first: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
-        """Yield frames `first` to `stop` as (height, width, 3) uint8 RGB, by the clip's own conversion."""
-        from bench.video.colour import to_rgb
-
+        """Yield frames `first` to `stop - 1` as (height, width, 3) uint8 RGB in the clip's `colour`."""
         info = self.info
         return to_rgb(self.frames(first, stop), width=info.width, height=info.height, colour=info.colour)
 
@@ -146,30 +149,28 @@ class Clip:
             array[index] = frame
         return array
 
-    def _check_file(self) -> None:
+    def _check_video_file(self) -> None:
+        """Compare the header and the size of ``clip.y4m`` with ``clip.json``."""
         info = self.info
         try:
             with self.path.open("rb") as file:
-                header = file.readline(256)
+                header = file.readline(MAX_HEADER_BYTES)
             size = self.path.stat().st_size
         except OSError as error:
             raise BenchError(self.path, error.strerror or "cannot be read", _REMEDY) from error
         width, height, fps = parse_y4m_header(header, where=self.path)
-        for field, found, wanted in (
-            ("width", width, info.width),
-            ("height", height, info.height),
-            ("fps", fps, info.fps),
-        ):
-            if found != wanted:
-                raise BenchError(self.path, f"{field} is {found}, clip.json says {wanted}", _REMEDY)
-        wanted = len(header) + info.frames * (len(_FRAME_LINE) + info.frame_bytes)
-        if size != wanted:
-            problem = f"is {size} bytes, {info.frames} frames of {width}x{height} make {wanted}"
+        for field, value in (("width", width), ("height", height), ("fps", fps)):
+            if value != getattr(info, field):
+                problem = f"{field} is {value}, but {getattr(info, field)} in clip.json"
+                raise BenchError(self.path, problem, _REMEDY)
+        expected = len(header) + info.frames * (len(FRAME_LINE) + info.frame_bytes)
+        if size != expected:
+            problem = f"is {size} bytes, but {info.frames} frames of {width}x{height} are {expected}"
             raise BenchError(self.path, problem, _REMEDY)
 
 
 def planes(frame: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Views of a flat yuv420p frame's planes: Y (height, width), U and V (height/2, width/2)."""
+    """Planes of a flat yuv420p frame, without a copy: Y (height, width), U and V (height/2, width/2)."""
     luma, chroma = width * height, width * height // 4
     half = (height // 2, width // 2)
     return (
@@ -180,55 +181,25 @@ def planes(frame: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.n
 
 
 def check_geometry(width: int, height: int, frames: int, *, where: str | Path) -> None:
-    """Refuse a clip that 4:2:0 or the stream header cannot hold."""
-    for field, side in (("width", width), ("height", height)):
-        if not 0 < side <= _MAX_SIDE:
-            raise BenchError(where, f"{field} is {side}", f"use 2 to {_MAX_SIDE}")
-        if side % 2:
-            raise BenchError(where, f"{field} is {side}, 4:2:0 needs an even one", "crop or scale it")
-    if not 0 < frames <= _MAX_FRAMES:
-        raise BenchError(where, f"frames is {frames}", f"use a clip of 1 to {_MAX_FRAMES} frames")
-
-
-def y4m_header(width: int, height: int, fps: Fraction) -> bytes:
-    """The header line of our y4m files (8-bit limited 4:2:0, left siting, square pixels)."""
-    rate = f"{fps.numerator}:{fps.denominator}"
-    return f"YUV4MPEG2 W{width} H{height} F{rate} Ip A1:1 C420mpeg2 XCOLORRANGE=LIMITED\n".encode()
-
-
-def parse_y4m_header(line: bytes, *, where: str | Path) -> tuple[int, int, Fraction]:
-    """Width, height and frame rate of an 8-bit 4:2:0 y4m header line.
+    """Check that 4:2:0 and the stream header can hold a clip of this size.
 
     Raises:
-        BenchError: it is no such line.
+        BenchError: a side is odd or not 2 to 8192, or the number of frames is not 1 to 2^20.
     """
-    words = line.split()
-    if not line.endswith(b"\n") or words[:1] != [b"YUV4MPEG2"]:
-        raise BenchError(where, "does not begin with a YUV4MPEG2 line", _REMEDY)
-    tags = {chr(word[0]): word[1:].decode("ascii", "replace") for word in words[1:] if word[:1] != b"X"}
-    if tags.get("C", "420") not in ("420", "420jpeg", "420mpeg2", "420paldv"):
-        raise BenchError(where, f"colour space C{tags['C']} is not 8-bit 4:2:0", _REMEDY)
-    try:
-        return int(tags["W"]), int(tags["H"]), Fraction(tags["F"].replace(":", "/"))
-    except (KeyError, ValueError, ZeroDivisionError) as error:
-        raise BenchError(where, "its YUV4MPEG2 line lacks a valid W, H or F", _REMEDY) from error
+    for field, side in (("width", width), ("height", height)):
+        if not 0 < side <= _MAX_SIDE:
+            raise BenchError(where, f"{field} must be 2 to {_MAX_SIDE}, not {side}", "crop or scale the clip")
+        if side % 2:
+            raise BenchError(where, f"{field} must be even for 4:2:0, not {side}", "crop or scale the clip")
+    if not 0 < frames <= _MAX_FRAMES:
+        raise BenchError(where, f"frames must be 1 to {_MAX_FRAMES}, not {frames}", "trim the clip")
 
 
-def y4m_chunks(
-    frames: Iterable[np.ndarray], *, width: int, height: int, fps: Fraction
-) -> Iterator[bytes | memoryview]:
-    """The bytes of a y4m file, piece by piece."""
-    yield y4m_header(width, height, fps)
-    for frame in frames:
-        yield _FRAME_LINE
-        yield np.ascontiguousarray(frame).data.cast("B")
-
-
-def _fps(text: Any, where: str | Path) -> Fraction:
+def _parse_fps(text: Any, where: str | Path) -> Fraction:
     try:
         fps = Fraction(text)
     except (TypeError, ValueError, ZeroDivisionError) as error:
-        raise BenchError(where, f"fps is {text!r}, not like 25/1", _REMEDY) from error
+        raise BenchError(where, f"fps must be a ratio such as 25/1, not {text!r}", _REMEDY) from error
     if fps <= 0:
-        raise BenchError(where, f"fps is {text!r}, not positive", _REMEDY)
+        raise BenchError(where, f"fps must be positive, not {text!r}", _REMEDY)
     return fps

@@ -1,4 +1,4 @@
-"""Clips made by code, for tests and examples: integers only, so the same bytes on every machine."""
+"""Synthetic clips for tests and examples, computed with integers only: the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 def moving_discs(*, width: int, height: int, frames: int) -> Iterator[np.ndarray]:
-    """Yield flat yuv420p frames: a drifting texture behind three coloured discs that cross it.
+    """Yield flat yuv420p frames (uint8) of three coloured discs that move across a drifting texture.
 
-    It has what a codec needs to be told from a broken one: motion, occlusion, edges, smooth
-    gradients and colour, within limited range (Y 16-235, U and V 16-240).
+    The clip has motion, occlusion, edges, smooth gradients and colour, so that a broken codec scores visibly
+    worse than a correct one. Samples are in limited range (Y 16 to 235, U and V 16 to 240).
     """
     rows, columns = np.mgrid[0:height, 0:width]
     for index in range(frames):
@@ -38,5 +38,5 @@ def _inside_disc(
     return (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
 
 
-#: What `location` of a sequence of kind `synthetic` may name.
+#: Generators by name: the allowed values of `location` for a sequence of kind `synthetic`.
 GENERATORS: dict[str, Callable[..., Iterator[np.ndarray]]] = {"moving-discs": moving_discs}

@@ -12,7 +12,8 @@ import numpy as np
 from bench.base.files import write_json
 from bench.conditions.model import ClipPlan
 from bench.sequences.prepare import find_sequence, prepare_clip
-from bench.video.clip import Clip, ClipInfo, y4m_chunks
+from bench.video.clip import Clip, ClipInfo
+from bench.video.y4m import y4m_chunks
 
 
 def write_clip(

@@ -18,8 +18,9 @@ from file_server import FileServer, Served, running_server
 from test_failures import wait_for
 from tiny_repo import Repo
 
-from bench.video.clip import Clip, y4m_chunks
+from bench.video.clip import Clip
 from bench.video.synthetic import moving_discs
+from bench.video.y4m import y4m_chunks
 
 CLIPS = {
     "uvg": {"sequence": "tiny-readysetgo", "trim": [1, 5]},

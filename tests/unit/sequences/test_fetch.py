@@ -14,8 +14,8 @@ from file_server import FileServer, Served
 
 from bench.sequences.lock_file import Pin, read_pins, write_pin
 from bench.sequences.table import SourceSequence
-from bench.video.clip import y4m_chunks
 from bench.video.synthetic import moving_discs
+from bench.video.y4m import y4m_chunks
 
 
 def test_the_wanted_file_is_taken_out_of_the_archive_and_pinned(

@@ -18,8 +18,9 @@ from bench.conditions.reader import load_condition
 from bench.sequences.lock_file import Pin, write_pin
 from bench.sequences.prepare import prepare, prepare_clip
 from bench.sequences.table import DOWNLOADS, SourceSequence
-from bench.video.clip import Clip, planes, y4m_chunks
+from bench.video.clip import Clip, planes
 from bench.video.synthetic import moving_discs
+from bench.video.y4m import y4m_chunks
 
 
 def user_sequence(path: Path, **values: object) -> SourceSequence:

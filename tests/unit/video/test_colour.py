@@ -1,3 +1,5 @@
+"""Colour conversion, checked against the formulas of BT.709 and BT.601."""
+
 from __future__ import annotations
 
 import subprocess
@@ -23,27 +25,27 @@ COLOURS = [
 
 
 @pytest.mark.parametrize("colour", WEIGHTS)
-def test_flat_patches_follow_the_standards_formula(colour: str) -> None:
+def test_to_rgb_follows_the_formula(colour: str) -> None:
     frames = [flat_frame(*patch, WIDTH, HEIGHT) for patch in COLOURS]
     red, blue = WEIGHTS[colour]
     converted = list(to_rgb(frames, width=WIDTH, height=HEIGHT, colour=colour))
     assert len(converted) == len(COLOURS)
     for patch, frame in zip(COLOURS, converted, strict=True):
-        wanted = flat_rgb(*patch, red_weight=red, blue_weight=blue)
-        # ffmpeg's own default takes a short cut that is a few levels off.
-        assert np.abs(frame - wanted).max() <= (3 if colour == "bt601-ffmpeg" else 1), patch
+        expected = flat_rgb(*patch, red_weight=red, blue_weight=blue)
+        # ffmpeg's default conversion of untagged video is a few levels off.
+        assert np.abs(frame - expected).max() <= (3 if colour == "bt601-ffmpeg" else 1), patch
 
 
 @pytest.mark.parametrize("colour", WEIGHTS)
-def test_the_way_back_follows_the_formula_too(colour: str) -> None:
+def test_to_yuv_follows_the_formula(colour: str) -> None:
     red, blue = WEIGHTS[colour]
     patches = np.random.default_rng(1).integers(0, 256, (12, 3))
     frames = [np.broadcast_to(patch.astype(np.uint8), (HEIGHT, WIDTH, 3)) for patch in patches]
     for patch, frame in zip(patches, to_yuv(frames, width=WIDTH, height=HEIGHT, colour=colour), strict=True):
         r, g, b = patch / 255
         luma = red * r + (1 - red - blue) * g + blue * b
-        wanted = (16 + 219 * luma, 128 + 112 * (b - luma) / (1 - blue), 128 + 112 * (r - luma) / (1 - red))
-        for plane, value in zip(planes(frame, WIDTH, HEIGHT), wanted, strict=True):
+        expected = (16 + 219 * luma, 128 + 112 * (b - luma) / (1 - blue), 128 + 112 * (r - luma) / (1 - red))
+        for plane, value in zip(planes(frame, WIDTH, HEIGHT), expected, strict=True):
             assert np.abs(plane - value).max() <= 1.01, patch
 
 
@@ -59,7 +61,7 @@ def chroma_edge(*, along: str) -> np.ndarray:
 
 
 def crossing(values: np.ndarray) -> float:
-    """Where a rising line of samples passes half its height, in samples."""
+    """Position, in samples, at which a rising line of samples crosses half its height."""
     half = (float(values[0]) + float(values[-1])) / 2
     at = int(np.argmax(values > half))
     low, high = float(values[at - 1]), float(values[at])
@@ -76,18 +78,18 @@ def test_chroma_is_sited_left_and_between_rows() -> None:
     assert rows == pytest.approx(2 * (HEIGHT // 4 - 0.5) + 0.5, abs=0.1)
 
 
-def test_the_way_back_is_sited_alike(tmp_path: Path) -> None:
-    """A shift between the two ways would cost chroma far more than rounding does."""
+def test_to_yuv_has_the_same_siting(tmp_path: Path) -> None:
+    """A shift between the two directions would cost far more chroma PSNR than rounding does."""
     clip = prepare_sequence(tmp_path / "clip", "bigbuckbunny", trim=(60, 64), scale=(320, 180))
     back = to_yuv(clip.rgb(), width=320, height=180)
-    for true, found in zip(clip.frames(), back, strict=True):
-        errors = [mse(a, b) for a, b in zip(planes(true, 320, 180), planes(found, 320, 180), strict=True)]
+    for frame, returned in zip(clip.frames(), back, strict=True):
+        errors = [mse(a, b) for a, b in zip(planes(frame, 320, 180), planes(returned, 320, 180), strict=True)]
         y, u, v = map(psnr_db, errors)
         assert y > 60
         assert min(u, v) > 47
 
 
-def test_bt601_ffmpeg_is_what_a_plain_ffmpeg_does(tmp_path: Path) -> None:
+def test_bt601_ffmpeg_equals_ffmpeg_without_options(tmp_path: Path) -> None:
     from PIL import Image
 
     frame = np.random.default_rng(2).integers(16, 236, WIDTH * HEIGHT * 3 // 2, np.uint8)
@@ -96,19 +98,19 @@ def test_bt601_ffmpeg_is_what_a_plain_ffmpeg_does(tmp_path: Path) -> None:
     command = [ffmpeg_exe(), "-loglevel", "error", *size, "-i", "clip.yuv", "%04d.png"]
     subprocess.run(command, cwd=tmp_path, check=True)
     with Image.open(tmp_path / "0001.png") as image:
-        wanted = np.asarray(image)
-    assert np.array_equal(next(to_rgb([frame], width=WIDTH, height=HEIGHT, colour="bt601-ffmpeg")), wanted)
-    assert not np.array_equal(next(to_rgb([frame], width=WIDTH, height=HEIGHT, colour="bt601")), wanted)
+        expected = np.asarray(image)
+    assert np.array_equal(next(to_rgb([frame], width=WIDTH, height=HEIGHT, colour="bt601-ffmpeg")), expected)
+    assert not np.array_equal(next(to_rgb([frame], width=WIDTH, height=HEIGHT, colour="bt601")), expected)
 
 
-def test_frames_stay_in_order_and_number() -> None:
+def test_frames_keep_their_order_and_number() -> None:
     frames = [flat_frame(16 + index, 128, 128, WIDTH, HEIGHT) for index in range(200)]
     back = to_yuv(to_rgb(iter(frames), width=WIDTH, height=HEIGHT), width=WIDTH, height=HEIGHT)
     assert [int(frame[0]) for frame in back] == [16 + index for index in range(200)]
     assert list(to_rgb([], width=WIDTH, height=HEIGHT)) == []
 
 
-def test_a_failing_source_is_not_swallowed() -> None:
+def test_an_error_of_the_source_is_raised() -> None:
     def frames() -> Iterator[np.ndarray]:
         yield flat_frame(50, 128, 128, WIDTH, HEIGHT)
         raise BenchError("clip.y4m", "frame 1 is cut short", "prepare it again")
@@ -123,18 +125,18 @@ def test_a_source_that_ends_within_a_frame_is_refused() -> None:
         list(to_rgb([half], width=WIDTH, height=HEIGHT))
 
 
-def test_leaving_early_ends_ffmpeg() -> None:
-    taken = []
+def test_closing_the_iterator_ends_ffmpeg() -> None:
+    fed = []
 
     def frames() -> Iterator[np.ndarray]:
         for index in range(100_000):
-            taken.append(index)
+            fed.append(index)
             yield flat_frame(50, 128, 128, 320, 180)
 
     converted = to_rgb(frames(), width=320, height=180)
     next(converted)
     converted.close()
-    assert len(taken) < 1000  # the memory in between is bounded
+    assert len(fed) < 1000  # the pipes hold a few frames
 
 
 def test_an_unknown_conversion_lists_the_known_ones() -> None:
