@@ -1,4 +1,4 @@
-"""Stand-ins for the archives that sequences come in: real 7z files of a few tiny frames."""
+"""Small 7z archives like those of the UVG sequences, for tests of downloads and extraction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import py7zr
 
 from bench.video.synthetic import moving_discs
 
-#: As UVG names its files: the archive ReadySetGo holds ReadySteadyGo.
+#: Names as at UVG: the archive ReadySetGo holds the file ReadySteadyGo.
 ARCHIVE = "ReadySetGo_64x48_120fps_420_8bit_YUV_RAW.7z"
 MEMBER = "ReadySteadyGo_64x48_120fps_420_8bit_YUV.yuv"
 WIDTH, HEIGHT, FRAMES = 64, 48, 6
@@ -25,7 +25,7 @@ def raw_frames() -> bytes:
 
 def make_archive(folder: Path, files: dict[str, bytes], *, packed_header: bool = True) -> bytes:
     """The bytes of a 7z archive with these files."""
-    path = folder / "made.7z"
+    path = folder / "archive.7z"
     with py7zr.SevenZipFile(path, "w") as archive:
         archive.set_encoded_header_mode(packed_header)
         for name, data in files.items():
@@ -36,13 +36,13 @@ def make_archive(folder: Path, files: dict[str, bytes], *, packed_header: bool =
 
 
 def uvg_archive(folder: Path, *, text_bytes: int = 400) -> bytes:
-    """An archive as UVG has them: the frames, and the text of the licence (as long as asked) before them."""
+    """An archive as at UVG: the text of the licence (`text_bytes` random bytes), then the frames."""
     text = np.random.default_rng(0).bytes(text_bytes)
     return make_archive(folder, {"ReadySteadyGo_Copyright.txt": text, MEMBER: raw_frames()})
 
 
-def with_header_sums(archive: bytes) -> bytes:
-    """The archive with both checksums of its header made to fit what the header has become."""
+def with_header_checksums(archive: bytes) -> bytes:
+    """An archive whose header was edited, with both checksums of the header corrected."""
     offset, size = struct.unpack("<QQ", archive[12:28])
     start = archive[12:28] + struct.pack("<I", zlib.crc32(archive[32 + offset : 32 + offset + size]))
     return archive[:8] + struct.pack("<I", zlib.crc32(start)) + start + archive[32:]

@@ -1,4 +1,4 @@
-"""A web server on this machine that has files, and fails to give them in every way that servers do."""
+"""A local HTTP server with configurable failures: broken connections, error statuses, stalls, no ranges."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Served:
-    """One file of the server, and how its next requests go.
+    """One file of the server, and how it answers the next requests.
 
     Attributes:
-        version: its ETag; None: the server names none. ranges: whether it gives parts.
-        length: whether it says how long the file is.
-        statuses: what the first requests are answered instead.
-        breaks: after how many bytes the connection of each of the first requests is cut.
-        holds: after how many bytes a request waits for `go`.
-        seen: the headers of all requests.
+        etag: value of the ETag header; None: without one.
+        ranges: whether Range requests are honoured.
+        length: whether Content-Length is sent.
+        statuses: HTTP statuses of the next requests, in order; later ones succeed.
+        breaks: number of bytes after which the connections of the next requests are closed, in order.
+        holds: number of bytes after which a request waits until `go` is set; None: does not wait.
+        requests: the headers of all requests.
     """
 
     data: bytes
-    version: str | None = '"first"'
+    etag: str | None = '"first"'
     ranges: bool = True
     length: bool = True
     content_type: str = "application/octet-stream"
@@ -33,16 +34,16 @@ class Served:
     breaks: list[int] = field(default_factory=list)
     holds: int | None = None
     go: threading.Event = field(default_factory=threading.Event)
-    seen: list[dict[str, str]] = field(default_factory=list)
+    requests: list[dict[str, str]] = field(default_factory=list)
 
     @property
-    def asked(self) -> list[str | None]:
-        """The ranges that were asked for."""
-        return [headers.get("Range") for headers in self.seen]
+    def ranges_requested(self) -> list[str | None]:
+        """The Range header of each request."""
+        return [headers.get("Range") for headers in self.requests]
 
 
 class FileServer(ThreadingHTTPServer):
-    """Serves `files` by their path; a request through it as a proxy counts as one for its path."""
+    """Serves `files` by path. It also acts as a proxy: only the path of a request matters."""
 
     daemon_threads = True
 
@@ -54,7 +55,7 @@ class FileServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}{path}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that are killed hang up; that is what they are there for."""
+        """Print nothing: tests kill clients on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -65,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
         if served is None:
             self.send_error(404)
             return
-        served.seen.append(dict(self.headers.items()))
+        served.requests.append(dict(self.headers.items()))
         if served.statuses:
             self.send_error(served.statuses.pop(0))
             return
@@ -76,10 +77,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(served, start)
 
     def _start(self, served: Served) -> int:
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        """Offset of the first byte to send."""
+        requested = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         condition = self.headers.get("If-Range")
-        same = condition in (None, served.version)
-        return int(asked[1]) if asked and served.ranges and same else 0
+        same = condition in (None, served.etag)
+        return int(requested[1]) if requested and served.ranges and same else 0
 
     def _send(self, served: Served, start: int) -> None:
         body = served.data[start:]
@@ -89,8 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(served.data) - 1}/{len(served.data)}")
-        if served.version:
-            self.send_header("ETag", served.version)
+        if served.etag:
+            self.send_header("ETag", served.etag)
         self.end_headers()
         body = body[: served.breaks.pop(0)] if served.breaks else body
         first = len(body) if served.holds is None else served.holds
@@ -100,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[first:])
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @contextmanager

@@ -1,4 +1,8 @@
-"""The one ffmpeg of the suite (that of imageio-ffmpeg), run with checks and without temporary files."""
+"""Run ffmpeg through pipes, without temporary files, and turn its failures into errors of one line.
+
+All of the suite uses the ffmpeg binary of the imageio-ffmpeg package, whose version the lock file fixes. The
+system's ffmpeg is never used.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +24,19 @@ Buffer = bytes | bytearray | memoryview | np.ndarray
 
 _GLOBAL_ARGS = ("-hide_banner", "-nostdin", "-loglevel", "error")
 _CHUNK_BYTES = 1 << 16
-_HEADER_BYTES = 256
-_KEPT_LINES = 20
-_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")  # "[libx264 @ 0x55cde1961c0] "
+_MAX_HEADER_BYTES = 256
+_KEPT_STDERR_LINES = 20
+_LOG_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")  # "[libx264 @ 0x55cde1961c0] "
 _WRITE_BYTES = 1 << 20
 
 
 @functools.cache
 def ffmpeg_exe() -> str:
-    """Path of the ffmpeg binary that comes with imageio-ffmpeg."""
+    """Path of the ffmpeg binary in imageio-ffmpeg.
+
+    Raises:
+        BenchError: the package has no binary.
+    """
     import imageio_ffmpeg
 
     try:
@@ -39,19 +47,24 @@ def ffmpeg_exe() -> str:
 
 @functools.cache
 def ffmpeg_version() -> str:
-    """First line of ``ffmpeg -version`` without its copyright note."""
-    line = subprocess.run([ffmpeg_exe(), "-version"], capture_output=True, text=True, check=True).stdout
-    return line.splitlines()[0].split(" Copyright")[0].removeprefix("ffmpeg version ")
+    """Version of ffmpeg: the first line of ``ffmpeg -version`` without name and copyright note."""
+    text = subprocess.run([ffmpeg_exe(), "-version"], capture_output=True, text=True, check=True).stdout
+    return text.splitlines()[0].split(" Copyright")[0].removeprefix("ffmpeg version ")
 
 
 @functools.cache
 def has_component(kind: str, name: str) -> bool:
-    """Whether this ffmpeg has a component; `kind` is "encoder", "decoder", "filter" or "demuxer"."""
+    """Whether this build of ffmpeg has a component.
+
+    Args:
+        kind: "encoder", "decoder", "filter" or "demuxer".
+        name: for example "libvmaf".
+    """
     result = subprocess.run(
         [ffmpeg_exe(), "-hide_banner", "-h", f"{kind}={name}"], capture_output=True, text=True, check=False
     )
-    said = (result.stdout + result.stderr).lower()
-    return name.lower() in said and "unknown" not in said and "not recognized" not in said
+    output = (result.stdout + result.stderr).lower()
+    return name.lower() in output and "unknown" not in output and "not recognized" not in output
 
 
 def pipe_frames(
@@ -64,24 +77,25 @@ def pipe_frames(
     remedy: str = "check the input",
     on_header: Callable[[bytes], None] | None = None,
 ) -> Generator[np.ndarray, None, None]:
-    """Run ffmpeg between two pipes and yield its output in pieces of `frame_bytes` (flat uint8 arrays).
+    """Run ffmpeg and yield its output as frames: flat uint8 arrays of `frame_bytes` values each.
 
-    Memory stays at a few frames whatever the clip's length. Closing the iterator early kills ffmpeg.
+    Memory holds a few frames, whatever the length of the clip. Closing the iterator early kills ffmpeg.
 
     Args:
-        args: ffmpeg's arguments, which read ``pipe:0`` (where `feed` is given) and write ``pipe:1``.
-        feed: what is written to its standard input, by a thread.
-        where: what a failure is said to concern.
-        on_header: called with the output's first line, which is not part of the first piece.
+        args: arguments of ffmpeg. It reads ``pipe:0`` if `feed` is given, and must write to ``pipe:1``.
+        feed: data for its standard input; a thread writes it.
+        where: file or operation that an error names.
+        error: class of the error; `remedy`: its last part.
+        on_header: receives the first line of the output, which is then not part of the first frame.
 
     Raises:
         BenchError (or `error`): ffmpeg failed, or its output ends within a frame.
-        Whatever `feed` or `on_header` raises.
+        Exceptions of `feed` and `on_header` are raised unchanged.
     """
     output = _output(args, feed, where, error, remedy, frame_bytes, on_header)
     for piece in output:
         if piece.size != frame_bytes:
-            next(output, None)  # where the feed or ffmpeg itself failed, that is the cause, and is raised
+            next(output, None)  # if `feed` or ffmpeg failed, this raises the cause
             problem = f"ffmpeg's output ends within a frame ({piece.size} of {frame_bytes} bytes)"
             raise error(where, problem, remedy)
         yield piece
@@ -95,7 +109,7 @@ def pipe_bytes(
     error: type[BenchError] = BenchError,
     remedy: str = "check the input",
 ) -> Iterator[bytes]:
-    """Run ffmpeg as `pipe_frames` does and yield its output as it comes, in chunks of up to 64 KiB."""
+    """Run ffmpeg and yield its output in chunks of up to 64 KiB. Arguments and errors: as `pipe_frames`."""
     for piece in _output(args, feed, where, error, remedy, _CHUNK_BYTES):
         yield piece.tobytes()
 
@@ -115,20 +129,22 @@ def _output(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        said: list[bytes] = []
+        stderr_lines: list[bytes] = []
         source = cast("BufferedReader", process.stdout)
         failures: list[BaseException] = []
-        threads = [threading.Thread(target=_listen, args=(process.stderr, said), daemon=True)]
+        threads = [threading.Thread(target=_drain_stderr, args=(process.stderr, stderr_lines), daemon=True)]
         if feed is not None:
             threads.append(
-                threading.Thread(target=_write, args=(process, process.stdin, feed, failures), daemon=True)
+                threading.Thread(
+                    target=_write_stdin, args=(process, process.stdin, feed, failures), daemon=True
+                )
             )
         for thread in threads:
             thread.start()
         try:
-            if on_header and (header := source.readline(_HEADER_BYTES)):
+            if on_header and (header := source.readline(_MAX_HEADER_BYTES)):
                 on_header(header)
-            while (piece := _read(source, piece_bytes)).size:
+            while (piece := _read_up_to(source, piece_bytes)).size:
                 yield piece
             status = process.wait()
         finally:
@@ -139,50 +155,53 @@ def _output(
         if failures:
             raise failures[0]
         if status:
-            raise error(where, telling_line(b"".join(said), status), remedy)
+            raise error(where, failure_message(b"".join(stderr_lines), status), remedy)
 
 
-def _listen(source: IO[bytes], said: list[bytes]) -> None:
-    for line in source:  # read to the end even when nobody listens, or ffmpeg would wait for ever
-        if len(said) < _KEPT_LINES:
-            said.append(line)
+def _drain_stderr(stderr: IO[bytes], lines: list[bytes]) -> None:
+    """Keep the first lines. The rest is read too: ffmpeg blocks when the pipe is full."""
+    for line in stderr:
+        if len(lines) < _KEPT_STDERR_LINES:
+            lines.append(line)
 
 
-def _read(source: BufferedReader, size: int) -> np.ndarray:
-    """Up to `size` bytes: fewer only at the end."""
+def _read_up_to(source: BufferedReader, size: int) -> np.ndarray:
+    """The next `size` bytes; fewer at the end of the output."""
     piece = np.empty(size, np.uint8)
-    got, view = 0, piece.data
-    while got < size and (n := source.readinto(view[got:])):
-        got += n
-    return piece[:got]
+    filled, view = 0, piece.data
+    while filled < size and (count := source.readinto(view[filled:])):
+        filled += count
+    return piece[:filled]
 
 
-def _write(
-    process: subprocess.Popen[bytes], sink: IO[bytes], feed: Iterable[Buffer], failures: list[BaseException]
+def _write_stdin(
+    process: subprocess.Popen[bytes], stdin: IO[bytes], feed: Iterable[Buffer], failures: list[BaseException]
 ) -> None:
+    """Write `feed` to ffmpeg. If `feed` raises, keep the exception for the reading thread and kill ffmpeg."""
     try:
         for piece in feed:
             whole = np.ascontiguousarray(piece).data if isinstance(piece, np.ndarray) else memoryview(piece)
             view = whole.cast("B")
             for first in range(0, len(view), _WRITE_BYTES):
-                sink.write(view[first : first + _WRITE_BYTES])
+                stdin.write(view[first : first + _WRITE_BYTES])
     except (BrokenPipeError, ConnectionResetError):
-        pass  # ffmpeg has gone: its exit status tells why
-    except BaseException as failure:  # noqa: BLE001 - handed to the thread that reads
+        pass  # ffmpeg has ended; its exit status has the reason
+    except BaseException as failure:  # noqa: BLE001 - re-raised by the reading thread
         failures.append(failure)
         process.kill()
     finally:
         with contextlib.suppress(OSError):
-            sink.close()
+            stdin.close()
 
 
-def telling_line(stderr: bytes, status: int) -> str:
-    """The first line that ffmpeg said, which names the cause; its last ones only say that it failed.
+def failure_message(stderr: bytes, status: int) -> str:
+    """Error message from the output of a failed ffmpeg: its first line, which names the cause.
 
-    SVT-AV1 introduces itself before, whatever ffmpeg's log level is.
+    Later lines only repeat that it failed. Lines of SVT-AV1 about itself are skipped; it prints them at any
+    log level.
     """
     for line in stderr.decode(errors="replace").splitlines():
-        text = _PREFIX.sub("", line).strip()
+        text = _LOG_PREFIX.sub("", line).strip()
         if text and not text.startswith(("Svt[info]", "Svt[warn]")):
             return f"ffmpeg failed: {text}"
     return f"ffmpeg failed with status {status}"
@@ -191,7 +210,10 @@ def telling_line(stderr: bytes, status: int) -> str:
 def raw_video_args(
     *, pixel_format: str, width: int, height: int, fps: Any, source: str = "pipe:0"
 ) -> list[str]:
-    """The arguments that make ffmpeg read headerless frames; the frame rate is never left to its default."""
+    """Input arguments of ffmpeg for headerless planar frames from `source`.
+
+    The frame rate is always passed: rate control (CRF) depends on it, and ffmpeg's default is 25.
+    """
     return [
         *("-f", "rawvideo", "-pixel_format", pixel_format, "-video_size", f"{width}x{height}"),
         *("-framerate", str(fps), "-i", source),

@@ -1,4 +1,8 @@
-"""Stage times: wall and CPU seconds by name, with the device's queue drained at both ends."""
+"""Stage timer: wall and CPU seconds of the named stages of an encode or a decode.
+
+GPU work is queued: a kernel launch returns before the kernel runs. The device is therefore synchronised at
+the start and at the end of every stage, so that a stage's time is that of its own work.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,22 @@ from contextlib import contextmanager
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process so far, and of the children (ffmpeg) that it has waited for."""
+    """CPU seconds of this process so far, and of its child processes (ffmpeg) that have ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
 class StageClock:
-    """Adds up wall and CPU seconds a named stage.
+    """Sums wall and CPU seconds per stage: ``with clock("network"): ...``.
 
-    CPU seconds include those of child processes that ended within the stage (ffmpeg's).
+    A stage that is entered several times adds up. CPU seconds include those of child processes that ended
+    within the stage (ffmpeg). Stages must not be nested if their times are to be added.
 
     Args:
-        synchronize: waits for queued device work, so that a stage pays for what it started
-            (``torch.cuda.synchronize`` on a GPU); nothing on a CPU.
+        synchronize: waits for queued device work (``torch.cuda.synchronize`` on a GPU). Default: none.
+
+    Attributes:
+        seconds: stage -> {"wall_s": ..., "cpu_s": ...}.
     """
 
     def __init__(self, synchronize: Callable[[], None] | None = None) -> None:

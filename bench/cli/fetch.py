@@ -26,9 +26,9 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from bench.base.files import write_json
-    from bench.base.progress_bar import Meter
-    from bench.sequences.download import Patience
+    from bench.base.progress_bar import ProgressBar
     from bench.sequences.fetch import fetch
+    from bench.sequences.retry import RetryPolicy
     from bench.sequences.table import find_sequence
 
     process.die_with_parent()
@@ -37,9 +37,10 @@ def run(args: argparse.Namespace) -> int:
             raise BenchError(option, f"is {value}", "give a positive number")
     if args.receipt and len(args.names) > 1:
         raise BenchError("--receipt", "is of one sequence", "fetch the others without it")
-    patience = Patience(tries=args.tries, read_s=args.timeout)
+    policy = RetryPolicy(attempts=args.tries, read_timeout_s=args.timeout)
     for sequence in [find_sequence(name) for name in args.names]:
-        pin = fetch(sequence, meter=Meter(f"fetch {sequence.name}"), patience=patience)
+        progress_bar = ProgressBar(f"fetch {sequence.name}")
+        entry = fetch(sequence, progress_bar=progress_bar, retry_policy=policy)
         if args.receipt:
-            write_json(args.receipt, asdict(pin))
+            write_json(args.receipt, asdict(entry))
     return 0

@@ -55,16 +55,16 @@ def fetch(wanted: Download) -> None:
     Raises:
         BenchError: it cannot be had, or is another file than the codec knows.
     """
-    from bench.base.progress_bar import Meter
-    from bench.sequences.download import Wanted, download
+    from bench.base.progress_bar import ProgressBar
+    from bench.sequences.download import RemoteFile, download
 
-    meter = Meter(f"fetch-weights {wanted.path.name}")
+    progress_bar = ProgressBar(f"fetch-weights {wanted.path.name}")
     if wanted.path.is_file():
         _check(wanted.path, wanted)
-        meter.line("is here")
+        progress_bar.log("is here")
         return
     unchecked = wanted.path.with_name(f"{wanted.path.name}.unchecked")
-    download(Wanted(urls=[wanted.url]), unchecked, meter=meter)
+    download(RemoteFile(urls=[wanted.url]), unchecked, progress_bar=progress_bar)
     try:
         _check(unchecked, wanted)
     except BenchError:

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from bench.base.errors import BenchError
-from bench.base.ffmpeg import ffmpeg_exe, has_component, raw_video_args, telling_line
+from bench.base.ffmpeg import failure_message, ffmpeg_exe, has_component, raw_video_args
 from bench.scoring.metrics import FramePair, Metric, register
 from bench.video.clip import Clip, ClipInfo
 
@@ -76,7 +76,7 @@ class VmafScorer:
     def _failure(self) -> BenchError:
         status = self.process.wait()
         self.said.seek(0)
-        return BenchError("vmaf", telling_line(self.said.read(), status), "leave vmaf out of the metrics")
+        return BenchError("vmaf", failure_message(self.said.read(), status), "leave vmaf out of the metrics")
 
 
 def _unavailable(info: ClipInfo) -> str | None:

@@ -1,1 +1,1 @@
-"""Source sequences: the table, the lock file, download, fetch and preparation of clips."""
+"""Source sequences: table, lock file, download with retries, archive extraction and preparation of clips."""

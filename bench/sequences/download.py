@@ -1,9 +1,21 @@
-"""One file over HTTP, for connections that break: resumed, retried, and whole under its name or not there.
+"""Resumable HTTP download of one file: resumed, retried, and visible under its name only when complete.
 
-The bytes go to ``<name>.part``; ``<name>.part.json`` says of which version of which address they are.
-Where the server says that the file is still that version (`If-Range` with its ETag or date), the
-download goes on from the last byte, also after this process was killed; otherwise it starts anew.
-Proxies come from the environment (`https_proxy`, `no_proxy` and so on), as everywhere.
+The bytes are written to ``<name>.part``. ``<name>.part.json`` records the address, the size and the validator
+(the server's ETag or Last-Modified date) of the version that they belong to. A resumed request is for the
+missing bytes (``Range: bytes=N-``), on condition that the server still has this version
+(``If-Range: validator``):
+
+| answer | meaning | action |
+|---|---|---|
+| 206, same start and size | the rest of the same version | append |
+| 200 | another version, or a server without ranges | start over |
+| 206 with another start or size, or 416 | the part does not fit the server's file | remove the part, retry |
+| 408, 425, 429, 5xx; broken connection; timeout | temporary | retry (`bench.sequences.retry`) |
+| any other status; invalid address or certificate | permanent | next address, then fail |
+
+A download is therefore also resumed after the process was killed. A weak ETag (``W/``) does not promise
+identical bytes and is not used; without a validator every attempt starts over. Proxies are read from the
+environment (`https_proxy`, `no_proxy`, ...).
 """
 
 from __future__ import annotations
@@ -11,7 +23,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +33,12 @@ from requests import exceptions
 
 from bench.base.errors import BenchError
 from bench.base.files import read_json, write_json
-from bench.base.progress_bar import Meter, megabytes
+from bench.base.progress_bar import ProgressBar, format_megabytes
+from bench.sequences.retry import RetryPolicy, TransientError, retry
 
-_BLOCK = 1 << 16
-_LONGEST_WAIT_S = 60.0
-#: Answers that another try may change.
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
-#: Failures that another try does not change.
-_FINAL = (
+_BLOCK_BYTES = 1 << 16
+_TRANSIENT_STATUSES = (408, 425, 429, 500, 502, 503, 504)
+_PERMANENT_ERRORS = (
     exceptions.InvalidURL,
     exceptions.InvalidSchema,
     exceptions.MissingSchema,
@@ -39,220 +48,218 @@ _FINAL = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a server is put up with. Tries are counted anew whenever one has brought bytes."""
-
-    tries: int = 6
-    wait_s: float = 2.0
-    connect_s: float = 20.0
-    read_s: float = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is known of a file before it comes.
+class RemoteFile:
+    """A file on one or more servers.
 
     Attributes:
-        urls: where it is, in the order of trying.
-        size: its bytes, if known; begins_with: its first bytes, by which an error page is told from it.
-        room: bytes that the disk must have besides, for what is made of it.
+        urls: its addresses, in the order in which they are tried.
+        size: its bytes; None: unknown.
+        magic: its first bytes, which distinguish it from an error page.
+        extra_space: free disk space in bytes that is needed besides the file, for what is extracted from it.
     """
 
     urls: Sequence[str]
     size: int | None = None
-    begins_with: bytes = b""
-    room: int = 0
-
-
-class _BrokenError(Exception):
-    """The transfer failed in a way that another try may mend."""
+    magic: bytes = b""
+    extra_space: int = 0
 
 
 class _SourceError(BenchError):
-    """One address does not have the file; another may."""
+    """An address does not have the file; another address may have it."""
 
 
-def download(wanted: Wanted, path: Path, *, meter: Meter, patience: Patience | None = None) -> None:
-    """Get a file; it appears as `path` when it is complete.
+def download(
+    remote: RemoteFile, path: Path, *, progress_bar: ProgressBar, retry_policy: RetryPolicy | None = None
+) -> None:
+    """Download a file to `path`. A partial download of an earlier call is resumed.
 
     Raises:
-        BenchError: no address has it (the first one's reason is told), or the disk has no room for it.
+        BenchError: no address has the file (the error gives the first one's reason), or the disk is too full.
+        OSError: the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    failures = []
-    for url in wanted.urls:
+    errors = []
+    for url in remote.urls:
         try:
-            _Transfer(url, wanted, path, meter).run(patience or Patience())
-        except _SourceError as error:
-            failures.append(error)
-            if url != wanted.urls[-1]:
-                meter.line(f"{url}: {error.problem}; trying {wanted.urls[-1]}")
-        else:
+            _Transfer(url, remote, path, progress_bar).run(retry_policy or RetryPolicy())
             return
-    first, last = failures[0], failures[-1]
-    also = f" (and {last.where}: {last.problem})" if last is not first else ""
-    raise BenchError(first.where, f"{first.problem}{also}", first.remedy)
+        except _SourceError as error:
+            errors.append(error)
+            if url != remote.urls[-1]:
+                progress_bar.log(f"{url}: {error.problem}; trying {remote.urls[-1]}")
+    first, last = errors[0], errors[-1]
+    mirror = f" (and {last.where}: {last.problem})" if last is not first else ""
+    raise BenchError(first.where, f"{first.problem}{mirror}", first.remedy)
+
+
+def check_disk_space(folder: Path, needed: int) -> None:
+    """Check that `needed` bytes are free on the disk of `folder`.
+
+    Raises:
+        BenchError: fewer are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        problem = f"needs {format_megabytes(needed)} of disk space, {format_megabytes(free)} are free"
+        raise BenchError(
+            folder, problem, "free disk space, or replace this folder by a link to a larger disk"
+        )
 
 
 class _Transfer:
-    """One file from one address."""
+    """The transfer of one file from one address."""
 
-    def __init__(self, url: str, wanted: Wanted, path: Path, meter: Meter) -> None:
-        self.url, self.wanted, self.path, self.meter = url, wanted, path, meter
+    def __init__(self, url: str, remote: RemoteFile, path: Path, progress_bar: ProgressBar) -> None:
+        self.url, self.remote, self.path, self.progress_bar = url, remote, path, progress_bar
         self.part = path.with_name(f"{path.name}.part")
-        self.note = path.with_name(f"{path.name}.part.json")
+        self.part_info = path.with_name(f"{path.name}.part.json")
 
-    def run(self, patience: Patience) -> None:
-        left, wait_s = patience.tries, patience.wait_s
-        while True:
-            before = self._received()
-            try:
-                self._try_once((patience.connect_s, patience.read_s))
-                break
-            except _BrokenError as error:
-                if self._received() > before:
-                    left, wait_s = patience.tries, patience.wait_s
-                left -= 1
-                if not left:
-                    problem = f"{error}, after {patience.tries} tries"
-                    kept = f" (it goes on at {megabytes(self._received())})" if self._received() else ""
-                    raise _SourceError(self.url, problem, f"try again later{kept}") from error
-                self.meter.line(f"{error}; again in {wait_s:.0f} s")
-            time.sleep(wait_s)
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+    def run(self, policy: RetryPolicy) -> None:
+        """Transfer the file with retries, then give it its name."""
+        timeout = (policy.connect_timeout_s, policy.read_timeout_s)
+        try:
+            retry(
+                lambda: self._attempt(timeout),
+                policy,
+                progress=self._received,
+                log=self.progress_bar.log,
+            )
+        except TransientError as error:
+            received = self._received()
+            resumes = f" (the download resumes at {format_megabytes(received)})" if received else ""
+            raise _SourceError(self.url, str(error), f"try again later{resumes}") from error
         with self.part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(self.part, self.path)
-        self.note.unlink()
+        self.part_info.unlink()
 
-    def _try_once(self, timeout: tuple[float, float]) -> None:
-        have, version, total = self._found()
-        if have and have == total:
+    def _attempt(self, timeout: tuple[float, float]) -> None:
+        """One request for the missing bytes."""
+        start, validator, total = self._resume_point()
+        if start and start == total:
             return
         headers = {"Accept-Encoding": "identity", "User-Agent": "neural-video-bench"}
-        if have:
-            headers |= {"Range": f"bytes={have}-", "If-Range": version}
+        if start:
+            headers |= {"Range": f"bytes={start}-", "If-Range": validator}
         try:
-            with requests.get(self.url, headers=headers, stream=True, timeout=timeout) as answer:
-                self._receive(answer, have, total)
-        except _FINAL as error:
-            raise _SourceError(self.url, _reason(error), "mend the address in sequences.tsv") from error
+            with requests.get(self.url, headers=headers, stream=True, timeout=timeout) as response:
+                self._receive(response, start, total)
+        except _PERMANENT_ERRORS as error:
+            raise _SourceError(self.url, _reason(error), "correct the address") from error
         except exceptions.RequestException as error:
-            raise _BrokenError(_reason(error)) from error
+            raise TransientError(_reason(error)) from error
 
-    def _receive(self, answer: requests.Response, have: int, known_total: int | None) -> None:
-        if answer.status_code == 416 or (
-            answer.status_code == 206 and not _goes_on(answer, have, known_total)
-        ):
-            self._forget()
-            raise _BrokenError("the server has another file than before")
-        self._check_status(answer)
-        start = have if answer.status_code == 206 else 0
-        length = answer.headers.get("Content-Length", "")
-        total = start + int(length) if length.isdecimal() else self.wanted.size
-        if self.wanted.size and total != self.wanted.size:
-            problem = f"has {total} bytes, sequences.tsv says {self.wanted.size}"
-            raise _SourceError(self.url, problem, "see whether the file was replaced, and mend sequences.tsv")
-        self._begin(answer, start, total)
+    def _receive(self, response: requests.Response, resumed_at: int, known_total: int | None) -> None:
+        """Check the response and append its body to the part file."""
+        start = self._check_response(response, resumed_at, known_total)
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdecimal() else self.remote.size
+        if self.remote.size and total != self.remote.size:
+            problem = f"has {total} bytes, but {self.remote.size} in sequences.tsv"
+            remedy = "check whether the file was replaced, then correct its size in sequences.tsv"
+            raise _SourceError(self.url, problem, remedy)
+        if not start:
+            self._start_part(response, total)
+        check_disk_space(self.part.parent, (total or 0) - start + self.remote.extra_space)
+        done = start
         with self.part.open("ab") as file:
-            done = start
-            self.meter.progress("downloaded", done, total)
-            for block in answer.iter_content(_BLOCK):
+            self.progress_bar.update("downloaded", done, total)
+            for block in response.iter_content(_BLOCK_BYTES):
                 if not done:
-                    self._check_beginning(answer, block)
-                self._write(file, block)
+                    self._check_magic(response, block)
+                self._append(file, block)
                 done += len(block)
-                self.meter.progress("downloaded", done, total)
+                self.progress_bar.update("downloaded", done, total)
         if not done or (total and done < total):
-            raise _BrokenError(f"the connection broke at {done} of {total or 'all its'} bytes")
+            of_total = f" of {total}" if total else ""
+            raise TransientError(f"the connection broke after {done}{of_total} bytes")
         if total and done > total:
-            self._forget()
+            self._remove_part()
             raise _SourceError(self.url, f"sends more than its {total} bytes", "try again later")
 
-    def _check_status(self, answer: requests.Response) -> None:
-        told = f"the server answers {answer.status_code} {answer.reason}".rstrip()
-        if answer.status_code in _PASSING:
-            raise _BrokenError(told)
-        if answer.status_code not in (200, 206):
-            raise _SourceError(self.url, told, "see whether the file has moved, and mend sequences.tsv")
+    def _check_response(self, response: requests.Response, resumed_at: int, known_total: int | None) -> int:
+        """The offset at which the body of a successful response starts: `resumed_at`, or 0."""
+        status = response.status_code
+        partial = status == 206
+        if status == 416 or (partial and not _continues(response, resumed_at, known_total)):
+            self._remove_part()
+            raise TransientError("the file on the server has changed")
+        problem = f"HTTP {status} {response.reason}".rstrip()
+        if status in _TRANSIENT_STATUSES:
+            raise TransientError(problem)
+        if status not in (200, 206):
+            raise _SourceError(self.url, problem, "check whether the file has moved and correct the address")
+        return resumed_at if partial else 0
 
-    def _begin(self, answer: requests.Response, start: int, total: int | None) -> None:
-        """Make the part file ready and see that the disk can hold the rest."""
-        if not start:
-            self._forget()
-            version = answer.headers.get("ETag", "")
-            if not version or version.startswith("W/"):  # a weak one does not promise the same bytes
-                version = answer.headers.get("Last-Modified", "")
-            write_json(self.note, {"url": self.url, "version": version, "total": total})
-            self.part.touch()
-        check_room(self.part.parent, (total or 0) - start + self.wanted.room)
+    def _start_part(self, response: requests.Response, total: int | None) -> None:
+        """Create an empty part file and record its version."""
+        self._remove_part()
+        validator = response.headers.get("ETag", "")
+        if not validator or validator.startswith("W/"):
+            validator = response.headers.get("Last-Modified", "")
+        write_json(self.part_info, {"url": self.url, "validator": validator, "total": total})
+        self.part.touch()
 
-    def _check_beginning(self, answer: requests.Response, block: bytes) -> None:
-        begins_with = self.wanted.begins_with
-        page = answer.headers.get("Content-Type", "").startswith("text/html")
-        if block[: len(begins_with)] != begins_with or (page and not begins_with):
-            self._forget()
-            kind = answer.headers.get("Content-Type", "nothing named")
-            problem = f"sends no {self.path.suffix} file ({kind}, beginning with {block[:20]!r})"
-            raise _SourceError(
-                self.url, problem, "open it in a browser: it may ask for a login, or have moved"
+    def _check_magic(self, response: requests.Response, block: bytes) -> None:
+        """Check the first block: servers send login and error pages with status 200."""
+        magic, content_type = self.remote.magic, response.headers.get("Content-Type", "")
+        is_page = content_type.startswith("text/html") and not magic
+        if is_page or not block.startswith(magic):
+            self._remove_part()
+            problem = (
+                f"did not send a {self.path.suffix} file"
+                f" (Content-Type {content_type or 'missing'}, first bytes {block[:20]!r})"
             )
+            remedy = "open it in a browser: it may need a login, or the file may have moved"
+            raise _SourceError(self.url, problem, remedy)
 
-    def _write(self, file: BinaryIO, block: bytes) -> None:
+    def _append(self, file: BinaryIO, block: bytes) -> None:
         try:
             file.write(block)
-            file.flush()  # what a killed process leaves is gone on from
+            file.flush()  # so that a killed process loses no block
         except OSError as error:
             error.filename = str(self.part)
             raise
 
-    def _found(self) -> tuple[int, str, int | None]:
-        """Bytes that can be gone on from, the version that they are of, and its size if known."""
+    def _resume_point(self) -> tuple[int, str, int | None]:
+        """Bytes of the part that can be kept, their validator, and the size of the whole file if known."""
         try:
-            note = read_json(self.note)
-        except BenchError:  # none, or cut short by a crash: there is nothing to go on from
+            info = read_json(self.part_info)
+        except BenchError:  # missing, or cut short by a crash
             return 0, "", None
-        if note.get("url") != self.url or not note.get("version"):
+        if info.get("url") != self.url or not info.get("validator"):
             return 0, "", None
-        return self._received(), note["version"], note.get("total")
+        return self._received(), info["validator"], info.get("total")
 
     def _received(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def _forget(self) -> None:
-        self.note.unlink(missing_ok=True)
+    def _remove_part(self) -> None:
+        self.part_info.unlink(missing_ok=True)
         self.part.unlink(missing_ok=True)
 
 
-def check_room(folder: Path, needed: int) -> None:
-    """Refuse to begin what the disk cannot hold.
-
-    Raises:
-        BenchError: fewer than `needed` bytes are free.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        problem = f"needs {megabytes(needed)} of room, the disk has {megabytes(free)}"
-        raise BenchError(folder, problem, "free some space, or make this folder a link to a larger disk")
-
-
-def _goes_on(answer: requests.Response, have: int, total: int | None) -> bool:
-    """Whether a part of a file continues what is there."""
-    told = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
-    return told is not None and int(told[1]) == have and (not total or told[2] in ("*", str(total)))
+def _continues(response: requests.Response, start: int, total: int | None) -> bool:
+    """Whether a partial response begins at `start` and belongs to a file of `total` bytes."""
+    content_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+    if content_range is None or int(content_range[1]) != start:
+        return False
+    return not total or content_range[2] in ("*", str(total))
 
 
 def _reason(error: BaseException) -> str:
-    """Why a request failed, in a few words: what is at the bottom of its chain of causes."""
+    """Why a request failed, in a few words, from the innermost cause of the exception.
+
+    `requests` wraps the exceptions of urllib3, which wrap those of the operating system, each in its own way:
+    as an argument, a `reason`, a cause or a context.
+    """
     if isinstance(error, exceptions.ConnectTimeout):
         return "the server does not answer"
     chain: list[BaseException] = [error]
     for link in chain:
         inner = [*link.args, getattr(link, "reason", None), link.__cause__, link.__context__]
         chain += [item for item in inner if isinstance(item, BaseException) and item not in chain]
-    texts = [link.strerror for link in chain if isinstance(link, OSError) and link.strerror]
     if any(isinstance(link, exceptions.Timeout) or "timed out" in str(link) for link in chain):
-        return "the server has stopped sending"
-    if texts:
-        return f"the connection failed ({texts[-1]})"
-    return "the connection broke"
+        return "the server stopped sending data"
+    texts = [link.strerror for link in chain if isinstance(link, OSError) and link.strerror]
+    return f"the connection failed ({texts[-1]})" if texts else "the connection broke"

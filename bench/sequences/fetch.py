@@ -1,272 +1,161 @@
-"""A sequence of kind `url` becomes a file: download, check, unpack the one file that is wanted, pin.
+"""Fetch a sequence of kind `url`: download it, extract it from its archive, check it, record its digests.
 
-``resources/sequences/<name>.yuv`` (or ``.y4m``) is there when it is complete and checked, never before.
-What is on the way lies in ``resources/sequences/.fetch``, where a killed fetch finds it again. The
-archive is removed once its content is there.
+``resources/sequences/<name>.yuv`` (or ``.y4m``) exists only when it is complete and checked. Partial files
+are in ``resources/sequences/.fetch``, where the next fetch finds them. An extracted archive is removed.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from pathlib import Path
 
 from bench.base.errors import BenchError
 from bench.base.files import check_writable, sha256_file
-from bench.base.progress_bar import Meter, megabytes
-from bench.sequences.download import Patience, Wanted, check_room, download
-from bench.sequences.lock_file import PINS, Pin, check_digest, read_pins, write_pin
-from bench.sequences.prepare import raw_format
+from bench.base.progress_bar import ProgressBar, format_megabytes
+from bench.sequences.archive import extract
+from bench.sequences.download import RemoteFile, check_disk_space, download
+from bench.sequences.lock_file import LOCK_FILE, LockEntry, check_digest, read_lock_file, write_lock_entry
+from bench.sequences.retry import RetryPolicy
+from bench.sequences.source_file import allowed_sizes, check_size
 from bench.sequences.table import DOWNLOADS, SourceSequence, downloaded_file
 
-_WORK = ".fetch"
-_BEGINNINGS = {".7z": b"7z\xbc\xaf\x27\x1c", ".y4m": b"YUV4MPEG2 ", ".yuv": b""}
-_FRAME_LINE = b"FRAME\n"
-_HEADER_BYTES = 1024
-_NAMED = 5
+_WORK_FOLDER = ".fetch"
+_MAGIC = {".7z": b"7z\xbc\xaf\x27\x1c", ".y4m": b"YUV4MPEG2 ", ".yuv": b""}
 
 
 def fetch(
     sequence: SourceSequence,
     *,
-    meter: Meter,
+    progress_bar: ProgressBar,
     folder: Path = DOWNLOADS,
-    pins: Path = PINS,
-    patience: Patience | None = None,
-) -> Pin:
-    """Get the file of a sequence; one that is there is only checked. What is known of it comes back.
+    lock_file: Path = LOCK_FILE,
+    retry_policy: RetryPolicy | None = None,
+) -> LockEntry:
+    """Download a sequence's file to `folder` and return its entry in the lock file.
 
-    Args:
-        folder: where it belongs; pins: the table of digests that it is held to, and added to.
+    A file that exists already, downloaded or put there by the user, is not downloaded; it is checked and
+    recorded all the same.
 
     Raises:
-        BenchError: it cannot be had, is not what the row or the pins say, or does not fit on the disk.
+        BenchError: not of kind `url`, no server has the file, its size or digest differs from sequences.tsv
+            or the lock file, or the disk is too full.
+        OSError: a file cannot be written.
     """
     if sequence.kind != "url":
-        problem = f"is of kind {sequence.kind}: there is nothing to download"
-        raise BenchError(f"sequence {sequence.name}", problem, "fetch one of kind url")
-    check_writable(pins)  # now, not after an hour
-    job = _Job(sequence, folder, pins, meter)
-    with _alone(job.work / f"{sequence.name}.lock", meter):
-        meter.line(f"licence: {sequence.licence}; to cite: {sequence.citation}")
+        problem = f"is of kind {sequence.kind}, so there is nothing to download"
+        raise BenchError(f"sequence {sequence.name}", problem, "fetch a sequence of kind url")
+    check_writable(lock_file)  # before the download, not after an hour of it
+    job = _Fetch(sequence, folder, lock_file, progress_bar, retry_policy)
+    with _exclusive(job.work / f"{sequence.name}.lock", progress_bar):
+        progress_bar.log(f"licence: {sequence.licence}; to cite: {sequence.citation}")
         if job.target.exists():
-            pin = job.check_present()
+            entry = job.check_existing()
         elif sequence.in_archive:
-            job.get_archive(patience)
-            pin = job.unpack()
+            entry = job.fetch_archive()
         else:
-            pin = job.get_file(patience)
-    meter.line(f"{job.target}: {megabytes(pin.raw_bytes)}, its digest is in {pins.name}")
-    return pin
+            entry = job.fetch_file()
+    progress_bar.log(f"{job.target}: {format_megabytes(entry.raw_bytes)}, its digest is in {lock_file.name}")
+    return entry
 
 
-class _Job:
-    """One fetch: of what, from where, to where."""
+class _Fetch:
+    """The fetch of one sequence, with the paths of its files."""
 
-    def __init__(self, sequence: SourceSequence, folder: Path, pins: Path, meter: Meter) -> None:
-        self.sequence, self.pins, self.meter = sequence, pins, meter
-        self.work = folder / _WORK
+    def __init__(
+        self,
+        sequence: SourceSequence,
+        folder: Path,
+        lock_file: Path,
+        progress_bar: ProgressBar,
+        retry_policy: RetryPolicy | None,
+    ) -> None:
+        self.sequence, self.lock_file = sequence, lock_file
+        self.progress_bar, self.retry_policy = progress_bar, retry_policy
+        self.work = folder / _WORK_FOLDER
         self.target = downloaded_file(sequence, folder)
-        self.raw = self.work / self.target.name
-        self.unpacked = self.work / f"unpacked-{self.target.name}"
-        self.archive = self.work / f"{sequence.name}.7z"
 
-    def check_present(self) -> Pin:
-        """A file that a user put there counts as much as one that was downloaded."""
-        check_content(self.target, self.sequence)
-        return self._pin(self.target, sha256_file(self.target), where=self.target)
+    def check_existing(self) -> LockEntry:
+        """Check the file that is in place already."""
+        check_size(self.target, self.sequence)
+        return self._record(self.target, sha256_file(self.target), where=self.target)
 
-    def get_file(self, patience: Patience | None) -> Pin:
-        """Download the file itself."""
-        self._download(self.raw, size=self.sequence.raw_bytes, room=0, patience=patience)
-        check_content(self.raw, self.sequence)
-        pin = self._pin(self.raw, sha256_file(self.raw), where=self.raw)
-        os.replace(self.raw, self.target)
-        return pin
+    def fetch_file(self) -> LockEntry:
+        """Download a file that is published without an archive."""
+        path = self.work / self.target.name
+        self._download(path, size=self.sequence.raw_bytes)
+        check_size(path, self.sequence)
+        entry = self._record(path, sha256_file(path), where=path)
+        os.replace(path, self.target)
+        return entry
 
-    def get_archive(self, patience: Patience | None) -> None:
-        """Download the archive."""
-        room = min(_possible_sizes(self.sequence))
-        self._download(self.archive, size=self.sequence.archive_bytes, room=room, patience=patience)
-
-    def unpack(self) -> Pin:
-        """Take the file out of the archive, which is then removed."""
-        check_room(self.work, min(_possible_sizes(self.sequence)))
-        archive_sha256 = sha256_file(self.archive)
-        check_digest(self.archive, archive_sha256, self.sequence, "archive_sha256", pins=self.pins)
+    def fetch_archive(self) -> LockEntry:
+        """Download the archive, extract the file, and remove the archive."""
+        archive = self.work / f"{self.sequence.name}.7z"
+        unpacked_size = min(allowed_sizes(self.sequence))
+        self._download(archive, size=self.sequence.archive_bytes, extra_space=unpacked_size)
+        check_disk_space(self.work, unpacked_size)
+        archive_sha256 = sha256_file(archive)
+        check_digest(archive, archive_sha256, self.sequence, "archive_sha256", lock_file=self.lock_file)
+        # The name is fixed, so the next fetch overwrites the gigabytes that a killed fetch leaves.
+        unpacked = self.work / f"unpacked-{self.target.name}"
         try:
-            digest = self._write_unpacked()
-            check_content(self.unpacked, self.sequence)
-            where = f"{self.sequence.location} of {self.archive}"
-            pin = self._pin(self.unpacked, digest, where=where, archive_sha256=archive_sha256)
-            os.replace(self.unpacked, self.target)
+            digest = self._extract(archive, unpacked)
+            check_size(unpacked, self.sequence)
+            where = f"{self.sequence.location} of {archive}"
+            entry = self._record(unpacked, digest, where=where, archive_sha256=archive_sha256)
+            os.replace(unpacked, self.target)
         finally:
-            self.unpacked.unlink(missing_ok=True)
-        self.archive.unlink()
-        return pin
+            unpacked.unlink(missing_ok=True)
+        archive.unlink()
+        return entry
 
-    def _write_unpacked(self) -> str:
-        # Always the same name: what a killed fetch leaves of gigabytes is written over by the next.
+    def _download(self, path: Path, *, size: int | None, extra_space: int = 0) -> None:
+        if path.exists():  # complete: an earlier fetch was stopped after its download
+            return
+        urls = [url for url in (self.sequence.url, self.sequence.mirror) if url]
+        remote = RemoteFile(urls=urls, size=size, magic=_MAGIC[path.suffix], extra_space=extra_space)
+        download(remote, path, progress_bar=self.progress_bar, retry_policy=self.retry_policy)
+
+    def _extract(self, archive: Path, path: Path) -> str:
         try:
-            with self.unpacked.open("wb") as file:
-                digest = unpack(self.archive, self.sequence, file, meter=self.meter)
+            with path.open("wb") as file:
+                digest = extract(archive, self.sequence, file, progress_bar=self.progress_bar)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            error.filename = error.filename or str(self.unpacked)
+            error.filename = error.filename or str(path)
             raise
         return digest
 
-    def _download(self, path: Path, *, size: int | None, room: int, patience: Patience | None) -> None:
-        if path.exists():  # complete, of a fetch that was stopped later on
-            return
-        urls = [url for url in (self.sequence.url, self.sequence.mirror) if url]
-        wanted = Wanted(urls=urls, size=size, begins_with=_BEGINNINGS[path.suffix], room=room)
-        download(wanted, path, meter=self.meter, patience=patience)
+    def _record(self, path: Path, digest: str, *, where: str | Path, archive_sha256: str = "") -> LockEntry:
+        """Check a digest and write it to the lock file.
 
-    def _pin(self, path: Path, digest: str, *, where: str | Path, archive_sha256: str = "") -> Pin:
-        """Check the digest, and note it before the file gets its name: none is used that is not pinned."""
-        check_digest(where, digest, self.sequence, "sha256", pins=self.pins)
-        known = read_pins(self.pins).get(self.sequence.name)
-        pin = Pin(
+        The caller gives the file its final name afterwards, so no file is used whose digest is not recorded.
+        """
+        check_digest(where, digest, self.sequence, "sha256", lock_file=self.lock_file)
+        known = read_lock_file(self.lock_file).get(self.sequence.name)
+        entry = LockEntry(
             sequence=self.sequence.name,
             archive_sha256=archive_sha256 or (known.archive_sha256 if known else ""),
             raw_bytes=path.stat().st_size,
             sha256=digest,
         )
-        if pin != known:
-            write_pin(pin, self.pins, guard=self.work / "pins.lock")
-        return pin
-
-
-def check_content(path: Path, sequence: SourceSequence) -> None:
-    """Refuse a file whose size cannot be that of the row's frames.
-
-    Raises:
-        BenchError: it is cut short, or the row describes another file.
-    """
-    if path.suffix == ".yuv":
-        raw_format(path, sequence)
-        return
-    with path.open("rb") as file:
-        header = file.readline(_HEADER_BYTES)
-    size = path.stat().st_size
-    sides = dict(re.findall(rb" ([WH])(\d+)", header))
-    if (int(sides.get(b"W", 0)), int(sides.get(b"H", 0))) != (sequence.width, sequence.height):
-        problem = f"its first line is {header[:60]!r}, not that of {sequence.width}x{sequence.height}"
-        raise BenchError(path, problem, "mend the row, or remove it and get it again")
-    sizes = [
-        len(header) + sequence.frames * (len(_FRAME_LINE) + depth * sequence.frame_bytes) for depth in (1, 2)
-    ]
-    if size not in sizes:
-        problem = f"is {size} bytes, {sequence.frames} frames make {sizes[0]} (8 bit) or {sizes[1]} (10 bit)"
-        raise BenchError(path, problem, "mend frames in sequences.tsv, or remove it and get it again")
-
-
-def unpack(archive: Path, sequence: SourceSequence, file: BinaryIO, *, meter: Meter) -> str:
-    """Write the sequence's file, out of its 7z archive, to `file`; the SHA-256 of it comes back.
-
-    Nothing of the archive chooses a path, and no more is written than the row allows.
-
-    Raises:
-        BenchError: the archive has no such file or another size of it, or is damaged (then it is removed).
-    """
-    import py7zr
-
-    class Factory(py7zr.io.WriterFactory):
-        def create(self, filename: str) -> Any:
-            return sink
-
-    sink = _Sink(file, meter)
-    try:
-        with py7zr.SevenZipFile(archive) as opened:
-            name, sink.size = _find_member(opened.list(), sequence, archive)
-            opened.extract(targets=[name], factory=Factory())
-        if sink.count != sink.size:
-            raise EOFError(f"{sink.count} of {sink.size} bytes")
-    except Exception as error:  # py7zr tells of a damaged archive by errors of a dozen types
-        if isinstance(error, BenchError) or sink.failed:
-            raise
-        archive.unlink()
-        problem = f"is damaged ({type(error).__name__}: {error}), and was removed"
-        raise BenchError(archive, problem, "fetch it again") from error
-    return sink.digest.hexdigest()
-
-
-class _Sink:
-    """What py7zr writes one file to: hashes it on its way to the disk."""
-
-    def __init__(self, file: BinaryIO, meter: Meter) -> None:
-        self.file, self.meter = file, meter
-        self.size = self.count = 0
-        self.failed = False
-        self.digest = hashlib.sha256()
-
-    def write(self, data: bytes | bytearray) -> int:
-        self.digest.update(data)
-        try:
-            self.file.write(data)
-        except OSError:
-            self.failed = True
-            raise
-        self.count += len(data)
-        self.meter.progress("unpacked", self.count, self.size)
-        return len(data)
-
-    def read(self, size: int | None = None) -> bytes:
-        return b""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return 0
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def _find_member(members: list[Any], sequence: SourceSequence, archive: Path) -> tuple[str, int]:
-    """Name and size of the wanted file in the archive, whatever folder it is in."""
-    files = [member for member in members if member.is_file]
-    found = [member for member in files if PurePosixPath(member.filename).name == sequence.location]
-    if len(found) != 1:
-        names = ", ".join(PurePosixPath(member.filename).name for member in files[:_NAMED])
-        count = f"{len(found)} files" if found else "no file"
-        problem = f"has {count} of the name {sequence.location}; it has {names or 'nothing'}"
-        raise BenchError(archive, problem, f"mend location of {sequence.name} in sequences.tsv")
-    size = found[0].uncompressed
-    if size not in _possible_sizes(sequence):
-        problem = f"{sequence.location} in it has {size} bytes, which {sequence.frames} frames cannot have"
-        if sequence.raw_bytes:
-            problem = f"{sequence.location} in it has {size} bytes, not {sequence.raw_bytes}"
-        raise BenchError(archive, problem, f"mend frames and raw_bytes of {sequence.name} in sequences.tsv")
-    return found[0].filename, size
-
-
-def _possible_sizes(sequence: SourceSequence) -> set[int]:
-    """Bytes that the row's file may have, of 8 or 10 bit; a y4m file's header is of any length."""
-    if sequence.raw_bytes:
-        return {sequence.raw_bytes}
-    y4m = sequence.location.endswith(".y4m")
-    line, headers = (len(_FRAME_LINE), range(1, _HEADER_BYTES + 1)) if y4m else (0, range(1))
-    frames = [sequence.frames * (line + depth * sequence.frame_bytes) for depth in (1, 2)]
-    return {size + header for size in frames for header in headers}
+        if entry != known:
+            write_lock_entry(entry, self.lock_file, mutex=self.work / "lock_file.lock")
+        return entry
 
 
 @contextmanager
-def _alone(path: Path, meter: Meter) -> Iterator[None]:
-    """Wait until no other process fetches the same sequence; the lock ends with the process."""
+def _exclusive(path: Path, progress_bar: ProgressBar) -> Iterator[None]:
+    """Wait until no other process fetches the same sequence. A lock ends with its process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            meter.line("another process is fetching it; waiting for that")
+            progress_bar.log("another process is fetching this sequence; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

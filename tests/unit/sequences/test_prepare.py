@@ -1,3 +1,5 @@
+"""Preparation of clips: steps, formats, colours, and sources that are refused."""
+
 from __future__ import annotations
 
 import hashlib
@@ -15,7 +17,7 @@ from bench.base.errors import BenchError
 from bench.base.ffmpeg import pipe_frames
 from bench.conditions.model import ClipPlan
 from bench.conditions.reader import load_condition
-from bench.sequences.lock_file import Pin, write_pin
+from bench.sequences.lock_file import LockEntry, write_lock_entry
 from bench.sequences.prepare import prepare, prepare_clip
 from bench.sequences.table import DOWNLOADS, SourceSequence
 from bench.video.clip import Clip, planes
@@ -24,7 +26,7 @@ from bench.video.y4m import y4m_chunks
 
 
 def user_sequence(path: Path, **values: object) -> SourceSequence:
-    """A row of kind `file`: 16x12, three frames."""
+    """A sequence of kind `file`: 16x12, three frames."""
     row = SourceSequence(
         name="mine",
         kind="file",
@@ -44,7 +46,7 @@ def user_sequence(path: Path, **values: object) -> SourceSequence:
     return replace(row, **values)
 
 
-def make(sequence: SourceSequence, folder: Path, colour: str = "bt709", **steps: object) -> Clip:
+def prepare_user_clip(sequence: SourceSequence, folder: Path, colour: str = "bt709", **steps: object) -> Clip:
     plan = ClipPlan(sequence=sequence.name, **steps)
     return prepare_clip(sequence, plan, name="clip", colour=colour, out_dir=folder)
 
@@ -58,7 +60,7 @@ def write_y4m(path: Path, frames: list[np.ndarray]) -> Path:
     return path
 
 
-def test_prepare_takes_the_steps_from_the_condition(tmp_path: Path) -> None:
+def test_prepare_uses_the_steps_of_the_condition(tmp_path: Path) -> None:
     path = tmp_path / "small-v0.yaml"
     path.write_text(
         "title: t\ncodecs: {}\nclips:\n  small: {sequence: discs-tiny, trim: [1, 4], crop: [8, 0, 40, 48],"
@@ -78,7 +80,7 @@ def test_prepare_takes_the_steps_from_the_condition(tmp_path: Path) -> None:
         prepare(condition, "smal", tmp_path / "out")
 
 
-def test_without_steps_the_samples_are_the_sources(tmp_path: Path) -> None:
+def test_without_steps_the_samples_are_unchanged(tmp_path: Path) -> None:
     clip = prepare_sequence(tmp_path / "clip", "discs-tiny")
     assert np.array_equal(list(clip.frames()), list(moving_discs(width=64, height=48, frames=10)))
     assert clip.info.sha256 == hashlib.sha256(clip.path.read_bytes()).hexdigest()
@@ -88,32 +90,32 @@ def test_trim_and_crop_are_exact(tmp_path: Path) -> None:
     whole = list(moving_discs(width=64, height=48, frames=10))
     clip = prepare_sequence(tmp_path / "clip", "discs-tiny", trim=(2, 5), crop=(10, 6, 32, 20))
     for index, frame in enumerate(clip.frames(), start=2):
-        true, cropped = planes(whole[index], 64, 48), planes(frame, 32, 20)
-        assert np.array_equal(cropped[0], true[0][6:26, 10:42])
-        assert np.array_equal(cropped[1], true[1][3:13, 5:21])
-        assert np.array_equal(cropped[2], true[2][3:13, 5:21])
+        full, cropped = planes(whole[index], 64, 48), planes(frame, 32, 20)
+        assert np.array_equal(cropped[0], full[0][6:26, 10:42])
+        assert np.array_equal(cropped[1], full[1][3:13, 5:21])
+        assert np.array_equal(cropped[2], full[2][3:13, 5:21])
 
 
 @pytest.mark.parametrize(
-    ("steps", "told"),
+    ("steps", "message"),
     [
-        ({"trim": (0, 11)}, "trim is 0 to 11, discs-tiny has 10 frames"),
+        ({"trim": (0, 11)}, "trim is 0 to 11, but discs-tiny has 10 frames"),
         ({"trim": (4, 4)}, "trim is 4 to 4"),
-        ({"crop": (0, 0, 66, 48)}, "crop .* in 64x48"),
+        ({"crop": (0, 0, 66, 48)}, "crop is .* but the frame is 64x48"),
         ({"crop": (1, 0, 32, 32)}, "even x and y"),
-        ({"crop": (0, 0, 33, 48)}, "width is 33"),
-        ({"scale": (31, 20)}, "width is 31, 4:2:0 needs an even one"),
-        ({"scale": (32, 0)}, "height is 0"),
-        ({"scale": (32, 24), "filter": "best"}, "filter is 'best'; use lanczos"),
+        ({"crop": (0, 0, 33, 48)}, "width must be even for 4:2:0, not 33"),
+        ({"scale": (31, 20)}, "width must be even for 4:2:0, not 31"),
+        ({"scale": (32, 0)}, "height must be 2 to 8192, not 0"),
+        ({"scale": (32, 24), "filter": "best"}, "unknown filter 'best'; use lanczos"),
     ],
 )
-def test_steps_that_do_not_fit_are_refused(tmp_path: Path, steps: dict[str, object], told: str) -> None:
-    with pytest.raises(BenchError, match=told):
+def test_steps_that_do_not_fit_are_refused(tmp_path: Path, steps: dict[str, object], message: str) -> None:
+    with pytest.raises(BenchError, match=message):
         prepare_sequence(tmp_path / "clip", "discs-tiny", **steps)
     assert not (tmp_path / "clip").exists()
 
 
-def test_the_bundled_clips_are_whole(tmp_path: Path) -> None:
+def test_the_bundled_clips_are_complete(tmp_path: Path) -> None:
     bunny = prepare_sequence(tmp_path / "bunny", "bigbuckbunny", scale=(320, 180))
     assert (bunny.info.frames, bunny.info.fps) == (132, 25)
     assert "Blender" in bunny.info.citation
@@ -122,13 +124,13 @@ def test_the_bundled_clips_are_whole(tmp_path: Path) -> None:
     assert any("BT.601 assumed" in step for step in carphone.info.chain)
 
 
-def test_the_same_bytes_every_time_and_on_any_number_of_threads(tmp_path: Path) -> None:
+def test_the_bytes_are_the_same_each_time_and_with_any_number_of_threads(tmp_path: Path) -> None:
     steps = {"trim": (0, 12), "crop": (0, 0, 480, 272), "scale": (160, 90)}
     first = prepare_sequence(tmp_path / "first", "bikes", **steps)
     second = prepare_sequence(tmp_path / "second", "bikes", **steps)
     assert first.path.read_bytes() == second.path.read_bytes()
     assert first.info.sha256 == second.info.sha256
-    # The recorded command makes the clip again, also with other numbers of threads.
+    # The recorded command reproduces the clip, also with other numbers of threads.
     command = (
         next(step for step in first.info.chain if step.startswith("ffmpeg")).partition(": ")[2].split(" ")
     )
@@ -139,25 +141,25 @@ def test_the_same_bytes_every_time_and_on_any_number_of_threads(tmp_path: Path) 
     assert np.array_equal(list(again)[:12], list(first.frames()))
 
 
-def test_another_matrix_and_range_are_converted(tmp_path: Path) -> None:
-    """A BT.601 full-range source becomes what the BT.709 formula gives for the same colours."""
+def test_matrix_and_range_are_converted(tmp_path: Path) -> None:
+    """The same colours in BT.601 full range and in the BT.709 limited range of the clip, by the formulas."""
     patches = [(100, 128, 128), (120, 100, 160), (76, 110, 140)]
     path = write_y4m(tmp_path / "mine.y4m", [flat_frame(*patch, 16, 12) for patch in patches])
-    clip = make(user_sequence(path, matrix="bt601", range="full"), tmp_path / "out")
+    clip = prepare_user_clip(user_sequence(path, matrix="bt601", range="full"), tmp_path / "out")
     assert (clip.info.matrix, clip.info.range) == ("bt709", "limited")
     for patch, frame in zip(patches, clip.frames(), strict=True):
         y, cb, cr = patch[0], patch[1] - 128, patch[2] - 128
         rgb = np.array([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb]) / 255
         luma = rgb @ [0.2126, 0.7152, 0.0722]
-        wanted = (
+        expected = (
             16 + 219 * luma,
             128 + 224 * (rgb[2] - luma) / 1.8556,
             128 + 224 * (rgb[0] - luma) / 1.5748,
         )
-        for plane, value in zip(planes(frame, 16, 12), wanted, strict=True):
+        for plane, value in zip(planes(frame, 16, 12), expected, strict=True):
             assert np.abs(plane - value).max() <= 1.5
-    # What ffmpeg does by default knows of no matrix: the samples stay.
-    kept = make(user_sequence(path, matrix="bt601"), tmp_path / "kept", colour="bt601-ffmpeg")
+    # ffmpeg's defaults do not convert the matrix: the samples are unchanged.
+    kept = prepare_user_clip(user_sequence(path, matrix="bt601"), tmp_path / "kept", colour="bt601-ffmpeg")
     assert kept.info.matrix == "bt601"
     assert [tuple(frame[[0, 200, 250]]) for frame in kept.frames()] == patches
 
@@ -166,26 +168,26 @@ def test_raw_yuv_of_8_and_10_bit(tmp_path: Path) -> None:
     frames = random_frames()
     eight = tmp_path / "eight.yuv"
     eight.write_bytes(b"".join(frame.tobytes() for frame in frames))
-    assert np.array_equal(list(make(user_sequence(eight), tmp_path / "a").frames()), frames)
+    assert np.array_equal(list(prepare_user_clip(user_sequence(eight), tmp_path / "a").frames()), frames)
     ten = tmp_path / "ten.yuv"
     ten.write_bytes(b"".join((frame.astype("<u2") * 4).tobytes() for frame in frames))
-    assert np.array_equal(list(make(user_sequence(ten), tmp_path / "b").frames()), frames)
+    assert np.array_equal(list(prepare_user_clip(user_sequence(ten), tmp_path / "b").frames()), frames)
 
 
 def test_10_bit_is_rounded_and_not_dithered(tmp_path: Path) -> None:
     for level in range(400, 408):
         path = tmp_path / "flat.yuv"
         path.write_bytes(np.full(3 * 16 * 12 * 3 // 2, level, "<u2").tobytes())
-        values = np.unique(list(make(user_sequence(path), tmp_path / "out").frames()))
-        assert len(values) == 1  # one level in, one level out: dithering would make two
+        values = np.unique(list(prepare_user_clip(user_sequence(path), tmp_path / "out").frames()))
+        assert len(values) == 1  # dithering would give two levels
         assert abs(int(values[0]) - level / 4) <= 0.75
 
 
-def test_a_raw_file_of_another_size_is_refused(tmp_path: Path) -> None:
+def test_a_raw_file_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "short.yuv"
     path.write_bytes(bytes(16 * 12 * 3 // 2 * 3 - 1))
-    with pytest.raises(BenchError, match=r"is 863 bytes, 3 frames of 16x12 make 864 \(8 bit\) or 1728"):
-        make(user_sequence(path), tmp_path / "out")
+    with pytest.raises(BenchError, match=r"is 863 bytes, but 3 frames of 16x12 are 864 \(8 bit\) or 1728"):
+        prepare_user_clip(user_sequence(path), tmp_path / "out")
 
 
 def test_mkv_and_mp4_keep_every_frame(tmp_path: Path) -> None:
@@ -195,71 +197,75 @@ def test_mkv_and_mp4_keep_every_frame(tmp_path: Path) -> None:
         args = ["-i", str(y4m), "-c:v", codec, "-qp", "0", "-f", "matroska" if codec == "ffv1" else "mp4"]
         path = tmp_path / name
         list(pipe_frames([*args, str(path)], frame_bytes=1))
-        assert np.array_equal(list(make(user_sequence(path), tmp_path / codec).frames()), frames)
+        assert np.array_equal(list(prepare_user_clip(user_sequence(path), tmp_path / codec).frames()), frames)
 
 
-@pytest.mark.parametrize(("frames", "told"), [(2, "to 3 frames, sequences.tsv has 2"), (4, "to 3 .* has 4")])
-def test_another_number_of_frames_is_refused(tmp_path: Path, frames: int, told: str) -> None:
+@pytest.mark.parametrize(
+    ("frames", "message"), [(2, "to 3 frames, but 2 in sequences.tsv"), (4, "to 3 .* but 4 in")]
+)
+def test_a_wrong_number_of_frames_is_refused(tmp_path: Path, frames: int, message: str) -> None:
     path = write_y4m(tmp_path / "mine.y4m", random_frames())
-    with pytest.raises(BenchError, match=told):
-        make(user_sequence(path, frames=frames), tmp_path / "out")
+    with pytest.raises(BenchError, match=message):
+        prepare_user_clip(user_sequence(path, frames=frames), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_truncated_source_leaves_nothing(tmp_path: Path) -> None:
     path = write_y4m(tmp_path / "mine.y4m", random_frames())
     out = tmp_path / "out"
-    make(user_sequence(path), out)
+    prepare_user_clip(user_sequence(path), out)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(BenchError):
-        make(user_sequence(path), out)
-    assert not (out / "clip.json").exists()  # an older one would speak of a clip that failed
+        prepare_user_clip(user_sequence(path), out)
+    assert not (out / "clip.json").exists()  # an old one would describe a clip that failed
     path.write_bytes(b"")
     with pytest.raises(BenchError, match=r"mine\.y4m: ffmpeg failed"):
-        make(user_sequence(path), out)
+        prepare_user_clip(user_sequence(path), out)
 
 
-def test_missing_and_altered_files_are_refused(tmp_path: Path) -> None:
+def test_missing_and_changed_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.y4m"
     with pytest.raises(BenchError, match="the file of sequence mine is missing"):
-        make(user_sequence(path), tmp_path / "out")
+        prepare_user_clip(user_sequence(path), tmp_path / "out")
     write_y4m(path, random_frames())
-    good = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert make(user_sequence(path, sha256=good), tmp_path / "out").info.frames == 3
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert prepare_user_clip(user_sequence(path, sha256=digest), tmp_path / "out").info.frames == 3
     with pytest.raises(BenchError, match="its sha256 is"):
-        make(user_sequence(path, sha256="0" * 64), tmp_path / "out2")
+        prepare_user_clip(user_sequence(path, sha256="0" * 64), tmp_path / "out2")
     assert not (tmp_path / "out2").exists()
     with pytest.raises(BenchError, match="use moving-discs"):
-        make(user_sequence(path, kind="synthetic", location="spirals"), tmp_path / "out3")
+        prepare_user_clip(user_sequence(path, kind="synthetic", location="spirals"), tmp_path / "out3")
 
 
-def test_a_download_is_held_to_its_pin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_is_checked_against_the_lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lock = tmp_path / "sequences.lock"
-    monkeypatch.setattr("bench.sequences.lock_file.PINS", lock)
+    monkeypatch.setattr("bench.sequences.lock_file.LOCK_FILE", lock)
     row = user_sequence(Path("Mine_16x12.yuv"), kind="url", url="https://127.0.0.1/mine.7z")
     with pytest.raises(BenchError, match=r"resources/sequences/mine\.yuv: .* run python -m bench fetch mine"):
-        make(row, tmp_path / "out")
+        prepare_user_clip(row, tmp_path / "out")
     frames = random_frames()
     data = b"".join(frame.tobytes() for frame in frames)
     path = tmp_path / DOWNLOADS / "mine.yuv"
     path.parent.mkdir(parents=True)
     path.write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
-    clip = make(row, tmp_path / "out")
+    clip = prepare_user_clip(row, tmp_path / "out")
     assert np.array_equal(list(clip.frames()), frames)
     assert clip.info.chain[0] == f"source url Mine_16x12.yuv sha256 {digest}"
 
-    pin = Pin(sequence="mine", archive_sha256="", raw_bytes=len(data), sha256=digest)
-    write_pin(pin, lock, guard=tmp_path / "guard")
-    assert make(row, tmp_path / "again").info == clip.info
-    write_pin(replace(pin, sha256="0" * 64), lock, guard=tmp_path / "guard")
-    with pytest.raises(BenchError, match=f"its sha256 is {digest}, sequences.lock has {'0' * 64}; remove it"):
-        make(row, tmp_path / "other")
+    entry = LockEntry(sequence="mine", archive_sha256="", raw_bytes=len(data), sha256=digest)
+    write_lock_entry(entry, lock, mutex=tmp_path / "guard")
+    assert prepare_user_clip(row, tmp_path / "again").info == clip.info
+    write_lock_entry(replace(entry, sha256="0" * 64), lock, mutex=tmp_path / "guard")
+    with pytest.raises(
+        BenchError, match=f"its sha256 is {digest}, but {'0' * 64} in sequences.lock; remove it"
+    ):
+        prepare_user_clip(row, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
-def test_the_clip_json_is_readable_by_others(tmp_path: Path) -> None:
+def test_the_format_of_a_clip(tmp_path: Path) -> None:
     clip = prepare_sequence(tmp_path / "clip", "discs-tiny")
     values = json.loads((tmp_path / "clip" / "clip.json").read_text())
     assert values["fps"] == "25/1"
