@@ -25,17 +25,15 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.curves import METRICS, with_decibels
+from bench.analysis.curves import with_decibels
 from bench.base.errors import BenchError
 from bench.base.names import unknown_name
-from bench.scoring.metrics import METRICS as MEASURED
+from bench.scoring.metrics import METRICS, PUBLISHED_METRICS
 
 #: Kinds of curves that no record of this suite stands behind.
 REPORTED, OWN = "reported", "own"
 #: Stands for the clip in the mean over a data set; no clip at all goes with any.
 MEAN, ANY = "mean", ""
-#: Metrics of other people's that this suite does not measure (see baselines/reported/README.md).
-FOREIGN_METRICS = ("psnr_yuv_411_db", "psnr_yuv_411_pooled_db", "psnr_yuv_411_mse_db", "ms_ssim_yuv")
 _TEXTS, _NUMBERS = ("source", "label", "clip", "point"), ("rate_bpp", "parameters_m", "epochs")
 
 
@@ -95,7 +93,8 @@ def _check_header(path: Path, header: Sequence[str]) -> list[str]:
         raise BenchError(f"{path}:1", "no column label", "name the curve there; separate columns by commas")
     if not {"rate_bpp", "parameters_m"} & set(header):
         raise BenchError(f"{path}:1", "no column rate_bpp", "give it (or parameters_m)")
-    known = {*METRICS, *MEASURED, *FOREIGN_METRICS}
+    decibels = (f"{name}_db" for name, metric in METRICS.items() if metric.has_decibels)
+    known = {*METRICS, *decibels, *PUBLISHED_METRICS}
     metrics = [name for name in header if name not in (*_TEXTS, *_NUMBERS)]
     for name in metrics:
         if name not in known:

@@ -10,44 +10,11 @@ import numpy as np
 import pandas as pd
 
 from bench.base.errors import BenchError
+from bench.scoring.metrics import METRICS, Metric, describe
 
 #: A control says whether the harness works; it is no curve to compare with.
 CONTROL = "control"
 REQUIRED_COLUMNS = ("condition", "clip", "codec", "label", "kind", "point", "run", "seed", "rate_bpp")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a quality column is named, measured and printed."""
-
-    column: str
-    name: str
-    unit: str
-    digits: int
-
-    @property
-    def axis(self) -> str:
-        return f"{self.name} ({self.unit})" if self.unit else self.name
-
-
-METRICS = {
-    metric.column: metric
-    for metric in (
-        Metric("psnr_rgb_db", "PSNR-RGB", "dB", 2),
-        Metric("psnr_yuv_db", "PSNR-YUV 6:1:1", "dB", 2),
-        Metric("psnr_y_db", "PSNR-Y", "dB", 2),
-        Metric("ms_ssim_rgb", "MS-SSIM (RGB)", "", 4),
-        Metric("ms_ssim_y", "MS-SSIM (Y)", "", 4),
-        Metric("ms_ssim_rgb_db", "MS-SSIM (RGB)", "dB", 2),
-        Metric("ms_ssim_y_db", "MS-SSIM (Y)", "dB", 2),
-        Metric("vmaf", "VMAF", "", 2),
-    )
-}
-
-
-def metric_of(column: str) -> Metric:
-    """The metric of a column; one that the suite does not list goes by its column's name."""
-    return METRICS.get(column) or Metric(column, column, "dB" if column.endswith("_db") else "", 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,10 +97,10 @@ def _complete(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_decibels(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with `ms_ssim_*_db` beside the MS-SSIM that it has, where it has no such column itself."""
-    for name in ("ms_ssim_rgb", "ms_ssim_y"):
-        if name in table and f"{name}_db" not in table:
-            # A perfect score has no decibels: it is left out rather than drawn at a made-up height.
+    """Add -10 log10(1 - value) dB of each metric that has decibels, where that column is missing."""
+    for name, metric in METRICS.items():
+        if metric.has_decibels and name in table and f"{name}_db" not in table:
+            # A value of 1 has no decibels and is left empty.
             rest = (1 - pd.to_numeric(table[name], errors="coerce")).where(lambda x: x > 0)
             table = table.assign(**{f"{name}_db": -10 * np.log10(rest)})
     return table
@@ -198,7 +165,7 @@ def _curve(group: pd.DataFrame, metric: str) -> Curve:
         kind=first["kind"],
         reference=bool(first["reference"]),
         epochs=epochs_of(group),
-        metric=metric_of(metric),
+        metric=describe(metric),
         points=tuple(points.index),
         rate_bpp=points["rate"].to_numpy(float),
         quality=points["quality"].to_numpy(float),

@@ -38,17 +38,21 @@ def run_measure(args: argparse.Namespace) -> int:
 
     process.die_with_parent()
     condition = load_condition(args.condition)
+    strip = condition.strip
     measure(
         stream=args.stream,
         clip=args.clip,
         report=args.report,
-        condition=condition,
+        condition=condition.name,
+        metrics=condition.metrics,
         codec=args.codec,
         point=args.point,
         run=args.run_name,
         out=args.out,
         frames_csv=args.frames_csv,
         crop=args.crop,
+        crop_frame=strip.frame if strip else None,
+        crop_region=strip.crop if strip else None,
         device=args.device or condition.device,
     )
     return 0

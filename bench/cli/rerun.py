@@ -48,6 +48,7 @@ def rerun(
     if (record.provenance.get("encode") or {}).get("imported"):
         raise BenchError(path, "its network was imported, not fitted", "run the command in its provenance")
     condition, clip_json = sources.condition(record), sources.clip(record)
+    strip = condition.strip
     clip = Clip.load(clip_json)
     tell = process.progress(f"rerun {record.codec} {record.point} {record.run}")
     if clip.info.sha256 != record.clip_sha256:
@@ -57,13 +58,16 @@ def rerun(
         stream=out / "stream.bin",
         clip=clip_json,
         report=out / "encode.json",
-        condition=condition,
+        condition=condition.name,
+        metrics=condition.metrics,
         codec=record.codec,
         point=record.point,
         run=record.run,
         out=out / "record.json",
         frames_csv=out / "frames.csv",
         crop=out / "crop.png",
+        crop_frame=strip.frame if strip else None,
+        crop_region=strip.crop if strip else None,
         device=device,
     )
     same = again.stream_sha256 == record.stream_sha256

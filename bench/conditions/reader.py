@@ -68,7 +68,7 @@ def settings_of(
 
 def _check_references(condition: Condition) -> None:
     """Names of codecs, metrics and colours: better wrong now than after hours of fits."""
-    from bench.scoring.score import METRICS
+    from bench.scoring.metrics import METRICS
     from bench.video.colour import CONVERSIONS
 
     codecs, metrics = condition.codecs, condition.metrics

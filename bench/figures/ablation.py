@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bench.analysis.curves import condition_title, load_points, metric_of
+from bench.analysis.curves import condition_title, load_points
 from bench.figures.page import (
     FAINT,
     NOTE_PT,
@@ -20,6 +20,7 @@ from bench.figures.page import (
     text_width,
     wrap,
 )
+from bench.scoring.metrics import describe
 from bench.tables.ablation import Variant, read_variants, row_names
 
 _WIDTH, _ROW, _TOP, _AXIS, _GAP = 5.6, 0.24, 0.34, 0.46, 0.14
@@ -75,8 +76,8 @@ def _plot(found: Sequence[Variant], metric: str, title: str) -> Figure:
     beside.set_yticks(range(len(found)), rates)
     beside.tick_params(axis="y", length=0, labelsize=SMALL_PT)
     beside.spines["right"].set_visible(False)
-    shown = metric_of(metric)
-    axes.set_xlabel(f"{shown.name} against «{found[0].name}»" + f" ({shown.unit})" * bool(shown.unit))
+    shown = describe(metric)
+    axes.set_xlabel(f"{shown.label} against «{found[0].name}»" + f" ({shown.unit})" * bool(shown.unit))
     figure.text(0.1 / _WIDTH, 1 - 0.08 / height, title, fontsize=TITLE_PT, va="top")
     figure.text(0.1 / _WIDTH, foot / height, "\n".join(note), fontsize=NOTE_PT, color=FAINT, va="top")
     return figure

@@ -15,10 +15,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.analysis.bjontegaard import Delta
 from bench.analysis.bootstrap import Interval
-from bench.analysis.curves import condition_title, load_points, metric_of, with_footnotes
+from bench.analysis.curves import condition_title, load_points, with_footnotes
 from bench.figures.page import DOUBLE_COLUMN, FAINT, page, plain_log_axis, print_style, save, save_note
 from bench.figures.series import Look, key_groups, looks
 from bench.figures.style import Style, shade
+from bench.scoring.metrics import describe
 from bench.tables.bd_rate import compare, overall
 from bench.tables.complexity import load_costs
 from bench.tables.text_table import MINUS
@@ -147,7 +148,7 @@ def _plot(
         _draw_panel(axes, [(unit * getattr(trade, side), trade) for trade in found], marks)
         axes.set_xlabel(label)
         _rate_axis(axes, min(ends), max(ends))
-    panels[0].set_ylabel(f"BD-rate, {metric_of(metric).name} (%)")
+    panels[0].set_ylabel(f"BD-rate, {describe(metric).label} (%)")
     return figure
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis.curves import load_points, metric_of, nearest_points, with_footnotes
+from bench.analysis.curves import load_points, nearest_points, with_footnotes
 from bench.base.errors import BenchError
 from bench.figures.page import DOUBLE_COLUMN, page, print_style, save, save_note
 from bench.figures.series import key_groups, looks, nearest_title, need_clip, point_dir, remarks
+from bench.scoring.metrics import describe
 
 #: Markers tell the lines apart in greyscale; on every frame they would hide them.
 MARKERS = 9
@@ -50,7 +51,7 @@ def draw_frames(
     title = title or nearest_title(rows, clip, rate_bpp)
     with print_style():
         if not values:
-            note = f"No codec's point has {metric_of(metric).name} frame by frame."
+            note = f"No codec's point has {describe(metric).label} frame by frame."
             save_note(note, title=title, width=width, outs=outs)
             return
         # The key lists the lines from top to bottom, as the eye meets them.
@@ -83,5 +84,5 @@ def _plot(rows, shown, values, metric, title, width, note):
         )
     axes.margins(x=0.015)
     axes.set_xlabel("Frame")
-    axes.set_ylabel(metric_of(metric).axis)
+    axes.set_ylabel(describe(metric).axis)
     return figure

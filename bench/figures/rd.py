@@ -18,7 +18,6 @@ from bench.analysis.curves import (
     condition_title,
     curves,
     load_points,
-    metric_of,
     with_footnotes,
 )
 from bench.analysis.published import Beside, Selector, beside, select
@@ -33,13 +32,12 @@ from bench.figures.page import (
     save_note,
 )
 from bench.figures.series import Look, key_groups, looks, looks_beside
+from bench.scoring.metrics import describe
 
 #: From this ratio of the highest rate to the lowest on, rates are drawn on a logarithmic axis.
 LOG_FROM = 8.0
 #: How far, as a factor, published points may widen the axis of rates beyond the measured ones.
 REACH = 2.0
-#: Scores that cannot be higher, so that an axis need not be.
-CEILINGS = {"ms_ssim_rgb": 1.0, "ms_ssim_y": 1.0, "vmaf": 100.0}
 
 
 def draw_rd(
@@ -85,7 +83,7 @@ def draw_rd(
     others = _others(rows, metric, clip, published, my_curves, sequences or {})
     with print_style():
         if not any(len(curve.points) for curve in drawn if curve.kind != CONTROL):
-            note = f"{metric_of(metric).name}: no record of this condition has a value."
+            note = f"{describe(metric).label}: no record of this condition has a value."
             save_note(note, title=title, width=width, outs=outs)
             return
         save(_plot(rows, drawn, *others, footnotes=footnotes or {}, title=title, width=width), outs)
@@ -187,7 +185,8 @@ def _frame(axes: Axes, codecs: list[Curve], others: list[tuple[Curve, np.ndarray
     values = np.concatenate([*measured, *(curve.quality[near] for curve, near in others)])
     bottom, top = values.min(), values.max()
     pad = 0.05 * (top - bottom) or 0.02 * abs(top) or 1.0
-    axes.set_ylim(bottom - pad, min(top + pad, CEILINGS.get(metric.column, np.inf) + 0.2 * pad))
+    ceiling = np.inf if metric.ceiling is None else metric.ceiling
+    axes.set_ylim(bottom - pad, min(top + pad, ceiling + 0.2 * pad))
     axes.set_xlabel("Rate (bits per pixel)")
     axes.set_ylabel(metric.axis)
 

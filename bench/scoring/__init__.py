@@ -1,1 +1,1 @@
-"""Scoring: metrics, VMAF, measurement and records."""
+"""Scoring: metrics of decoded frames, VMAF, measurement of a stream, and records."""

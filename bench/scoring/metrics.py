@@ -1,143 +1,184 @@
-"""Metrics of 8-bit frames, and their registry.
+"""Registry of metrics: one description of each (`METRICS`), and how it is computed (`SCORERS`).
 
-A metric is one function of a `FramePair` and its registration; its value for a clip is the mean
-over the frames unless `pool` says otherwise, and frames.csv has a column of it::
+This module imports no torch, so that conditions, tables and figures can use the descriptions.
+`bench.scoring.psnr`, `bench.scoring.ms_ssim` and `bench.scoring.vmaf` hold the computations;
+`bench.scoring.score` imports them.
 
-    @frame_metric("max_error_y")
+To add a metric, write a function of a `FramePair` and register it. Its value for a clip is the mean over all
+frames unless `pool` computes another one, and frames.csv gets a column of it::
+
+    @frame_metric("max_error_y", tolerance=1)
     def max_error_y(pair: FramePair) -> float:
         reference, decoded = pair.reference_planes[0], pair.decoded_planes[0]
         return float(np.abs(reference.astype(int) - decoded).max())
 
-It is computed where a condition lists it under `metrics` (`always=True`: in every record). One that
-must see the clip as a whole registers a `Metric` with a `Scorer` of its own, as `bench.scoring.vmaf` does.
-
-All are functions of rounded 8-bit frames. PSNR is capped at 100 dB, the value of an identical frame,
-which is counted in `identical_frames`: JSON has no infinity, and a mean no use for it.
+It is computed where a condition lists it under `metrics`. A metric that needs the whole clip describes itself
+in `METRICS` and adds a `Scorer` to `SCORERS`, as VMAF does.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
-from bench.video.clip import Clip, ClipInfo, planes
+from bench.base.errors import BenchError
+from bench.scoring.frame_pair import FramePair
+from bench.video.clip import Clip, ClipInfo
 
+#: PSNR of an identical frame in dB. JSON has no infinity, and an infinite value would dominate every mean.
 PSNR_CAP_DB = 100.0
-#: Weights of Y, U and V in the 6:1:1 mean of the planes' dB.
-YUV_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
-_MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FramePair:
-    """One decoded frame beside the true one, both as YUV and as RGB.
-
-    `native` is the decoder's pixel format; the decoded frame's other form was made by
-    `bench.video.colour`, as the true frame's RGB was.
-
-    Attributes:
-        reference_yuv, decoded_yuv: flat yuv420p; reference_rgb, decoded_rgb: (height, width, 3).
-    """
-
-    index: int
-    width: int
-    height: int
-    native: str
-    reference_yuv: np.ndarray
-    decoded_yuv: np.ndarray
-    reference_rgb: np.ndarray
-    decoded_rgb: np.ndarray
-
-    @cached_property
-    def reference_planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Y (height, width), U and V (height/2, width/2) of the true frame."""
-        return planes(self.reference_yuv, self.width, self.height)
-
-    @cached_property
-    def decoded_planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The planes of the decoded frame."""
-        return planes(self.decoded_yuv, self.width, self.height)
-
-    @cached_property
-    def mse_rgb(self) -> float:
-        """Mean squared error over all three channels."""
-        return mse(self.reference_rgb, self.decoded_rgb)
-
-    @cached_property
-    def mse_yuv(self) -> tuple[float, float, float]:
-        """Mean squared error of each plane."""
-        y, u, v = map(mse, self.reference_planes, self.decoded_planes)
-        return y, u, v
-
-    @property
-    def identical(self) -> bool:
-        """Whether the decoder gave exactly the true frame, in its own pixel format."""
-        return self.mse_rgb == 0 if self.native == "rgb24" else not any(self.mse_yuv)
-
-
-class Scorer(Protocol):
-    """Scores one stream: takes its pairs in order, then tells the result."""
-
-    def add(self, pair: FramePair) -> None:
-        """Take the next frame."""
-
-    def finish(self) -> tuple[float, Sequence[float | int | None]]:
-        """The value of the clip and that of each frame, after the last frame."""
-
-    def close(self) -> None:
-        """Let go of what is held, also where scoring broke off; may be called after `finish`."""
+#: Suffixes of means over the frames that a fit was trained on, and over those that it never saw.
+FITTED, HELD_OUT = "_fitted", "_held_out"
+#: PSNR of the clip's own frames after conversion to RGB and back: the ceiling of every RGB decoder.
+ROUND_TRIP_PREFIX = "round_trip_"
+ROUND_TRIP = f"{ROUND_TRIP_PREFIX}psnr_yuv_db"
+_PSNR_TOLERANCE_DB, _MS_SSIM_TOLERANCE = 0.02, 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A registered metric.
+    """Description of a quality metric.
 
     Attributes:
-        name: in records and tables, with its unit.
-        column: of the per-frame values in frames.csv.
-        open: begins to score one stream of a clip.
-        skip: why the metric has no value for a clip (it is then null, with this reason).
-        always: whether it is computed without being asked for.
+        name: key in records and column in tables. A metric in decibels ends with `_db`.
+        label, unit, digits: text for readers, unit (empty: none) and decimal places.
+        tolerance: largest difference between two measurements of one stream on different machines. A
+            network's frames differ in a few pixels by one level, and the metric's own arithmetic rounds
+            differently. None: a count that one changed pixel changes. It must be equal for a codec that
+            decodes in integers, and is not compared for a network.
+        ceiling: largest possible value; None where there is none.
+        higher_is_better: direction of quality.
+        frame_column: column of the values of single frames in frames.csv; default: `name`.
+        always: whether it is computed for every record, not only where a condition lists it.
+        min_side: smallest frame side, in pixels, that the metric is defined for.
+        ffmpeg_filter: filter that ffmpeg must have; empty: none.
+        has_decibels: whether `<name>_db` = -10 log10(1 - value) is derived from it.
     """
 
     name: str
-    column: str
-    open: Callable[[Clip], Scorer]
-    skip: Callable[[ClipInfo], str | None] = lambda info: None
+    label: str = ""
+    unit: str = ""
+    digits: int = 4
+    tolerance: float | None = None
+    ceiling: float | None = None
+    higher_is_better: bool = True
+    frame_column: str = ""
     always: bool = False
+    min_side: int = 0
+    ffmpeg_filter: str = ""
+    has_decibels: bool = False
+
+    def __post_init__(self) -> None:
+        defaults = {"label": self.name, "frame_column": self.name}
+        if self.name.endswith("_db"):
+            defaults["unit"] = "dB"
+        for field, default in defaults.items():
+            object.__setattr__(self, field, getattr(self, field) or default)
+
+    @property
+    def axis(self) -> str:
+        """Label with unit, for an axis or a table header: "PSNR-RGB (dB)"."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    def text(self, value: float) -> str:
+        """A value with its unit, for a sentence: "34.12 dB"."""
+        return f"{value:.{self.digits}f} {self.unit}".rstrip()
+
+    def unavailable(self, info: ClipInfo) -> str | None:
+        """Reason why the metric has no value for a clip on this machine; None where it has one."""
+        side = min(info.width, info.height)
+        if side < self.min_side:
+            return f"needs frame sides of at least {self.min_side} pixels; the smaller one has {side}"
+        if self.ffmpeg_filter:
+            from bench.base.ffmpeg import has_component
+
+            if not has_component("filter", self.ffmpeg_filter):
+                return f"ffmpeg has no filter {self.ffmpeg_filter}"
+        return None
 
 
-#: All metrics by name, in the order of records.
-METRICS: dict[str, Metric] = {}
+def _psnr(name: str, label: str, **values: Any) -> Metric:
+    common = {"digits": 2, "tolerance": _PSNR_TOLERANCE_DB, "ceiling": PSNR_CAP_DB, "always": True}
+    return Metric(name=name, label=label, **common | values)
 
 
-def register(metric: Metric) -> None:
-    """Add a metric; its name must be new."""
-    if metric.name in METRICS:
-        raise ValueError(f"metric {metric.name} is registered already")
-    METRICS[metric.name] = metric
+def _ms_ssim(name: str, label: str) -> Metric:
+    # Five scales halve the frame four times; an 11 x 11 window must fit into the coarsest one.
+    return Metric(
+        name=name, label=label, tolerance=_MS_SSIM_TOLERANCE, ceiling=1.0, min_side=161, has_decibels=True
+    )
+
+
+#: All metrics that the suite computes, by name, in the order of records.
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        _psnr("psnr_rgb_db", "PSNR-RGB"),
+        _psnr("psnr_rgb_pooled_db", "PSNR-RGB (pooled)", frame_column="mse_rgb"),
+        _psnr("psnr_y_db", "PSNR-Y"),
+        _psnr("psnr_u_db", "PSNR-U"),
+        _psnr("psnr_v_db", "PSNR-V"),
+        _psnr("psnr_yuv_db", "PSNR-YUV 6:1:1"),
+        _psnr("psnr_y_pooled_db", "PSNR-Y (pooled)", frame_column="mse_y"),
+        _ms_ssim("ms_ssim_rgb", "MS-SSIM (RGB)"),
+        _ms_ssim("ms_ssim_y", "MS-SSIM (Y)"),
+        Metric(
+            name="identical_frames", label="Identical frames", digits=0, frame_column="identical", always=True
+        ),
+        Metric(
+            name="vmaf", label="VMAF", digits=2, tolerance=0.1, ceiling=100.0, min_side=32,
+            ffmpeg_filter="libvmaf",
+        ),
+    )
+}  # fmt: skip
+
+#: Metrics of published curves that this suite does not compute (baselines/reported/README.md).
+PUBLISHED_METRICS = ("psnr_yuv_411_db", "psnr_yuv_411_pooled_db", "psnr_yuv_411_mse_db", "ms_ssim_yuv")
+
+
+class Scorer(Protocol):
+    """Scores one stream: takes its frame pairs in order, then returns the values."""
+
+    def add(self, pair: FramePair) -> None:
+        """Add the next frame."""
+
+    def finish(self) -> tuple[float, Sequence[float | int | None]]:
+        """Value of the clip and of each frame; called once, after the last frame."""
+
+    def close(self) -> None:
+        """Release all resources. Called last, also after an error."""
+
+
+#: Metric name -> function that starts to score one stream of a clip.
+SCORERS: dict[str, Callable[[Clip], Scorer]] = {}
 
 
 def frame_metric(
     name: str,
     *,
-    column: str | None = None,
     pool: Callable[[Sequence[float]], float] = lambda values: float(np.mean(values)),
-    skip: Callable[[ClipInfo], str | None] = lambda info: None,
-    always: bool = False,
+    **description: Any,
 ) -> Callable[[Callable[[FramePair], float]], Callable[[FramePair], float]]:
-    """Register a function of one frame as a metric; `pool` makes the clip's value of all frames'."""
+    """Decorator that registers a function of one frame as the computation of a metric.
+
+    Args:
+        name: a metric of `METRICS`, or a new one.
+        pool: computes the value of the clip from those of its frames; default: their mean.
+        description: of a new metric: attributes of `Metric`.
+
+    Raises:
+        ValueError: the metric has a computation already.
+    """
 
     def decorate(function: Callable[[FramePair], float]) -> Callable[[FramePair], float]:
-        def open_(clip: Clip) -> Scorer:
-            return _FrameScorer(function, pool)
-
-        register(Metric(name=name, column=column or name, open=open_, skip=skip, always=always))
+        if name in SCORERS:
+            raise ValueError(f"metric {name} is registered already")
+        METRICS.setdefault(name, Metric(name=name, **description))
+        SCORERS[name] = lambda clip: _FrameScorer(function, pool)
         return function
 
     return decorate
@@ -158,137 +199,36 @@ class _FrameScorer:
         pass
 
 
-def mse(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean squared error of two uint8 arrays of one shape, exact: the sum is one of integers below 2**53."""
-    if a.shape != b.shape:
-        raise ValueError(f"shapes {a.shape} and {b.shape}")
-    difference = np.subtract(a, b, dtype=np.float64).ravel()
-    return float(difference @ difference) / difference.size
+def check_metrics(names: Iterable[str]) -> None:
+    """Raise a BenchError that lists all metrics where a name is not one of them."""
+    for name in names:
+        if name not in METRICS:
+            raise BenchError(f"metric {name!r}", "is unknown", f"use one of {', '.join(METRICS)}")
 
 
-def psnr_db(error: float) -> float:
-    """PSNR in dB of a mean squared error of 8-bit samples, at most `PSNR_CAP_DB`."""
-    return PSNR_CAP_DB if error <= 0 else min(PSNR_CAP_DB, 10 * math.log10(255**2 / error))
+def metric_of(name: str) -> Metric | None:
+    """Description of the metric that a value is of, or is derived from; None for an unknown name.
 
-
-def pooled_psnr_db(errors: Sequence[float]) -> float:
-    """PSNR of the mean of mean squared errors (the frames' own, not the mean of their dB)."""
-    return psnr_db(float(np.mean(errors)))
-
-
-def weighted_yuv_db(y_db: float, u_db: float, v_db: float) -> float:
-    """The 6:1:1 mean of three planes' PSNR in dB."""
-    return sum(weight * db for weight, db in zip(YUV_WEIGHTS, (y_db, u_db, v_db), strict=True))
-
-
-def ssim(a: np.ndarray, b: np.ndarray, *, window: int = 11) -> float:
-    """SSIM of two uint8 images (height, width) or (height, width, channels), Gaussian window, sigma 1.5.
-
-    The mean over channels; no padding, so the map is smaller by window - 1.
+    Derived names are `round_trip_psnr_yuv_db`, `<metric>_fitted`, `<metric>_held_out`, and `<metric>_db` of a
+    metric that `has_decibels`. Only the last one differs from its metric in unit, digits and ceiling.
     """
-    import pytorch_msssim
-
-    with _OneThread():
-        return float(pytorch_msssim.ssim(_tensor(a), _tensor(b), data_range=255, win_size=window))
-
-
-def ms_ssim(a: np.ndarray, b: np.ndarray, *, window: int = 11) -> float:
-    """MS-SSIM of two uint8 images (Wang 2003): five scales, Gaussian window, sigma 1.5, mean over channels.
-
-    The shorter side must be greater than 16 * (window - 1).
-    """
-    import pytorch_msssim
-
-    with _OneThread():
-        value = pytorch_msssim.ms_ssim(
-            _tensor(a), _tensor(b), data_range=255, win_size=window, weights=list(_MS_SSIM_WEIGHTS)
-        )
-    return float(value)
+    base = name.removeprefix(ROUND_TRIP_PREFIX).removesuffix(FITTED).removesuffix(HELD_OUT)
+    if base in METRICS:
+        return METRICS[base]
+    linear = METRICS.get(base.removesuffix("_db"))
+    if linear is None or not linear.has_decibels:
+        return None
+    return dataclasses.replace(
+        linear, name=base, unit="dB", digits=2, tolerance=None, ceiling=None, has_decibels=False
+    )
 
 
-class _OneThread:
-    """Torch with one thread: sums in one order, so the same digits on any number of cores."""
-
-    def __enter__(self) -> None:
-        import torch
-
-        self.threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *error: object) -> None:
-        import torch
-
-        torch.set_num_threads(self.threads)
+def describe(name: str) -> Metric:
+    """`metric_of`; a column that the registry does not have is described by its name."""
+    return metric_of(name) or Metric(name=name)
 
 
-def _tensor(image: np.ndarray) -> Any:
-    """The image as float32, (1, channels, height, width), 0 to 255."""
-    import torch
-
-    channels = image[None] if image.ndim == 2 else np.moveaxis(image, 2, 0)
-    return torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32))[None]
-
-
-def _too_small_for_ms_ssim(info: ClipInfo) -> str | None:
-    side = min(info.width, info.height)
-    return None if side > 160 else f"five scales of an 11x11 window need sides above 160, one is {side}"
-
-
-@frame_metric("psnr_rgb_db", always=True)
-def psnr_rgb_db(pair: FramePair) -> float:
-    """PSNR over the three channels against the converted source, in dB."""
-    return psnr_db(pair.mse_rgb)
-
-
-@frame_metric("psnr_rgb_pooled_db", column="mse_rgb", pool=pooled_psnr_db, always=True)
-def mse_rgb(pair: FramePair) -> float:
-    """Mean squared error in RGB, pooled to the PSNR of its mean over the clip."""
-    return pair.mse_rgb
-
-
-@frame_metric("psnr_y_db", always=True)
-def psnr_y_db(pair: FramePair) -> float:
-    """PSNR of the luma plane in dB."""
-    return psnr_db(pair.mse_yuv[0])
-
-
-@frame_metric("psnr_u_db", always=True)
-def psnr_u_db(pair: FramePair) -> float:
-    """PSNR of the U plane in dB."""
-    return psnr_db(pair.mse_yuv[1])
-
-
-@frame_metric("psnr_v_db", always=True)
-def psnr_v_db(pair: FramePair) -> float:
-    """PSNR of the V plane in dB."""
-    return psnr_db(pair.mse_yuv[2])
-
-
-@frame_metric("psnr_yuv_db", always=True)
-def psnr_yuv_db(pair: FramePair) -> float:
-    """The 6:1:1 mean of the planes' PSNR in dB."""
-    return weighted_yuv_db(*(psnr_db(error) for error in pair.mse_yuv))
-
-
-@frame_metric("psnr_y_pooled_db", column="mse_y", pool=pooled_psnr_db, always=True)
-def mse_y(pair: FramePair) -> float:
-    """Mean squared error in luma, pooled to the PSNR of its mean over the clip."""
-    return pair.mse_yuv[0]
-
-
-@frame_metric("ms_ssim_rgb", skip=_too_small_for_ms_ssim)
-def ms_ssim_rgb(pair: FramePair) -> float:
-    """MS-SSIM of the RGB frame: the mean over its channels."""
-    return ms_ssim(pair.reference_rgb, pair.decoded_rgb)
-
-
-@frame_metric("ms_ssim_y", skip=_too_small_for_ms_ssim)
-def ms_ssim_y(pair: FramePair) -> float:
-    """MS-SSIM of the luma plane."""
-    return ms_ssim(pair.reference_planes[0], pair.decoded_planes[0])
-
-
-@frame_metric("identical_frames", column="identical", pool=sum, always=True)
+@frame_metric("identical_frames", pool=sum)
 def identical_frames(pair: FramePair) -> int:
-    """1 where the decoded frame is exactly the true one; the clip's value is their number."""
+    """1 where decoded and reference frame are equal, else 0; the value of a clip is their number."""
     return int(pair.identical)

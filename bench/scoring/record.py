@@ -1,4 +1,4 @@
-"""The one result of the suite: what one codec did at one rate point on one clip, and how it is known."""
+"""Records: the result of one codec at one rate point on one clip, with its provenance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.base.files import read_json, write_json
 
 SCHEMA = 1
 
-#: What of `encode` and `decode` stands in a table, beside the stages' wall times.
+#: Entries of `encode` and `decode` that become columns, besides the wall time of each stage.
 _COST_COLUMNS = ("wall_s", "cpu_s", "peak_memory_bytes", "peak_device_memory_bytes", "device")
 _RUN_COLUMNS = {"encode": (*_COST_COLUMNS, "threads"), "decode": (*_COST_COLUMNS, "repeatable")}
 _REMEDY = "measure the stream again"
@@ -21,19 +21,21 @@ _REMEDY = "measure the stream again"
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One measured stream. Only JSON values; units and colour space are in the names.
+    """One measured stream. All values are JSON values; names of values include unit and colour space.
 
     Attributes:
-        condition, clip, codec, point, run: the result's place (`run` is seed<k> or reference-seed<k>).
+        condition, clip, codec, point, run: identity of the result (`run` is seed<k> or reference-seed<k>).
+        family, kind, label: of the codec.
         reference: whether the stream is a tracked one of a long run.
-        epochs: of a fit, all its stages together; null for codecs that are not fitted.
-        rate_bpp: bits of the whole file per luma sample; rate_bpp_paper: as the codec's paper counts.
+        epochs: of a fit, summed over its stages; None for codecs that are not fitted.
+        rate_bpp: bits of the whole file per luma sample. rate_bpp_paper: rate as the codec's paper counts it.
         fps: "numerator/denominator".
-        metrics: name -> number or null; reasons: metric -> why it is null.
-        parameters, macs_per_pixel: of the decoder's network; null for others.
+        metrics: metric name -> value or None. reasons: metric name -> why it has no value.
+        parameters, macs_per_pixel: of the decoder's network; None for other codecs.
         encode, decode: wall_s, cpu_s, stages {stage: {wall_s, cpu_s}}, peak_memory_bytes,
-            peak_device_memory_bytes, device; encode has threads, decode whether it is repeatable.
-            A decode's wall_s is end to end: from the process's start to its last frame.
+            peak_device_memory_bytes, device. `encode` also has threads, `decode` repeatable. wall_s of a
+            decode lasts from the start of its process to its last frame.
+        settings: complete settings of the encode.
         provenance: see `bench.codec.provenance.provenance`.
     """
 
@@ -82,7 +84,7 @@ class Record:
         """Read record.json.
 
         Raises:
-            BenchError: no such file, another schema, or a key that is missing or unknown.
+            BenchError: the file or a key is missing, a key is unknown, or the schema is another one.
         """
         values = read_json(path, "a record")
         if values.get("schema") != SCHEMA:
@@ -93,11 +95,11 @@ class Record:
                 raise BenchError(path, f"key {sorted(names)[0]!r} {problem}", _REMEDY)
         for key in ("metrics", "reasons", "encode", "decode", "settings", "provenance"):
             if not isinstance(values[key], dict):
-                raise BenchError(path, f"key {key!r} is no object", _REMEDY)
+                raise BenchError(path, f"key {key!r} must be an object", _REMEDY)
         return cls(**values)
 
     def row(self) -> dict[str, Any]:
-        """The record as one flat row: metrics by their names, times as encode_wall_s and so on."""
+        """The record as one flat row: a column for each metric, `encode_wall_s` and its like for costs."""
         row: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
@@ -106,7 +108,9 @@ class Record:
             elif f.name == "metrics":
                 row |= value
             elif f.name in ("encode", "decode"):
-                row |= _run_columns(f.name, value)
+                row |= {f"{f.name}_{key}": value.get(key) for key in _RUN_COLUMNS[f.name]}
+                for stage, seconds in (value.get("stages") or {}).items():
+                    row[f"{f.name}_{stage.replace('-', '_')}_wall_s"] = seconds.get("wall_s")
             elif f.name == "provenance":
                 row |= {key: value.get(key) for key in ("suite_version", "date_utc")}
                 row["machine"] = (value.get("machine") or {}).get("cpu")
@@ -116,35 +120,26 @@ class Record:
 
 
 def collect(paths: Iterable[str | Path], out: str | Path) -> int:
-    """Write one CSV row a record; the number of rows comes back.
+    """Write rd_points.csv with one row for each record; return the number of rows.
 
-    Rows are ordered by condition, clip, series (in the order in which the paths bring them: that of
-    tables and legends) and rate.
-
-    Columns that only some records have (a stage's time, a later metric) are empty in the others.
+    Rows are sorted by condition, clip, series (in the order of the paths, which is that of tables and
+    legends) and rate. Columns that only some records have (the time of a stage, a newer metric) are empty in
+    the others.
 
     Raises:
-        BenchError: a record cannot be read, or two have the same place.
+        BenchError: a record cannot be read, or two records are of the same run.
     """
-    places: dict[tuple[str, ...], Path] = {}
+    sources: dict[tuple[str, ...], Path] = {}
     order: dict[str, int] = {}
     rows = []
     for path in map(Path, paths):
         record = Record.read(path)
-        place = (record.condition, record.clip, record.codec, record.point, record.run)
-        if place in places:
-            problem = f"is of the same run as {places[place]} ({'/'.join(place)})"
+        identity = (record.condition, record.clip, record.codec, record.point, record.run)
+        if identity in sources:
+            problem = f"is of the same run as {sources[identity]} ({'/'.join(identity)})"
             raise BenchError(path, problem, "give only one of the two")
-        places[place] = path
+        sources[identity] = path
         rank = order.setdefault(record.series, len(order))
         rows.append((record.condition, record.clip, rank, record.rate_bpp, record.run, record.row()))
-    ordered = [item[-1] for item in sorted(rows, key=lambda item: item[:-1])]
-    write_csv(out, ordered)
-    return len(ordered)
-
-
-def _run_columns(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    row = {f"{prefix}_{key}": values.get(key) for key in _RUN_COLUMNS[prefix]}
-    for stage, seconds in (values.get("stages") or {}).items():
-        row[f"{prefix}_{stage.replace('-', '_')}_wall_s"] = seconds.get("wall_s")
-    return row
+    write_csv(out, [item[-1] for item in sorted(rows, key=lambda item: item[:-1])])
+    return len(rows)

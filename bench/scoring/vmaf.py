@@ -1,4 +1,4 @@
-"""VMAF by ffmpeg's libvmaf, with its built-in model, while the frames stream by."""
+"""VMAF by the filter libvmaf of ffmpeg with its built-in model. Decoded frames are piped to ffmpeg."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from bench.base.errors import BenchError
-from bench.base.ffmpeg import failure_message, ffmpeg_exe, has_component, raw_video_args
-from bench.scoring.metrics import FramePair, Metric, register
-from bench.video.clip import Clip, ClipInfo
+from bench.base.ffmpeg import failure_message, ffmpeg_exe, raw_video_args
+from bench.scoring.frame_pair import FramePair
+from bench.scoring.metrics import SCORERS
+from bench.video.clip import Clip
 
 MODEL = "vmaf_v0.6.1"
-_SMALLEST_SIDE = 32
 
 
 class VmafScorer:
-    """Sends decoded frames to ffmpeg, which reads the true ones from clip.y4m.
+    """Pipes decoded frames to ffmpeg, which reads the reference frames from clip.y4m. Range 0 to 100.
 
-    The model was trained for 1080p at three picture heights: on small clips its values rank, they do
-    not tell what a viewer sees.
+    The model was trained on 1080p video seen from three picture heights. On small clips its values rank
+    codecs, but they do not predict opinion scores.
     """
 
     def __init__(self, clip: Clip) -> None:
         info = clip.info
         self.frames = info.frames
-        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         graph = f"[0:v][1:v]libvmaf=model=version={MODEL}:n_threads=1:log_fmt=json:log_path=/dev/stdout"
         self.process = subprocess.Popen(
             [
@@ -41,20 +41,20 @@ class VmafScorer:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.said,
+            stderr=self.stderr,
         )
         self.sink = cast("BinaryIO", self.process.stdin)
         self.log = cast("BinaryIO", self.process.stdout)
 
     def add(self, pair: FramePair) -> None:
-        """Send the next frame (ffmpeg reads as it goes, and tells nothing before the end)."""
+        """Write the next frame to ffmpeg. Its log comes after the last one, so the pipes cannot block."""
         try:
             self.sink.write(np.ascontiguousarray(pair.decoded_yuv).data)
         except BrokenPipeError:
             raise self._failure() from None
 
     def finish(self) -> tuple[float, Sequence[float]]:
-        """Mean over the frames, and each frame's."""
+        """Mean over the frames, and the value of each frame."""
         log, _ = self.process.communicate()
         try:
             values = [frame["metrics"]["vmaf"] for frame in json.loads(log)["frames"]]
@@ -71,19 +71,12 @@ class VmafScorer:
             with contextlib.suppress(OSError):
                 pipe.close()
         self.process.wait()
-        self.said.close()
+        self.stderr.close()
 
     def _failure(self) -> BenchError:
         status = self.process.wait()
-        self.said.seek(0)
-        return BenchError("vmaf", failure_message(self.said.read(), status), "leave vmaf out of the metrics")
+        self.stderr.seek(0)
+        return BenchError("vmaf", failure_message(self.stderr.read(), status), "leave vmaf out of the metrics")
 
 
-def _unavailable(info: ClipInfo) -> str | None:
-    side = min(info.width, info.height)
-    if side < _SMALLEST_SIDE:
-        return f"libvmaf needs sides of {_SMALLEST_SIDE}, one is {side}"
-    return None if has_component("filter", "libvmaf") else "this ffmpeg has no libvmaf"
-
-
-register(Metric(name="vmaf", column="vmaf", open=VmafScorer, skip=_unavailable))
+SCORERS["vmaf"] = VmafScorer

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis.curves import load_points, metric_of
+from bench.analysis.curves import load_points
 from bench.base.csv_files import csv_value, write_csv
 from bench.base.errors import BenchError
+from bench.scoring.metrics import describe
 from bench.tables.text_table import Text, number, write
 
 
@@ -130,13 +131,13 @@ def row_names(found: Sequence[Variant]) -> list[str]:
 
 def _text(found: Sequence[Variant], metrics: Sequence[str]) -> Text:
     header = ["Variant", "Seeds", "Rate (bpp)", "Parameters"]
-    for metric in map(metric_of, metrics):
+    for metric in map(describe, metrics):
         header += [metric.axis, "lowest to highest seed", "difference"]
     rows = []
     for name, variant in zip(row_names(found), found, strict=True):
         row = [name, str(variant.seeds), number(variant.rate_bpp, 4), number(variant.parameters, 0)]
         for column, quality in variant.qualities.items():
-            digits = metric_of(column).digits
+            digits = describe(column).digits
             row += [
                 number(quality.mean, digits),
                 f"{number(quality.low, digits)} to {number(quality.high, digits)}",

@@ -23,9 +23,10 @@ from bench.analysis.bootstrap import (
     mean_interval,
     resample_seeds,
 )
-from bench.analysis.curves import CONTROL, Curve, curves, epochs_of, load_points, metric_of, series_label
+from bench.analysis.curves import CONTROL, Curve, curves, epochs_of, load_points, series_label
 from bench.base.csv_files import csv_value, write_csv
 from bench.base.errors import BenchError
+from bench.scoring.metrics import describe
 from bench.tables.points import MEAN
 from bench.tables.text_table import NONE, Text, number, write
 
@@ -94,7 +95,7 @@ def compare(rows: pd.DataFrame, *, anchor: str, metric: str) -> list[Comparison]
             first["label"], kind=first["kind"], reference=first["reference"], epochs=epochs_of(group)
         )
         names = {"series": series, "codec": first["codec"], "label": label, "metric": metric}
-        missing = [f"{name} has no {metric_of(metric).name}" for name in (anchor, label)]
+        missing = [f"{name} has no {describe(metric).label}" for name in (anchor, label)]
         random, each, resamples = generator(), [], []
         for clip in clips:
             pair = by_clip[clip].get(anchor), by_clip[clip].get(series)
@@ -139,7 +140,7 @@ def _resample(
 
 def _seeds(rows: pd.DataFrame, curve: Curve) -> list[np.ndarray]:
     """Rate and quality of each seed, shape (seeds, 2), of each point of a curve of one clip."""
-    columns = ["rate_bpp", curve.metric.column]
+    columns = ["rate_bpp", curve.metric.name]
     own = rows[(rows["series"] == curve.series) & (rows["clip"] == curve.clips[0])].dropna(subset=columns)
     return [own.loc[own["point"] == point, columns].to_numpy(float) for point in curve.points]
 
@@ -202,10 +203,10 @@ def _text(rows: pd.DataFrame, anchor: str, found: Sequence[Comparison], metrics:
     clips = dict.fromkeys(one.clip for one in found)
     labels = dict(zip(rows["codec"], rows["label"], strict=True))
     notes: dict[str, int] = {}
-    head = metric_of(metrics[0])
+    head = describe(metrics[0])
     place = ["Clip"] if len(clips) > 1 else []
-    header = ["Series", *place, *(f"{metric_of(metric).name}, %" for metric in metrics)]
-    header.append(f"BD-{head.name}" + f", {head.unit}" * bool(head.unit))
+    header = ["Series", *place, *(f"{describe(metric).label}, %" for metric in metrics)]
+    header.append(f"BD-{head.label}" + f", {head.unit}" * bool(head.unit))
     places = dict.fromkeys((one.series, one.label, one.clip) for one in found)
     lines = []
     for series, label, clip in places:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis.curves import epochs_of, load_points, metric_of, series_label
+from bench.analysis.curves import epochs_of, load_points, series_label
 from bench.base.csv_files import csv_value, write_csv
 from bench.base.errors import BenchError
+from bench.scoring.metrics import describe
 from bench.tables.text_table import Text, number, write
 
 _PLACE = ("clip", "codec", "point", "run")
@@ -129,7 +130,7 @@ def _labels(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def _text(costs: pd.DataFrame, metric: str) -> Text:
-    quality = metric_of(metric)
+    quality = describe(metric)
     shown = {"rate_bpp": ("Rate (bpp)", 4, 1), metric: (quality.axis, quality.digits, 1), **_SHOWN}
     shown = {name: how for name, how in shown.items() if costs[name].notna().any()}
     words = {"label": "Series", "clip": "Clip", "point": "Point"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.analysis.curves import epochs_of, load_points, metric_of, series_label
+from bench.analysis.curves import epochs_of, load_points, series_label
 from bench.base.csv_files import csv_value, write_csv
 from bench.base.errors import BenchError
-from bench.scoring.score import FITTED, HELD_OUT
+from bench.scoring.metrics import FITTED, HELD_OUT, describe
 from bench.tables.text_table import Text, number, write
 
 
@@ -51,7 +51,7 @@ def _text(found: Sequence[dict], columns: Sequence[str]) -> Text:
     digits = []
     for column in columns:
         part = FITTED if column.endswith(FITTED) else HELD_OUT
-        metric = metric_of(column.removesuffix(part))
+        metric = describe(column.removesuffix(part))
         header.append(f"{metric.axis}, {names[part]}")
         digits.append(metric.digits)
     rows = [

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis.curves import epochs_of, load_points, metric_of, series_label
+from bench.analysis.curves import epochs_of, load_points, series_label
 from bench.base.csv_files import csv_value, write_csv
 from bench.base.errors import BenchError
+from bench.scoring.metrics import describe
 from bench.tables.text_table import Text, number, write
 
 #: Stands for the clip in a row that averages all of them.
@@ -88,7 +89,7 @@ def _text(table: pd.DataFrame) -> Text:
     fixed = {"label": "Series", "clip": "Clip", "point": "Point", "seeds": "Seeds"}
     numeric = [name for name in table if name not in (*fixed, "condition", "series")]
     numeric = [name for name in numeric if table[name].notna().any()]
-    names = {name: HEADERS.get(name) or (metric_of(name).axis, metric_of(name).digits) for name in numeric}
+    names = {name: HEADERS.get(name) or (describe(name).axis, describe(name).digits) for name in numeric}
     rows = [
         [str(row[name]) for name in fixed] + [number(row[name], names[name][1]) for name in numeric]
         for row in table.to_dict("records")

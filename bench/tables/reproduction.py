@@ -16,10 +16,11 @@ import pandas as pd
 
 from bench.analysis.bjontegaard import Delta, Refusal, bd_quality, bd_rate, quality_at
 from bench.analysis.curve_file import MEAN
-from bench.analysis.curves import Curve, curves, epochs_of, load_points, metric_of, series_label
+from bench.analysis.curves import Curve, curves, epochs_of, load_points, series_label
 from bench.analysis.published import Selector, at_clips, load_sources, reported_curves, select
 from bench.base.csv_files import csv_value, write_csv
 from bench.base.errors import BenchError
+from bench.scoring.metrics import describe
 from bench.tables.bd_rate import difference
 from bench.tables.points import point_means
 from bench.tables.text_table import Text, number, write
@@ -253,8 +254,8 @@ def _text(found: Sequence[Row], empty: Sequence[str]) -> Text:
 
 
 def _line(row: Row, several: Sequence[str], marks: dict[str, int]) -> list[str]:
-    digits, by_size = metric_of(row.metric).digits, row.published_parameters is not None
-    place = {"clip": row.clip, "metric": metric_of(row.metric).name}
+    digits, by_size = describe(row.metric).digits, row.published_parameters is not None
+    place = {"clip": row.clip, "metric": describe(row.metric).label}
     mark = f" [{marks.setdefault(row.remark, len(marks) + 1)}]" if row.remark else ""
     return [
         row.label,
@@ -270,14 +271,14 @@ def _line(row: Row, several: Sequence[str], marks: dict[str, int]) -> list[str]:
 
 
 def _notes(found: Sequence[Row], marks: Mapping[str, int], empty: Sequence[str]) -> list[str]:
-    units = dict.fromkeys(metric_of(row.metric).axis for row in found)
+    units = dict.fromkeys(describe(row.metric).axis for row in found)
     notes = [f"Measured minus published, {', '.join(units)}."] * bool(found)
     notes += [f"[{mark}] {remark}" for remark, mark in marks.items()]
     for row in found:
         if row.point == CURVE:
             pair = f"{row.label} against {row.published_label} as published"
             remark = f" ({row.remark})" if row.remark else ""
-            where = f"{row.clip}, {metric_of(row.metric).name}"
+            where = f"{row.clip}, {describe(row.metric).label}"
             notes.append(f"BD-rate of {pair}, {where}: {_percent(row.bd_rate_percent)}{remark}")
     sources = load_sources()
     ids = [name for name in dict.fromkeys(row.source for row in found) if name]

@@ -16,10 +16,10 @@ from bench.analysis.curves import (
     curves,
     epochs_of,
     load_points,
-    metric_of,
     with_footnotes,
 )
 from bench.base.files import atomic_file
+from bench.scoring.metrics import describe
 from bench.tables.bd_rate import compare, difference, mean_delta, overall
 from bench.tables.points import point_means, read_skipped
 from bench.tables.text_table import Text, number, plain
@@ -96,12 +96,12 @@ def _points(rows: pd.DataFrame) -> str:
 
 def _comparison(rows: pd.DataFrame, anchor: str, headline: str, rate_bpp: float | None) -> str:
     """All series against the anchor: at one rate, and as BD-rate."""
-    metric = metric_of(headline)
+    metric = describe(headline)
     # Only curves that average the same clips may stand side by side.
     n_clips = rows["clip"].nunique()
     by_series = {c.series: c for c in curves(rows, headline) if len(c.clips) == n_clips}
     name = dict(zip(rows["codec"], rows["label"], strict=True)).get(anchor, anchor)
-    header = [f"Against {name}, {metric.name}", "BD-rate"]
+    header = [f"Against {name}, {metric.label}", "BD-rate"]
     if rate_bpp is not None:
         header += [f"at {rate_bpp:g} bpp", f"{name} needs"]
     lines: list[list[str]] = []
@@ -187,8 +187,8 @@ def _fits(runs: pd.DataFrame, has_references: bool) -> str:
 
 
 def _signed(value: float, headline: str) -> str:
-    metric = metric_of(headline)
-    return f"{number(value, metric.digits, sign=True)}{NO_BREAK}{metric.unit or metric.name}"
+    metric = describe(headline)
+    return f"{number(value, metric.digits, sign=True)}{NO_BREAK}{metric.unit or metric.label}"
 
 
 def _flag(delta: Delta) -> str:
@@ -205,7 +205,7 @@ def _difference(runs: pd.DataFrame, pair: tuple[str, str], headline: str) -> Del
     for clip in clips:
         by_codec = {curve.codec: curve for curve in curves(runs, headline, clip=clip)}
         first, second = (by_codec.get(codec) for codec in pair)
-        missing = [f"{codec} has no {metric_of(headline).name}" for codec in pair[::-1]]
+        missing = [f"{codec} has no {describe(headline).label}" for codec in pair[::-1]]
         deltas.append(difference(bd_quality, second, first, missing))
     return mean_delta(deltas, clips) if len(deltas) > 1 else deltas[0]
 

@@ -224,11 +224,13 @@ def measured(made: Coded, clip: Clip, folder: Path) -> dict:
 
     out = folder / made.codec
     out.mkdir()
+    condition = load_condition(made.condition)
     measure(
         stream=made.stream,
         clip=clip.path.with_name("clip.json"),
         report=made.stream.with_name("encode.json"),
-        condition=load_condition(made.condition),
+        condition=condition.name,
+        metrics=condition.metrics,
         codec=made.codec,
         point="test",
         run="seed0",

@@ -20,7 +20,8 @@ from bench.analysis.bootstrap import (
     mean_interval,
     resample_seeds,
 )
-from bench.analysis.curves import Curve, metric_of
+from bench.analysis.curves import Curve
+from bench.scoring.metrics import describe
 from bench.tables.bd_rate import compare, overall, write_bd_rate
 
 RATES = np.array([0.1, 0.2, 0.4, 0.8])
@@ -31,7 +32,7 @@ def curve(rates: np.ndarray, quality: np.ndarray) -> Curve:
     names = tuple(f"p{index}" for index in range(len(rates)))
     return Curve(
         series="one", codec="one", label="one", kind="classical", reference=False, epochs=None,
-        metric=metric_of("psnr_rgb_db"), points=names, rate_bpp=rates, quality=quality, quality_low=quality,
+        metric=describe("psnr_rgb_db"), points=names, rate_bpp=rates, quality=quality, quality_low=quality,
         quality_high=quality, clips=("clip",), seeds=1,
     )  # fmt: skip
 

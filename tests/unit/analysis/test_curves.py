@@ -11,8 +11,9 @@ import points_data
 import pytest
 
 from bench.analysis.bjontegaard import Refusal, bd_quality, bd_rate, quality_at, rate_at
-from bench.analysis.curves import Curve, curves, load_points, metric_of, nearest_points, series_label
+from bench.analysis.curves import Curve, curves, load_points, nearest_points, series_label
 from bench.base.errors import BenchError
+from bench.scoring.metrics import describe
 
 RATES = [0.05, 0.1, 0.2, 0.4, 0.8]
 QUALITY = [30.0, 32.9, 35.6, 38.0, 40.1]
@@ -23,7 +24,7 @@ def curve(rates: list[float], quality: list[float], name: str = "one") -> Curve:
     values = np.asarray(quality, float)
     return Curve(
         series=name, codec=name, label=name, kind="classical", reference=False, epochs=None,
-        metric=metric_of("psnr_rgb_db"), points=points, rate_bpp=np.asarray(rates, float), quality=values,
+        metric=describe("psnr_rgb_db"), points=points, rate_bpp=np.asarray(rates, float), quality=values,
         quality_low=values, quality_high=values, clips=("clip",), seeds=1,
     )  # fmt: skip
 

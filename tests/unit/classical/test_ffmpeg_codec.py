@@ -19,7 +19,8 @@ from bench.base.stage_clock import StageClock
 from bench.codec.container import Stream
 from bench.codec.contract import EncodeJob
 from bench.codec.registry import codec_configs, resolve_settings
-from bench.scoring.metrics import mse, psnr_db
+from bench.scoring.frame_pair import mse
+from bench.scoring.psnr import psnr_db
 from bench.video.clip import Clip
 
 X26X = ("x264", "x265")

@@ -1,10 +1,12 @@
+"""Measurement of streams: what a record contains, and which inputs are errors."""
+
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +18,11 @@ from bench.cli.encode import EncodePlan, encode
 from bench.codec import registry
 from bench.codec.container import Header, read_stream, repair_checksum, write_stream
 from bench.codec.decoder_process import decode_process, time_decode
-from bench.conditions.model import Condition, Strip
+from bench.conditions.model import Condition
 from bench.conditions.reader import load_condition
 from bench.scoring.measure import mean_frame_psnr_y_db, measure
-from bench.scoring.metrics import METRICS
+from bench.scoring.metrics import METRICS, ROUND_TRIP
 from bench.scoring.record import Record
-from bench.scoring.score import ROUND_TRIP
 from bench.sequences.prepare import prepare
 from bench.video.clip import Clip
 
@@ -35,13 +36,12 @@ codecs:
   identity: {}
   mean-frame: {}
 metrics: [psnr_rgb_db, psnr_yuv_db, vmaf, ms_ssim_y]
-strip: {frame: 4, crop: [8, 16, 32, 24], rate_bpp: 0.5}
 """
 
 
 @dataclass
 class Run:
-    """One stream of one codec, and where its outputs go."""
+    """One stream of one codec and the folder of its outputs."""
 
     folder: Path
     condition: Condition
@@ -54,13 +54,16 @@ class Run:
             "stream": self.folder / "stream.bin",
             "clip": self.clip.path.with_name("clip.json"),
             "report": self.folder / "encode.json",
-            "condition": self.condition,
+            "condition": self.condition.name,
+            "metrics": self.condition.metrics,
             "codec": self.codec,
             "point": self.point,
             "run": "seed0",
             "out": self.folder / "record.json",
             "frames_csv": self.folder / "frames.csv",
             "crop": self.folder / "crop.png",
+            "crop_frame": 4,
+            "crop_region": (8, 16, 32, 24),
             "device": "cpu",
         }
         return measure(**arguments | changes)
@@ -69,7 +72,7 @@ class Run:
         return {path.name for path in self.folder.iterdir()} - {"stream.bin", "encode.json"}
 
     def alter(self, at: int, value: int) -> None:
-        """Change one byte of the stream; its checksum and its report go along."""
+        """Change one byte of the stream, and update its checksum and its report."""
         path = self.folder / "stream.bin"
         data = bytearray(path.read_bytes())
         data[at] = value
@@ -124,7 +127,7 @@ def mean_frame(tmp_path: Path, condition: Condition, clips: dict[str, Clip]) -> 
     return encoded(tmp_path / "mean", condition, clips["tiny"], "mean-frame", "raw")
 
 
-def test_a_record_holds_what_was_measured(x264: Run) -> None:
+def test_a_record_has_identity_rate_and_metrics(x264: Run) -> None:
     record = x264.measure()
     assert Record.read(x264.folder / "record.json") == record
     size = (x264.folder / "stream.bin").stat().st_size
@@ -143,11 +146,11 @@ def test_a_record_holds_what_was_measured(x264: Run) -> None:
     assert record.metrics["vmaf"] > 50
     for name, value in record.metrics.items():
         assert (value is None) == (name in record.reasons)
-    assert "sides above 160" in record.reasons["ms_ssim_y"]
+    assert "sides of at least 161 pixels" in record.reasons["ms_ssim_y"]
     assert "condition's metrics" in record.reasons["ms_ssim_rgb"]
 
 
-def test_a_decode_is_timed_from_its_start_to_its_end(x264: Run) -> None:
+def test_a_decode_is_timed_from_process_start_to_last_frame(x264: Run) -> None:
     decode = x264.measure().decode
     assert decode["repeatable"]
     assert decode["device"] == "cpu"
@@ -170,7 +173,7 @@ def test_frames_csv_has_one_row_a_frame(x264: Run) -> None:
     assert "ms_ssim_y" not in rows[0]
 
 
-def test_the_crop_is_the_conditions_region_of_its_frame(identity: Run, x264: Run) -> None:
+def test_the_crop_is_the_given_region_of_the_given_frame(identity: Run, x264: Run) -> None:
     identity.measure()
     with Image.open(identity.folder / "crop.png") as image:
         picture = np.asarray(image)
@@ -179,7 +182,7 @@ def test_the_crop_is_the_conditions_region_of_its_frame(identity: Run, x264: Run
     assert "crop.png" not in x264.outputs()
 
 
-def test_controls_have_their_known_answers(identity: Run, mean_frame: Run) -> None:
+def test_controls_have_their_known_scores(identity: Run, mean_frame: Run) -> None:
     record = identity.measure()
     assert record.metrics["identical_frames"] == 10
     assert record.metrics["psnr_rgb_db"] == record.metrics["psnr_y_pooled_db"] == 100
@@ -189,50 +192,50 @@ def test_controls_have_their_known_answers(identity: Run, mean_frame: Run) -> No
     assert record.metrics["identical_frames"] == 0
 
 
-def test_an_identity_that_is_off_fails_the_run(identity: Run) -> None:
+def test_a_wrong_identity_is_an_error(identity: Run) -> None:
     identity.alter(-1, 0)
     with pytest.raises(
-        BenchError, match="the harness is off: identity has 9 of 10 frames identical"
+        BenchError, match="the measurement is wrong: identity has 9 of 10 frames identical"
     ) as caught:
         identity.measure()
     assert "\n" not in str(caught.value)
     assert identity.outputs() == set()
 
 
-def test_a_mean_frame_that_is_off_fails_the_run(mean_frame: Run) -> None:
+def test_a_wrong_mean_frame_is_an_error(mean_frame: Run) -> None:
     stream = read_stream(mean_frame.folder / "stream.bin")
     at = stream.bytes - len(stream.payload) + 1
     for offset in range(3):
         mean_frame.alter(at + offset, 255)
-    with pytest.raises(BenchError, match="the harness is off: mean-frame has PSNR-Y"):
+    with pytest.raises(BenchError, match="the measurement is wrong: mean-frame has PSNR-Y"):
         mean_frame.measure()
     assert mean_frame.outputs() == set()
 
 
-def test_a_stream_of_another_clip_is_refused(x264: Run, clips: dict[str, Clip]) -> None:
-    with pytest.raises(StreamError, match="frames is 10, that of clip other is 5"):
+def test_a_stream_of_another_clip_is_an_error(x264: Run, clips: dict[str, Clip]) -> None:
+    with pytest.raises(StreamError, match="frames is 10, but that of clip other is 5"):
         x264.measure(clip=clips["other"].path.with_name("clip.json"))
     assert x264.outputs() == set()
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "problem"),
     [
         ({"codec": "x265-medium"}, "codec is 'x264-medium', not 'x265-medium'"),
         ({"point": "crf33"}, "point is 'crf28', not 'crf33'"),
         ({"run": "seed1"}, "seed is 0, not 1"),
-        ({"run": "first"}, "is no name of a run"),
+        ({"run": "first"}, "is not the name of a run"),
     ],
 )
-def test_a_report_of_something_else_is_refused(x264: Run, changes: dict[str, str], told: str) -> None:
-    with pytest.raises(BenchError, match=told):
+def test_a_report_of_another_point_is_an_error(x264: Run, changes: dict[str, str], problem: str) -> None:
+    with pytest.raises(BenchError, match=problem):
         x264.measure(**changes)
     assert x264.outputs() == set()
 
 
-def test_a_report_of_another_stream_is_refused(x264: Run) -> None:
+def test_a_report_of_another_stream_is_an_error(x264: Run) -> None:
     x264.report_changes(stream_sha256="0" * 64)
-    with pytest.raises(BenchError, match="is the report of another stream"):
+    with pytest.raises(BenchError, match="is the report of a stream other than"):
         x264.measure()
     (x264.folder / "encode.json").write_text("{}")
     with pytest.raises(BenchError, match="key 'codec' is missing"):
@@ -247,7 +250,7 @@ def test_a_stream_can_be_measured_without_its_report(x264: Run) -> None:
     assert without.encode["wall_s"] is None
 
 
-def test_a_damaged_stream_is_told_in_one_line_and_leaves_nothing(x264: Run) -> None:
+def test_a_damaged_stream_is_an_error_in_one_line_and_leaves_no_output(x264: Run) -> None:
     for at in range(400, 480):
         x264.alter(at, 0xA5)
     with pytest.raises(StreamError, match=r"stream\.bin: ffmpeg failed") as caught:
@@ -256,8 +259,7 @@ def test_a_damaged_stream_is_told_in_one_line_and_leaves_nothing(x264: Run) -> N
     assert x264.outputs() == set()
 
 
-def test_an_old_record_does_not_survive_a_failure(x264: Run) -> None:
-    """A record beside a stream that it does not describe would be believed."""
+def test_a_failure_removes_an_older_record(x264: Run) -> None:
     x264.measure()
     x264.alter(-40, 0xA5)
     for at in range(400, 480):
@@ -267,7 +269,7 @@ def test_an_old_record_does_not_survive_a_failure(x264: Run) -> None:
     assert not (x264.folder / "record.json").exists()
 
 
-def test_the_decoder_sees_an_empty_folder_but_for_the_stream(x264: Run) -> None:
+def test_the_folder_of_the_decoder_holds_only_the_stream(x264: Run) -> None:
     stream = x264.folder / "stream.bin"
     header = read_stream(stream).header
     with decode_process(stream, header, "cpu") as process:
@@ -279,7 +281,7 @@ def test_the_decoder_sees_an_empty_folder_but_for_the_stream(x264: Run) -> None:
     assert stream.is_file()
 
 
-def test_leaving_early_ends_the_decoder(identity: Run) -> None:
+def test_closing_early_ends_the_decoder(identity: Run) -> None:
     stream = identity.folder / "stream.bin"
     with decode_process(stream, read_stream(stream).header, "cpu") as process:
         next(process.frames())
@@ -293,7 +295,7 @@ def test_checksums_are_those_of_the_frames(identity: Run) -> None:
     assert checksums == [zlib.crc32(frame.data) for frame in identity.clip.frames()]
 
 
-def test_a_family_that_is_not_installed_is_told(x264: Run) -> None:
+def test_an_unknown_family_is_an_error(x264: Run) -> None:
     stream = x264.folder / "stream.bin"
     header = Header(**{**vars(read_stream(stream).header), "family": "nowhere"})
     write_stream(stream, header, [b"\1\2\3"])
@@ -301,14 +303,13 @@ def test_a_family_that_is_not_installed_is_told(x264: Run) -> None:
         x264.measure(report=None)
 
 
-def test_an_unknown_metric_of_the_condition_is_told(x264: Run) -> None:
-    with pytest.raises(BenchError, match="metric 'psnr': is not registered"):
-        x264.measure(condition=replace(x264.condition, metrics=("psnr",)))
+def test_an_unknown_metric_is_an_error(x264: Run) -> None:
+    with pytest.raises(BenchError, match="metric 'psnr': is unknown"):
+        x264.measure(metrics=("psnr",))
     assert x264.outputs() == set()
 
 
-def test_a_strip_outside_the_clip_shows_the_whole_middle_frame(x264: Run) -> None:
-    outside = replace(x264.condition, strip=Strip(frame=99, crop=(60, 0, 32, 32)))
-    x264.measure(condition=outside)
+def test_a_crop_outside_the_clip_is_the_centre_of_the_middle_frame(x264: Run) -> None:
+    x264.measure(crop_frame=99, crop_region=(60, 0, 32, 32))
     with Image.open(x264.folder / "crop.png") as image:
         assert image.size == (64, 48)

@@ -1,7 +1,10 @@
+"""Metrics against their definitions, against ffmpeg and against the official implementations."""
+
 from __future__ import annotations
 
 import math
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +14,20 @@ from clip_data import prepare_sequence, write_clip
 
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import ffmpeg_exe, pipe_bytes, pipe_frames, raw_video_args
+from bench.base.paths import ROOT
+from bench.scoring.frame_pair import FramePair, mse
 from bench.scoring.metrics import (
     METRICS,
-    FramePair,
+    ROUND_TRIP,
+    SCORERS,
+    Metric,
+    describe,
     frame_metric,
-    ms_ssim,
-    mse,
-    pooled_psnr_db,
-    psnr_db,
-    ssim,
-    weighted_yuv_db,
+    metric_of,
 )
-from bench.scoring.score import ROUND_TRIP, pair_frames, round_trip_psnr_yuv_db, score
+from bench.scoring.ms_ssim import ms_ssim, ssim
+from bench.scoring.psnr import pooled_psnr_db, psnr_db, weighted_yuv_db
+from bench.scoring.score import pair_frames, round_trip_psnr_yuv_db, score
 from bench.video.clip import Clip, planes
 from bench.video.colour import to_yuv
 
@@ -50,7 +55,7 @@ def noise(tmp_path: Path) -> Clip:
     return write_clip(tmp_path / "noise", list(frames), width=32, height=16)
 
 
-def test_psnr_by_its_definition() -> None:
+def test_psnr_matches_its_definition() -> None:
     generator = np.random.default_rng(1)
     a, b = generator.integers(0, 256, (2, 40, 30, 3), np.uint8)
     wanted = np.mean((a.astype(float) - b) ** 2)
@@ -68,7 +73,7 @@ def test_psnr_of_equal_and_nearly_equal_frames_is_100() -> None:
     assert pooled_psnr_db([0, 0]) == 100
 
 
-def test_pooled_and_mean_psnr_differ_as_they_should() -> None:
+def test_pooled_psnr_is_the_psnr_of_the_mean_error() -> None:
     errors = [1.0, 100.0]
     assert pooled_psnr_db(errors) == psnr_db(50.5)
     assert pooled_psnr_db(errors) < np.mean([psnr_db(error) for error in errors])
@@ -78,7 +83,7 @@ def test_yuv_weights_are_6_1_1() -> None:
     assert weighted_yuv_db(40, 44, 36) == pytest.approx((6 * 40 + 44 + 36) / 8)
 
 
-def test_planes_agree_with_ffmpegs_psnr_filter(
+def test_plane_psnr_matches_the_psnr_filter_of_ffmpeg(
     carphone: Clip, coded: list[np.ndarray], tmp_path: Path
 ) -> None:
     info = carphone.info
@@ -95,13 +100,13 @@ def test_planes_agree_with_ffmpegs_psnr_filter(
     rows = score(coded, carphone, pixel_format="yuv420p").rows
     assert len(lines) == len(rows) == 20
     for line, row in zip(lines, rows, strict=True):
-        told = dict(word.split(":") for word in line.split())
-        assert row["mse_y"] == pytest.approx(float(told["mse_y"]), abs=0.0051)
+        logged = dict(word.split(":") for word in line.split())
+        assert row["mse_y"] == pytest.approx(float(logged["mse_y"]), abs=0.0051)
         for plane in "yuv":
-            assert row[f"psnr_{plane}_db"] == pytest.approx(float(told[f"psnr_{plane}"]), abs=0.0051)
+            assert row[f"psnr_{plane}_db"] == pytest.approx(float(logged[f"psnr_{plane}"]), abs=0.0051)
 
 
-def test_scores_of_real_frames_by_hand(carphone: Clip, coded: list[np.ndarray]) -> None:
+def test_scores_of_coded_frames_match_direct_computation(carphone: Clip, coded: list[np.ndarray]) -> None:
     scores = score(coded, carphone, pixel_format="yuv420p")
     by_plane = {
         name: [
@@ -111,15 +116,15 @@ def test_scores_of_real_frames_by_hand(carphone: Clip, coded: list[np.ndarray]) 
         for index, name in enumerate("yuv")
     }
     for name, values in by_plane.items():
-        assert scores.metrics[f"psnr_{name}_db"] == pytest.approx(np.mean(values))
+        assert scores.values[f"psnr_{name}_db"] == pytest.approx(np.mean(values))
     wanted = (6 * np.mean(by_plane["y"]) + np.mean(by_plane["u"]) + np.mean(by_plane["v"])) / 8
-    assert scores.metrics["psnr_yuv_db"] == pytest.approx(wanted)
-    assert 25 < scores.metrics["psnr_rgb_pooled_db"] <= scores.metrics["psnr_rgb_db"] < wanted
-    assert scores.metrics["identical_frames"] == 0
+    assert scores.values["psnr_yuv_db"] == pytest.approx(wanted)
+    assert 25 < scores.values["psnr_rgb_pooled_db"] <= scores.values["psnr_rgb_db"] < wanted
+    assert scores.values["identical_frames"] == 0
     assert scores.reasons[ROUND_TRIP] == "the decoder yields YUV"
 
 
-def test_ssim_and_ms_ssim_agree_with_the_official_arrays(golden_dir: Path) -> None:
+def test_ssim_and_ms_ssim_match_the_official_arrays(golden_dir: Path) -> None:
     golden = np.load(golden_dir / "losses_metrics.npz")
     pred, target = (255 * np.moveaxis(golden[name], 1, 3) for name in ("pred", "target"))
     for index, (a, b) in enumerate(zip(pred, target, strict=True)):
@@ -130,7 +135,7 @@ def test_ssim_and_ms_ssim_agree_with_the_official_arrays(golden_dir: Path) -> No
     assert ms_ssim(a, b) == pytest.approx(float(golden["odd/ms_ssim"]), abs=2e-6)
 
 
-def test_ms_ssim_agrees_with_pytorch_msssim() -> None:
+def test_ms_ssim_matches_pytorch_msssim() -> None:
     import torch
     from pytorch_msssim import MS_SSIM
     from pytorch_msssim import ssim as official_ssim
@@ -146,7 +151,7 @@ def test_ms_ssim_agrees_with_pytorch_msssim() -> None:
     assert ms_ssim(a, a) == 1
 
 
-def test_torch_gets_its_threads_back() -> None:
+def test_the_number_of_torch_threads_is_restored() -> None:
     import torch
 
     before = torch.get_num_threads()
@@ -155,10 +160,10 @@ def test_torch_gets_its_threads_back() -> None:
     assert torch.get_num_threads() == before
 
 
-def test_small_clips_have_no_ms_ssim_and_say_why(carphone: Clip, coded: list[np.ndarray]) -> None:
+def test_small_clips_have_no_ms_ssim_and_a_reason(carphone: Clip, coded: list[np.ndarray]) -> None:
     scores = score(coded, carphone, pixel_format="yuv420p", metrics=["ms_ssim_rgb", "ms_ssim_y"])
-    assert scores.metrics["ms_ssim_rgb"] is None
-    assert "sides above 160, one is 144" in scores.reasons["ms_ssim_y"]
+    assert scores.values["ms_ssim_rgb"] is None
+    assert "sides of at least 161 pixels; the smaller one has 144" in scores.reasons["ms_ssim_y"]
     assert scores.reasons["vmaf"] == "not among the condition's metrics"
 
 
@@ -168,47 +173,47 @@ def test_larger_clips_have_ms_ssim(tmp_path: Path) -> None:
     shifted = np.roll(rgb, 1, axis=2)
     scores = score(shifted, clip, pixel_format="rgb24", metrics=["ms_ssim_rgb", "ms_ssim_y"])
     wanted = np.mean([ms_ssim(a, b) for a, b in zip(rgb, shifted, strict=True)])
-    assert scores.metrics["ms_ssim_rgb"] == pytest.approx(wanted)
-    assert 0.5 < scores.metrics["ms_ssim_y"] < 1
+    assert scores.values["ms_ssim_rgb"] == pytest.approx(wanted)
+    assert 0.5 < scores.values["ms_ssim_y"] < 1
 
 
-def test_vmaf_ranks_and_sees_the_right_frames(carphone: Clip, coded: list[np.ndarray]) -> None:
+def test_vmaf_ranks_and_compares_frames_of_equal_index(carphone: Clip, coded: list[np.ndarray]) -> None:
     same = score(carphone.frames(), carphone, pixel_format="yuv420p", metrics=["vmaf"])
     worse = score(coded, carphone, pixel_format="yuv420p", metrics=["vmaf"])
     late = score([coded[0], *coded[:-1]], carphone, pixel_format="yuv420p", metrics=["vmaf"])
-    assert same.metrics["vmaf"] > 95
-    assert same.metrics["vmaf"] > worse.metrics["vmaf"] > late.metrics["vmaf"]
+    assert same.values["vmaf"] > 95
+    assert same.values["vmaf"] > worse.values["vmaf"] > late.values["vmaf"]
     assert len([row["vmaf"] for row in worse.rows]) == 20
-    assert worse.metrics["vmaf"] == pytest.approx(np.mean([row["vmaf"] for row in worse.rows]))
+    assert worse.values["vmaf"] == pytest.approx(np.mean([row["vmaf"] for row in worse.rows]))
 
 
 def test_vmaf_of_a_tiny_clip_is_null(noise: Clip) -> None:
     scores = score(noise.frames(), noise, pixel_format="yuv420p", metrics=["vmaf"])
-    assert scores.metrics["vmaf"] is None
-    assert "sides of 32, one is 16" in scores.reasons["vmaf"]
+    assert scores.values["vmaf"] is None
+    assert "sides of at least 32 pixels; the smaller one has 16" in scores.reasons["vmaf"]
 
 
-def test_identical_yuv_frames_count_100_and_are_flagged(noise: Clip) -> None:
+def test_identical_yuv_frames_have_100_db_and_are_counted(noise: Clip) -> None:
     frames = list(noise.frames())
     frames[2] = frames[2] ^ 1
     scores = score(frames, noise, pixel_format="yuv420p")
-    assert scores.metrics["identical_frames"] == 3
+    assert scores.values["identical_frames"] == 3
     assert [row["identical"] for row in scores.rows] == [1, 1, 0, 1]
     assert [row["psnr_y_db"] for row in scores.rows] == [100, 100, pytest.approx(48.13, abs=0.01), 100]
-    assert scores.metrics["psnr_y_pooled_db"] == pytest.approx(48.13 + 6.02, abs=0.01)
+    assert scores.values["psnr_y_pooled_db"] == pytest.approx(48.13 + 6.02, abs=0.01)
 
 
-def test_a_perfect_rgb_decoder_reaches_the_stated_ceiling(carphone: Clip) -> None:
+def test_a_perfect_rgb_decoder_reaches_the_round_trip_psnr(carphone: Clip) -> None:
     scores = score(carphone.rgb(), carphone, pixel_format="rgb24")
-    assert scores.metrics["identical_frames"] == 20
-    assert scores.metrics["psnr_rgb_db"] == 100
-    assert scores.metrics["psnr_yuv_db"] == pytest.approx(scores.metrics[ROUND_TRIP])
-    assert 50 < scores.metrics[ROUND_TRIP] < 99
+    assert scores.values["identical_frames"] == 20
+    assert scores.values["psnr_rgb_db"] == 100
+    assert scores.values["psnr_yuv_db"] == pytest.approx(scores.values[ROUND_TRIP])
+    assert 50 < scores.values[ROUND_TRIP] < 99
     assert ROUND_TRIP not in scores.reasons
-    assert round_trip_psnr_yuv_db(carphone) == scores.metrics[ROUND_TRIP]
+    assert round_trip_psnr_yuv_db(carphone) == scores.values[ROUND_TRIP]
 
 
-def test_pairs_are_of_the_same_frame_in_both_forms(carphone: Clip) -> None:
+def test_both_forms_of_a_pair_are_of_the_same_frame(carphone: Clip) -> None:
     rgb = carphone.rgb_array()
     back = list(to_yuv(rgb, width=176, height=144))
     for index, pair in enumerate(pair_frames(rgb, carphone, pixel_format="rgb24")):
@@ -223,15 +228,15 @@ def test_pairs_are_of_the_same_frame_in_both_forms(carphone: Clip) -> None:
         assert np.array_equal(pair.decoded_rgb, pair.reference_rgb)
 
 
-@pytest.mark.parametrize(("count", "told"), [(3, "fewer frames"), (0, "fewer frames"), (5, "more frames")])
-def test_another_number_of_frames_is_refused(noise: Clip, count: int, told: str) -> None:
+@pytest.mark.parametrize(("count", "problem"), [(3, "fewer frames"), (0, "fewer frames"), (5, "more frames")])
+def test_a_wrong_number_of_frames_is_an_error(noise: Clip, count: int, problem: str) -> None:
     frames = [*noise.frames(), next(noise.frames())][:count]
     for metrics in ([], ["vmaf"]):
-        with pytest.raises(BenchError, match=told):
+        with pytest.raises(BenchError, match=problem):
             score(frames, noise, pixel_format="yuv420p", metrics=metrics)
 
 
-def test_a_failing_decoder_is_not_swallowed(carphone: Clip) -> None:
+def test_an_error_of_the_decoder_is_raised(carphone: Clip) -> None:
     def frames() -> Iterator[np.ndarray]:
         yield from carphone.frames(0, 7)
         raise BenchError("stream.bin", "has 7 of 20 frames", "encode the clip again")
@@ -240,7 +245,7 @@ def test_a_failing_decoder_is_not_swallowed(carphone: Clip) -> None:
         score(frames(), carphone, pixel_format="yuv420p", metrics=["vmaf"])
 
 
-def test_a_failing_decoder_is_told_where_output_ends_within_a_frame() -> None:
+def test_an_error_of_the_decoder_is_raised_although_the_output_ends_within_a_frame() -> None:
     def frames() -> Iterator[np.ndarray]:
         yield from (np.zeros(76032, np.uint8) for _ in range(60))  # more than the pipes hold: some comes out
         raise BenchError("stream.bin", "has 60 frames", "encode the clip again")
@@ -250,15 +255,15 @@ def test_a_failing_decoder_is_told_where_output_ends_within_a_frame() -> None:
         list(pipe_frames([*raw, "-f", "rawvideo", "pipe:1"], frame_bytes=1 << 24, feed=frames()))
 
 
-def test_an_unknown_metric_lists_the_known_ones(noise: Clip) -> None:
-    with pytest.raises(BenchError, match=r"use psnr_rgb_db, .*vmaf, round_trip_psnr_yuv_db"):
+def test_the_error_for_an_unknown_metric_lists_all_metrics(noise: Clip) -> None:
+    with pytest.raises(BenchError, match=r"metric 'psnr': is unknown; use one of psnr_rgb_db, .*vmaf"):
         score(noise.frames(), noise, pixel_format="yuv420p", metrics=["psnr"])
 
 
 def test_a_metric_is_one_function_and_its_registration(noise: Clip) -> None:
     try:
 
-        @frame_metric("max_error_y", pool=max)
+        @frame_metric("max_error_y", pool=max, tolerance=1, unit="levels", digits=0)
         def max_error_y(pair: FramePair) -> float:
             reference, decoded = pair.reference_planes[0], pair.decoded_planes[0]
             return float(np.abs(reference.astype(int) - decoded).max())
@@ -267,17 +272,57 @@ def test_a_metric_is_one_function_and_its_registration(noise: Clip) -> None:
         frames[1] = frames[1] - 5
         without = score(frames, noise, pixel_format="yuv420p")
         scores = score(frames, noise, pixel_format="yuv420p", metrics=["max_error_y"])
-        assert without.metrics["max_error_y"] is None
-        assert scores.metrics["max_error_y"] == 5
+        assert without.values["max_error_y"] is None
+        assert scores.values["max_error_y"] == 5
         assert [row["max_error_y"] for row in scores.rows] == [0, 5, 0, 0]
+        assert describe("max_error_y").axis == "max_error_y (levels)"
         with pytest.raises(ValueError, match="registered already"):
             frame_metric("max_error_y")(max_error_y)
     finally:
         METRICS.pop("max_error_y", None)
+        SCORERS.pop("max_error_y", None)
 
 
-def test_the_metrics_of_records_are_registered() -> None:
-    assert set(METRICS) == {
+def test_every_metric_has_a_description_and_a_scorer() -> None:
+    assert list(METRICS) == [
         *("psnr_rgb_db", "psnr_rgb_pooled_db", "psnr_y_db", "psnr_u_db", "psnr_v_db", "psnr_yuv_db"),
         *("psnr_y_pooled_db", "ms_ssim_rgb", "ms_ssim_y", "identical_frames", "vmaf"),
-    }
+    ]
+    assert set(SCORERS) == set(METRICS)
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.label != name
+        assert (metric.unit == "dB") == name.endswith("_db")
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("vmaf_fitted", "vmaf"),
+        ("psnr_rgb_db_held_out", "psnr_rgb_db"),
+        ("round_trip_psnr_yuv_db", "psnr_yuv_db"),
+        ("ms_ssim_y_fitted", "ms_ssim_y"),
+    ],
+)
+def test_a_derived_value_has_the_description_of_its_metric(name: str, base: str) -> None:
+    assert metric_of(name) is METRICS[base]
+
+
+def test_ms_ssim_in_decibels_has_its_own_unit_and_digits() -> None:
+    metric = metric_of("ms_ssim_rgb_db")
+    assert metric is not None
+    assert (metric.name, metric.axis, metric.digits) == ("ms_ssim_rgb_db", "MS-SSIM (RGB) (dB)", 2)
+    assert metric.ceiling is None
+    assert METRICS["ms_ssim_rgb"].ceiling == 1
+
+
+def test_an_unknown_column_is_described_by_its_name() -> None:
+    assert metric_of("psnr_yuv_411_db") is None
+    assert metric_of("vmaf_db") is None
+    assert describe("psnr_yuv_411_db") == Metric(name="psnr_yuv_411_db", unit="dB")
+    assert describe("sharpness").axis == "sharpness"
+
+
+def test_descriptions_import_no_torch() -> None:
+    code = "import sys, bench.scoring.metrics; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

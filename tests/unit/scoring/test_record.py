@@ -1,3 +1,5 @@
+"""Records: JSON round trip, errors, and the table of many records."""
+
 from __future__ import annotations
 
 import csv
@@ -68,7 +70,7 @@ def test_json_holds_no_infinity(tmp_path: Path) -> None:
     assert Record.read(tmp_path / "record.json").metrics == {"psnr_rgb_db": None}
 
 
-def test_row_is_flat_and_named() -> None:
+def test_a_row_is_flat() -> None:
     row = record().row()
     assert all(not isinstance(value, dict | list) for value in row.values())
     assert row["series"] == "net"
@@ -80,22 +82,22 @@ def test_row_is_flat_and_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "problem"),
     [
         (lambda values: values.pop("rate_bpp"), "'rate_bpp' is missing"),
         (lambda values: values.update(psnr=3), "'psnr' is unknown"),
         (lambda values: values.update(schema=2), "schema is 2"),
         (lambda values: values.pop("schema"), "schema is None"),
-        (lambda values: values.update(metrics=[1]), "'metrics' is no object"),
+        (lambda values: values.update(metrics=[1]), "'metrics' must be an object"),
     ],
 )
-def test_a_wrong_record_is_named_with_its_key(tmp_path: Path, change, said: str) -> None:
+def test_a_wrong_record_is_an_error_that_names_file_and_key(tmp_path: Path, change, problem: str) -> None:
     path = tmp_path / "record.json"
     record().write(path)
     values = json.loads(path.read_text())
     change(values)
     path.write_text(json.dumps(values))
-    with pytest.raises(BenchError, match=said) as error:
+    with pytest.raises(BenchError, match=problem) as error:
         Record.read(path)
     assert str(path) in str(error.value)
 
@@ -126,7 +128,7 @@ def test_collect(tmp_path: Path) -> None:
     assert rows[3]["encode_fit_wall_s"] == ""
 
 
-def test_two_records_of_one_run_are_refused(tmp_path: Path) -> None:
+def test_two_records_of_one_run_are_an_error(tmp_path: Path) -> None:
     for name in "ab":
         record().write(tmp_path / name)
     with pytest.raises(BenchError, match="same run"):

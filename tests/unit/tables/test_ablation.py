@@ -114,7 +114,7 @@ def test_interpolation_sets_held_out_frames_against_fitted_ones(points: Path, tm
 
 def test_means_over_fitted_and_held_out_frames() -> None:
     rows = [{"frame": i, "psnr_rgb_db": value} for i, value in enumerate([30.0, 20.0, 32.0, 24.0, 34.0])]
-    scores = Scores(metrics={}, reasons={}, rows=rows)
+    scores = Scores(values={}, reasons={}, rows=rows)
     found = held_out_means(scores, fit_every=2, metrics=["psnr_rgb_db", "vmaf"])
     assert found == {
         "psnr_rgb_db_fitted": 32.0,

@@ -12,7 +12,8 @@ from clip_data import flat_frame, flat_rgb, prepare_sequence
 
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import ffmpeg_exe
-from bench.scoring.metrics import mse, psnr_db
+from bench.scoring.frame_pair import mse
+from bench.scoring.psnr import psnr_db
 from bench.video.clip import planes
 from bench.video.colour import CONVERSIONS, conversion, to_rgb, to_yuv
 

@@ -1,0 +1,79 @@
+"""One decoded frame and its reference frame, as YUV planes and as RGB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bench.video.clip import planes
+
+
+@dataclass(frozen=True, kw_only=True)
+class FramePair:
+    """One decoded frame and its reference frame, each as yuv420p and as RGB. All arrays are uint8.
+
+    The decoder yields one of the two forms; `bench.video.colour` converts it to the other one. The RGB form
+    of the reference comes from the same conversion.
+
+    Attributes:
+        index: frame number from 0.
+        native: pixel format of the decoder, "yuv420p" or "rgb24".
+        reference_yuv, decoded_yuv: flat yuv420p, shape (height * width * 3 / 2,).
+        reference_rgb, decoded_rgb: shape (height, width, 3).
+    """
+
+    index: int
+    width: int
+    height: int
+    native: str
+    reference_yuv: np.ndarray
+    decoded_yuv: np.ndarray
+    reference_rgb: np.ndarray
+    decoded_rgb: np.ndarray
+
+    @cached_property
+    def reference_planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Y (height, width), U and V (height / 2, width / 2) of the reference frame."""
+        return planes(self.reference_yuv, self.width, self.height)
+
+    @cached_property
+    def decoded_planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Y, U and V of the decoded frame, shapes as in `reference_planes`."""
+        return planes(self.decoded_yuv, self.width, self.height)
+
+    @cached_property
+    def mse_rgb(self) -> float:
+        """Mean squared error over all three channels."""
+        return mse(self.reference_rgb, self.decoded_rgb)
+
+    @cached_property
+    def mse_yuv(self) -> tuple[float, float, float]:
+        """Mean squared error of each plane."""
+        y, u, v = map(mse, self.reference_planes, self.decoded_planes)
+        return y, u, v
+
+    @property
+    def decoded(self) -> np.ndarray:
+        """The decoded frame in the decoder's pixel format."""
+        return self.decoded_rgb if self.native == "rgb24" else self.decoded_yuv
+
+    @property
+    def identical(self) -> bool:
+        """Whether decoded and reference frame are equal in the decoder's pixel format."""
+        return self.mse_rgb == 0 if self.native == "rgb24" else not any(self.mse_yuv)
+
+
+def mse(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean squared error of two uint8 arrays of equal shape, in squared levels (0 to 65,025).
+
+    The result is exact before its division: the sum is one of integers below 2**53.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"shapes {a.shape} and {b.shape}")
+    difference = np.subtract(a, b, dtype=np.float64).ravel()
+    return float(difference @ difference) / difference.size

@@ -1,0 +1,79 @@
+"""PSNR of 8-bit frames, over RGB channels and over YUV planes.
+
+    PSNR = 10 log10(255^2 / MSE) dB,    MSE = mean squared error of the samples,
+
+capped at 100 dB (`PSNR_CAP_DB`). The value of a clip is the mean over its frames of their PSNR, as papers on
+video compression report it. The `pooled` variants are the PSNR of the mean MSE of all frames, which is at
+most that mean where no frame reaches the cap (Jensen's inequality). PSNR-YUV weighs the PSNR of the planes
+6:1:1 (Ohm et al., IEEE TCSVT 2012, Eq. 2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.scoring.frame_pair import FramePair
+from bench.scoring.metrics import PSNR_CAP_DB, frame_metric
+
+#: Weights of Y, U and V in PSNR-YUV.
+YUV_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
+
+
+def psnr_db(error: float) -> float:
+    """PSNR in dB (0 to 100) of a mean squared error of 8-bit samples."""
+    return PSNR_CAP_DB if error <= 0 else min(PSNR_CAP_DB, 10 * math.log10(255**2 / error))
+
+
+def pooled_psnr_db(errors: Sequence[float]) -> float:
+    """PSNR in dB of the mean of the frames' mean squared errors."""
+    return psnr_db(float(np.mean(errors)))
+
+
+def weighted_yuv_db(y_db: float, u_db: float, v_db: float) -> float:
+    """The 6:1:1 weighted mean of the PSNR of three planes, in dB."""
+    return sum(weight * db for weight, db in zip(YUV_WEIGHTS, (y_db, u_db, v_db), strict=True))
+
+
+@frame_metric("psnr_rgb_db")
+def psnr_rgb_db(pair: FramePair) -> float:
+    """PSNR over all three RGB channels, in dB."""
+    return psnr_db(pair.mse_rgb)
+
+
+@frame_metric("psnr_rgb_pooled_db", pool=pooled_psnr_db)
+def mse_rgb(pair: FramePair) -> float:
+    """Mean squared error over all three RGB channels."""
+    return pair.mse_rgb
+
+
+@frame_metric("psnr_y_db")
+def psnr_y_db(pair: FramePair) -> float:
+    """PSNR of the luma plane, in dB."""
+    return psnr_db(pair.mse_yuv[0])
+
+
+@frame_metric("psnr_u_db")
+def psnr_u_db(pair: FramePair) -> float:
+    """PSNR of the U plane, in dB."""
+    return psnr_db(pair.mse_yuv[1])
+
+
+@frame_metric("psnr_v_db")
+def psnr_v_db(pair: FramePair) -> float:
+    """PSNR of the V plane, in dB."""
+    return psnr_db(pair.mse_yuv[2])
+
+
+@frame_metric("psnr_yuv_db")
+def psnr_yuv_db(pair: FramePair) -> float:
+    """The 6:1:1 weighted mean of the PSNR of the planes, in dB."""
+    return weighted_yuv_db(*(psnr_db(error) for error in pair.mse_yuv))
+
+
+@frame_metric("psnr_y_pooled_db", pool=pooled_psnr_db)
+def mse_y(pair: FramePair) -> float:
+    """Mean squared error of the luma plane."""
+    return pair.mse_yuv[0]
