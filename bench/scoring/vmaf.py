@@ -76,7 +76,8 @@ class VmafScorer:
     def _failure(self) -> BenchError:
         status = self.process.wait()
         self.stderr.seek(0)
-        return BenchError("vmaf", failure_message(self.stderr.read(), status), "leave vmaf out of the metrics")
+        problem = failure_message(self.stderr.read(), status)
+        return BenchError("vmaf", problem, "leave vmaf out of the metrics")
 
 
 SCORERS["vmaf"] = VmafScorer
