@@ -19,9 +19,11 @@ from bench.base.files import read_json
 from bench.video.colour import to_rgb
 from bench.video.y4m import FRAME_LINE, MAX_HEADER_BYTES, parse_y4m_header, read_y4m_frames
 
+#: Limits of a clip and of a stream's header.
+MAX_SIDE = 8192
+MAX_FRAMES = 1 << 20
+
 _REMEDY = "prepare the clip again"
-_MAX_SIDE = 8192
-_MAX_FRAMES = 1 << 20
 #: Fields of clip.json that are not strings.
 _FIELD_TYPES = {"width": int, "height": int, "frames": int, "chain": list}
 
@@ -187,12 +189,12 @@ def check_geometry(width: int, height: int, frames: int, *, where: str | Path) -
         BenchError: a side is odd or not 2 to 8192, or the number of frames is not 1 to 2^20.
     """
     for field, side in (("width", width), ("height", height)):
-        if not 0 < side <= _MAX_SIDE:
-            raise BenchError(where, f"{field} must be 2 to {_MAX_SIDE}, not {side}", "crop or scale the clip")
+        if not 0 < side <= MAX_SIDE:
+            raise BenchError(where, f"{field} must be 2 to {MAX_SIDE}, not {side}", "crop or scale the clip")
         if side % 2:
             raise BenchError(where, f"{field} must be even for 4:2:0, not {side}", "crop or scale the clip")
-    if not 0 < frames <= _MAX_FRAMES:
-        raise BenchError(where, f"frames must be 1 to {_MAX_FRAMES}, not {frames}", "trim the clip")
+    if not 0 < frames <= MAX_FRAMES:
+        raise BenchError(where, f"frames must be 1 to {MAX_FRAMES}, not {frames}", "trim the clip")
 
 
 def _parse_fps(text: Any, where: str | Path) -> Fraction:
