@@ -1,4 +1,4 @@
-"""Download and retry, from a server that fails in every way that the client must handle."""
+"""Download from a server that fails in every way that the client must handle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from file_server import FileServer, Served, running_server
 from bench.base.errors import BenchError
 from bench.base.progress_bar import ProgressBar
 from bench.sequences.download import RemoteFile, check_disk_space, download
-from bench.sequences.retry import RetryPolicy, TransientError, retry
+from bench.sequences.retry import RetryPolicy
 
 DATA = np.random.default_rng(0).bytes(300_000)
 QUICK = RetryPolicy(attempts=3, first_wait_s=0.01, connect_timeout_s=10, read_timeout_s=30)
@@ -264,55 +264,3 @@ def test_an_error_of_a_full_disk_names_the_file(server: FileServer, tmp_path: Pa
     assert caught.value.filename == str(tmp_path / "a.7z.part")
     get(server.url("/a.7z"), tmp_path / "a.7z")
     assert (tmp_path / "a.7z").read_bytes() == DATA
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_the_progress_bar_is_a_bar_on_a_terminal_and_lines_elsewhere() -> None:
-    now = [0.0]
-    for stream, expected in (
-        (io.StringIO(), ["[x]  50 %, 10.0 MB of 20.0 MB downloaded, 0.9 MB/s", "[x] note", "[x] 100 %,"]),
-        (Terminal(), ["\r", "[x] note\n", "[x] " + "#" * 14 + "." * 14 + "  50 %"]),
-    ):
-        bar = ProgressBar("x", stream=stream, clock=lambda: now[0])
-        for second, done in ((0, 1), (5, 5), (10, 10), (11, 11)):
-            now[0] = float(second)
-            bar.update("downloaded", done * 10**6, 20 * 10**6)
-        bar.log("note")
-        bar.update("downloaded", 20 * 10**6, 20 * 10**6)
-        output = stream.getvalue()
-        for text in expected:
-            assert text in output
-        assert output.endswith("\n")
-        assert len(output.splitlines()) <= (3 if not stream.isatty() else 99)
-
-
-@pytest.mark.parametrize(
-    ("progress_per_attempt", "calls"), [([0] * 9, 3), ([1, 0, 0, 0, 0], 3), ([0, 1, 1, 0, 0, 0], 5)]
-)
-def test_retry_counts_attempts_without_progress(progress_per_attempt: list[int], calls: int) -> None:
-    """An attempt with progress counts as the first failure of a new series of three."""
-    done: list[int] = []
-
-    def attempt() -> None:
-        done.append(progress_per_attempt[len(done)])
-        raise TransientError("HTTP 503")
-
-    with pytest.raises(TransientError, match="HTTP 503, after 3 attempts"):
-        retry(attempt, QUICK, progress=lambda: sum(done), log=lambda line: None)
-    assert len(done) == calls
-
-
-def test_retry_waits_twice_as_long_each_time_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr("bench.sequences.retry.time.sleep", waits.append)
-
-    def attempt() -> None:
-        raise TransientError("HTTP 503")
-
-    with pytest.raises(TransientError):
-        retry(attempt, RetryPolicy(attempts=8), progress=lambda: 0, log=lambda line: None)
-    assert waits == [2, 4, 8, 16, 32, 60, 60]

@@ -37,8 +37,8 @@ def test_an_archive_with_one_damaged_byte(row: SourceSequence, server: FileServe
     whole, generator = served.data, np.random.default_rng(0)
     errors = 0
     for trial in range(150):
-        place, value = int(generator.integers(6, len(whole))), int(generator.integers(1, 256))
-        served.data = whole[:place] + bytes([whole[place] ^ value]) + whole[place + 1 :]
+        offset, value = int(generator.integers(6, len(whole))), int(generator.integers(1, 256))
+        served.data = whole[:offset] + bytes([whole[offset] ^ value]) + whole[offset + 1 :]
         folder = tmp_path / str(trial)
         try:
             run_fetch(row, folder)
