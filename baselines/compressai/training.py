@@ -33,6 +33,7 @@ from baselines.compressai.weights import TRACKED
 from bench.base import process
 from bench.base.errors import BenchError
 from bench.base.files import atomic_file, read_json, write_json
+from bench.base.log_file import copy_stderr
 from bench.base.paths import ROOT
 from bench.codec.fingerprint import file_fingerprint
 from bench.conditions.model import ClipPlan
@@ -248,10 +249,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=Recipe.steps)
     parser.add_argument("--out", type=Path, help="default: baselines/weights/without-SEQUENCE")
     parser.add_argument("--state-dir", type=Path, default=ROOT / "results" / "state" / "weights")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="copy progress and errors to this file, too")
     args = parser.parse_args(argv)
-    folder = args.out or TRACKED / f"without-{args.evaluated}"
     process.end_cleanly_on_sigterm()
     process.die_with_parent()
+    with copy_stderr(args.log):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    folder = args.out or TRACKED / f"without-{args.evaluated}"
     try:
         for quality in args.quality:
             recipe = Recipe(lambda_=LAMBDAS[quality], steps=args.steps)

@@ -1,8 +1,9 @@
 """The command line: ``python -m bench prepare | encode | decode | describe | measure | ...``.
 
-Each subcommand is a module with `add` (its arguments) and a function that does the work. Results go
-to files that appear only when complete, progress and errors to stderr. Exit status: 0 done, 1 a check
-failed (`verify`), 2 something the user can mend (one line says what), 130 and 143 interrupted.
+Each command is a module with two functions: `add` defines its arguments, `run` calls the library and
+prints. Output files appear when they are complete. Progress and errors go to stderr and, with ``--log``, to
+a file, too. Exit status: 0 success, 1 a check failed (`verify`) or the reader of stdout left, 2 an error
+that the user can fix (one line on stderr), 130 and 143 interrupted.
 """
 
 from __future__ import annotations
@@ -18,29 +19,17 @@ from typing import NoReturn
 import bench
 from bench.base import process
 from bench.base.errors import BenchError
+from bench.base.log_file import copy_stderr
 from bench.codec.registry import PACKAGES
 
-#: Modules of this package, found by name: what the package imports would count among what every record
-#: depends on (bench/codec/provenance.py), and no figure may measure a stream again.
 _COMMANDS = (
-    *("fetch", "fetch_weights", "prepare", "encode", "decode", "inspect", "measure", "verify", "rerun"),
-    *(
-        "import_checkpoint",
-        "inspect_condition",
-        "coders",
-        "size",
-        "speed",
-        "retime",
-        "codecs",
-        "targets",
-        "plan",
-    ),
+    *("fetch", "fetch_weights", "prepare", "encode", "decode", "measure", "verify", "rerun", "retime"),
+    *("inspect", "inspect_condition", "import_checkpoint", "coders", "size", "speed"),
+    *("codecs", "list_figures", "plan"),
 )
-
-#: A module of these that is not there is a mistake of ours.
-_OWN = ("bench", *PACKAGES)
-#: What the operating system refuses, in the words of who has to mend it.
-_REFUSALS = {
+#: If a module of these packages is missing, that is an error of the suite and not of its environment.
+_SUITE = ("bench", *PACKAGES)
+_OS_ERRORS = {
     errno.ENOSPC: ("no space left", "free some space or choose another folder"),
     errno.EDQUOT: ("the quota is used up", "free some space or choose another folder"),
     errno.EFBIG: ("the file may not grow as large", "raise the limit or choose another folder"),
@@ -48,8 +37,8 @@ _REFUSALS = {
     errno.EACCES: ("permission denied", "choose a path that you may use"),
     errno.EPERM: ("not permitted", "choose a path that you may use"),
     errno.ENOENT: ("no such file or folder", "check the path"),
-    errno.ENOTDIR: ("a part of the path is no folder", "check the path"),
-    errno.EEXIST: ("a file stands where a folder has to be", "check the path"),
+    errno.ENOTDIR: ("a part of the path is not a folder", "check the path"),
+    errno.EEXIST: ("a file has the name of a folder that is needed", "check the path"),
     errno.EISDIR: ("is a folder", "give the path of a file"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.EIO: ("the device cannot be read or written", "check the disk"),
@@ -57,36 +46,22 @@ _REFUSALS = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments in one line."""
+    """Reports a wrong argument in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {self.prog}: {message}; see {self.prog} --help\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status comes back."""
+    """Run one command. Return the exit status."""
     args = parser().parse_args(argv)
     args.command = ["python", "-m", "bench", *(sys.argv[1:] if argv is None else argv)]
     process.end_cleanly_on_sigterm()
     try:
-        return args.run(args)
-    except BenchError as error:
-        return _refuse(str(error))
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] in _OWN:
-            raise
-        return _refuse(f"the package {error.name} is not installed; run make env")
-    except BrokenPipeError:  # who read our standard output has gone; nothing can be told there
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        if error.errno not in _REFUSALS:
-            raise
-        problem, remedy = _REFUSALS[error.errno]
-        return _refuse(f"{error.filename or 'standard output'}: {problem}; {remedy}")
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return 130
+        with copy_stderr(args.log):
+            return _run(args)
+    except OSError as error:  # of the log file
+        return _report_os_error(error)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,9 +71,37 @@ def parser() -> argparse.ArgumentParser:
     subparsers = top.add_subparsers(dest="name", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         importlib.import_module(f"bench.cli.{command}").add(subparsers)
+    for subparser in subparsers.choices.values():
+        subparser.add_argument("--log", metavar="FILE", help="copy progress and errors to this file, too")
     return top
 
 
-def _refuse(message: str) -> int:
+def _run(args: argparse.Namespace) -> int:
+    try:
+        return args.run(args)
+    except BenchError as error:
+        return _report(str(error))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in _SUITE:
+            raise
+        return _report(f"the package {error.name} is not installed; run make env")
+    except BrokenPipeError:  # the reader of standard output has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _report_os_error(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+
+
+def _report_os_error(error: OSError) -> int:
+    if error.errno not in _OS_ERRORS:
+        raise error
+    problem, remedy = _OS_ERRORS[error.errno]
+    return _report(f"{error.filename or 'standard output'}: {problem}; {remedy}")
+
+
+def _report(message: str) -> int:
     sys.stderr.write(f"error: {' '.join(message.split())}\n")
     return 2

@@ -1,4 +1,4 @@
-"""``bench codecs``: which codec ids there are, and what each can be set to."""
+"""``bench codecs``: list the codec ids, or print the settings, points and citation of one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.codec import registry
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("codecs", help="list the codec ids")
-    parser.add_argument("id", nargs="?", help="tell all of one: settings, points, citation")
+    parser.add_argument("id", nargs="?", help="print settings, points and citation of this codec")
     parser.set_defaults(run=run)
 
 
@@ -33,7 +33,7 @@ def table() -> str:
 
 
 def describe(codec: str) -> str:
-    """All that is configured of one codec id; settings are complete, "needed" marks those without default."""
+    """The configuration of one codec id as YAML, settings complete; "needed" marks one without a default."""
     import yaml
 
     config = registry.codec_config(codec)

@@ -1,4 +1,4 @@
-"""``bench coders``: the weights of streams under this suite's coder, a pooled Huffman code, and NNC's."""
+"""``bench coders``: bytes of streams' weights under this suite's coder, a pooled Huffman code, and NNC."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.base.errors import BenchError
-from bench.cli.inspect import open_network
 from bench.tables.text_table import Text, number, plain
 
 _HEADER = ("Stream", "Weights", "Here (bytes)", "Huffman (bytes)", "", "NNC (bytes)", "")
@@ -37,11 +36,14 @@ def _row(path: Path) -> list[str]:
     from bench.inr.coding.huffman import huffman_bits
     from bench.inr.study import nnc
     from bench.inr.study.bit_breakdown import codes_of, shapes_of
+    from bench.inr.study.inspection import open_network
 
     codec, stream = open_network(path)
     codes = codes_of(stream, shapes_of(codec, stream).values())
     if not codes:
-        raise BenchError(path, "has float32 weights, which no coder codes", "give one of quantised weights")
+        raise BenchError(
+            path, "has float32 weights, which no coder codes", "give a stream of quantised weights"
+        )
     here = codec.describe(stream)["weight_bytes"]
     others = (-(-huffman_bits(codes) // 8), nnc.coded_bytes(codes))
     above = [(str(size), f"{number(100 * (size / here - 1), 1, sign=True)} %") for size in others]

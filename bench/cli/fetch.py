@@ -13,14 +13,14 @@ from bench.base.errors import BenchError
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
-        "fetch", help="download source sequences, check them and pin their digests"
+        "fetch", help="download source sequences, check them, record their digests in the lock file"
     )
     parser.add_argument("names", nargs="+", metavar="NAME", help="a sequence of kind url in sequences.tsv")
-    parser.add_argument("--tries", type=int, default=6, help="in a row that bring nothing (default: 6)")
+    parser.add_argument("--tries", type=int, default=6, help="in a row without a new byte (default: 6)")
     parser.add_argument(
-        "--timeout", type=float, default=60, metavar="SECONDS", help="without a byte (default: 60)"
+        "--timeout", type=float, default=60, metavar="SECONDS", help="of a try without a byte (default: 60)"
     )
-    parser.add_argument("--receipt", type=Path, help="write what was got as JSON (of one sequence)")
+    parser.add_argument("--receipt", type=Path, help="JSON file for sizes and digests of the download")
     parser.set_defaults(run=run)
 
 
@@ -34,9 +34,9 @@ def run(args: argparse.Namespace) -> int:
     process.die_with_parent()
     for option, value in (("--tries", args.tries), ("--timeout", args.timeout)):
         if value <= 0:
-            raise BenchError(option, f"is {value}", "give a positive number")
+            raise BenchError(option, f"must be above 0, is {value}", "give a positive number")
     if args.receipt and len(args.names) > 1:
-        raise BenchError("--receipt", "is of one sequence", "fetch the others without it")
+        raise BenchError("--receipt", "works for one sequence only", "fetch the others without it")
     policy = RetryPolicy(attempts=args.tries, read_timeout_s=args.timeout)
     for sequence in [find_sequence(name) for name in args.names]:
         progress_bar = ProgressBar(f"fetch {sequence.name}")

@@ -1,17 +1,16 @@
-"""``bench import``: a checkpoint of a method's official code as one stream file and its report.
+"""``bench import``: encode a checkpoint of a method's official code to a stream file and its report.
 
-The network's configuration follows from the official arguments and the clip; of the codec's settings the
-quantiser alone counts. From there on the stream is what ``bench encode`` would have written.
+The network's configuration follows from the official arguments and the clip. Of the codec's settings only the
+quantiser is used. The stream has the same format as one that ``bench encode`` writes.
 
-Without a clip its size is the network's. Its length is then what the arguments or ``--frames`` say, and its
-frame rate, which no score depends on, is taken to be 25.
+Without a clip, width and height are those of the network, the number of frames is that of the arguments or of
+``--frames``, and the frame rate, which no metric depends on, is set to 25.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,12 @@ import bench
 from bench.base import process
 from bench.base.errors import BenchError
 from bench.base.files import read_json, sha256_file
+from bench.base.overrides import parse_overrides
 from bench.base.strict_yaml import read_yaml
-from bench.cli.encode import EncodePlan, parse_overrides, write_coded
 from bench.codec import registry
 from bench.codec.contract import Encoded, EncodeJob
 from bench.codec.device import DEVICES
+from bench.codec.encode import EncodePlan, encode
 from bench.codec.registry import CodecConfig
 from bench.video.clip import Clip, ClipInfo, check_geometry
 
@@ -35,32 +35,28 @@ _ASSUMED_FPS = Fraction(25)
 
 
 def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("import", help="make a stream of an official checkpoint")
+    parser = subparsers.add_parser("import", help="encode a checkpoint of official code to a stream")
     parser.add_argument("--codec", required=True, metavar="ID", help="a fitted codec id, for its quantiser")
     parser.add_argument(
         "--config", required=True, type=Path, help="the official constructor's arguments, YAML or JSON"
     )
-    parser.add_argument("--checkpoint", required=True, type=Path, help="what the official script saved")
+    parser.add_argument(
+        "--checkpoint", required=True, type=Path, help="the file that the official script saved"
+    )
     clip = parser.add_mutually_exclusive_group()
     clip.add_argument("--clip", type=Path, help="clip.json of the clip that was fitted; HNeRV needs it")
-    clip.add_argument("--frames", type=int, help="how many it has, where neither clip nor arguments say it")
+    clip.add_argument("--frames", type=int, help="number of frames, if neither clip nor arguments have it")
     parser.add_argument(
         "--set", action="append", default=[], metavar="quantiser=VALUE", help="another quantiser"
     )
-    parser.add_argument("--point", default="imported", help="the name of its rate point in reports")
+    parser.add_argument("--point", default="imported", help="name of its rate point in reports")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--out", required=True, type=Path, help="the stream file")
-    parser.add_argument("--report", type=Path, help="what `bench measure` takes, as JSON")
+    parser.add_argument("--report", type=Path, help="encode.json, for `bench measure`")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the stream of a checkpoint, then its report.
-
-    Raises:
-        BenchError: the checkpoint cannot be read, does not fit its arguments, or is not of this clip.
-        OSError: an output cannot be written. Nothing stands under a final name then.
-    """
     from bench.inr.importing.checkpoint import read_checkpoint
     from bench.inr.importing.official import encode_official
 
@@ -85,18 +81,18 @@ def run(args: argparse.Namespace) -> int:
         imported={"checkpoint": args.checkpoint.name, "sha256": sha256_file(args.checkpoint)},
     )
 
-    def code(clip: Clip, job: EncodeJob) -> Encoded:
+    def encode_imported(clip: Clip, job: EncodeJob) -> Encoded:
         return encode_official(codec, official, clip, job)
 
-    write_coded(plan, codec, code, nullcontext(plan.out.parent))
+    encode(plan, encode_imported)
     return 0
 
 
 def _unseen_clip(codec: INRCodec, official: Any, frames: int | None) -> Clip:
-    """The clip that an official network shows, where nobody gives it.
+    """A clip without frames, of the geometry that an official network decodes to.
 
     Raises:
-        BenchError: its frames are needed, nothing says how many it has, or no stream can hold them.
+        BenchError: the network needs frames, their number is unknown, or a stream cannot have this geometry.
     """
     try:
         height, width = codec.shown_size(official)
@@ -104,28 +100,29 @@ def _unseen_clip(codec: INRCodec, official: Any, frames: int | None) -> Clip:
         raise BenchError("--clip", f"is missing: {error}", "give its clip.json") from error
     frames = getattr(official, "frames", None) if frames is None else frames
     if type(frames) is not int:
-        raise BenchError("--clip", "is missing, and the arguments do not say its length", "give --frames")
+        raise BenchError("--clip", "is missing, and the arguments have no number of frames", "give --frames")
     check_geometry(width, height, frames, where="--frames")
     info = ClipInfo(name="unseen", sequence="", width=width, height=height, frames=frames, fps=_ASSUMED_FPS)
-    return Clip(info, Path())  # nothing looks at the frames
+    return Clip(info, Path())  # its frames are not read
 
 
 def _quantiser(config: CodecConfig, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The quantiser of a codec id, or the one given instead.
+    """The quantiser of a codec id, or the one that overrides it.
 
     Raises:
-        BenchError: the codec fits no networks, or another setting is given.
+        BenchError: the codec is not a fitted network, or another setting is overridden.
     """
     if config.kind != "fitted":
         fitted = (known.id for known in registry.codec_configs().values() if known.kind == "fitted")
-        problem = f"is {config.kind}: it has no network to import"
+        problem = f"must be a fitted network, is {config.kind}"
         raise BenchError(f"--codec {config.id}", problem, f"try {', '.join(fitted)}")
     for key in overrides:
         if key != "quantiser":
-            raise BenchError(f"--set {key}", "all but the quantiser follows from the weights", "leave it out")
+            problem = "cannot be set: all but the quantiser follows from the weights"
+            raise BenchError(f"--set {key}", problem, "leave it out")
     settings = {**registry.load_family(config.family).defaults, **config.settings, **overrides}
     if not isinstance(settings["quantiser"], dict):
-        raise BenchError("--set quantiser", "is no table", "write quantiser='{name: affine, bits: 8}'")
+        raise BenchError("--set quantiser", "must be a table", "write quantiser='{name: affine, bits: 8}'")
     return settings["quantiser"]
 
 

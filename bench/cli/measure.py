@@ -1,4 +1,4 @@
-"""``bench measure`` and ``bench collect``: a stream's record, and the table of many."""
+"""``bench measure`` and ``bench collect``: the record of one stream, and one table of many records."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ from bench.conditions.reader import load_condition
 
 
 def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("measure", help="decode a stream in its own process and score its frames")
+    parser = subparsers.add_parser(
+        "measure", help="decode a stream in a separate process, score its frames, write a record"
+    )
     parser.add_argument("--stream", required=True, type=Path)
     parser.add_argument("--clip", required=True, type=Path, help="the clip's clip.json")
-    parser.add_argument("--report", type=Path, help="the report of `bench encode`, where there is one")
+    parser.add_argument(
+        "--report", type=Path, help="encode.json, the report of `bench encode`, if there is one"
+    )
     parser.add_argument("--condition", required=True, help="a name in config/conditions, or a YAML file")
     parser.add_argument("--codec", required=True, metavar="ID")
     parser.add_argument("--point", required=True)
     parser.add_argument("--run", required=True, dest="run_name", help="seed<k> or reference-seed<k>")
     parser.add_argument("--out", required=True, type=Path, help="record.json")
-    parser.add_argument("--frames-csv", required=True, type=Path, help="one row a frame")
-    parser.add_argument("--crop", type=Path, help="the condition's region of its frame, as PNG")
+    parser.add_argument("--frames-csv", required=True, type=Path, help="frames.csv: scores, one row a frame")
+    parser.add_argument("--crop", type=Path, help="crop.png: the condition's `strip` region")
     parser.add_argument("--device", choices=DEVICES, help="default: the condition's")
     parser.set_defaults(run=run_measure)
 
-    parser = subparsers.add_parser("collect", help="one table of many records")
+    parser = subparsers.add_parser("collect", help="write one table of many records")
     parser.add_argument("--out", required=True, type=Path, help="rd_points.csv")
     parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json")
     parser.set_defaults(run=run_collect)

@@ -122,7 +122,7 @@ def _hours_row(hours: Hours) -> Sequence[str]:
 
 
 def _notes(devices: Sequence[str]) -> Iterator[str]:
-    from bench.codec.provenance import device_name
+    from bench.codec.device import device_name
 
     names = ", ".join(f"{device} ({device_name(device)})" for device in devices or ["cpu"])
     yield f"Timed on {names}."

@@ -1,4 +1,4 @@
-"""``bench prepare``: a condition's clip from its source sequence."""
+"""``bench prepare``: create a condition's clip from its source sequence."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from bench.base import process
 from bench.conditions.reader import load_condition
 
 
 def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("prepare", help="make a condition's clip: clip.y4m and clip.json")
+    parser = subparsers.add_parser("prepare", help="create a condition's clip: clip.y4m and clip.json")
     parser.add_argument("--condition", required=True, help="a name in config/conditions, or a YAML file")
     parser.add_argument("--clip", required=True, metavar="NAME", help="a clip of that condition")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
@@ -20,6 +21,7 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from bench.sequences.prepare import prepare
 
+    process.die_with_parent()
     condition = load_condition(args.condition)
     condition.clip(args.clip)
     prepare(condition, args.clip, args.out)

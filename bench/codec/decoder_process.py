@@ -1,7 +1,7 @@
-"""A stream decoded by a process of its own that sees nothing but the stream.
+"""Decoding in a separate process that has the stream and nothing else.
 
-It runs ``python -m bench decode --pipe`` in a new folder that is empty but for the stream, and reads
-one JSON line (geometry), the raw frames, and one JSON line (what it cost).
+The process runs ``python -m bench decode --pipe`` in a new folder that holds only the stream. Its output is
+read from a pipe: one JSON line (geometry), the raw frames, one JSON line (cost).
 """
 
 from __future__ import annotations
@@ -30,47 +30,48 @@ from bench.codec.container import Header
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeCost:
-    """What one decode took, in its own process.
+    """Cost of one decode in its own process.
 
     Attributes:
-        wall_s: from the process's start until its last frame and its last word were read.
-        cpu_s: of the process and all it started, interpreter included.
-        told: what the process itself said at its end (stages, memory, device).
+        wall_s: seconds from the start of the process until its last line was read.
+        cpu_s: CPU seconds of the process and its children, interpreter start included.
+        reported: the JSON line that the process wrote at its end (stages, memory, device).
     """
 
     wall_s: float
     cpu_s: float
-    told: Mapping[str, Any]
+    reported: Mapping[str, Any]
 
 
 class DecodeProcess:
-    """A decode in a process of its own: iterate over its frames, then read its `cost`.
+    """A decode in its own process: iterate over `frames()`, then read `cost`.
 
-    `alone` is the copy that is decoded, `stream` the file that errors name.
+    Args:
+        stream: the file that errors name; copy: the same stream in a folder of its own, which is decoded.
     """
 
-    def __init__(self, stream: Path, alone: Path, header: Header, device: str) -> None:
-        self.stream, self.alone, self.header = stream, alone, header
+    def __init__(self, stream: Path, copy: Path, header: Header, device: str) -> None:
+        self.stream, self.copy, self.header = stream, copy, header
         self.cost: DecodeCost | None = None
-        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         environment = os.environ | {"PYTHONPATH": _search_path()}
-        command = [sys.executable, "-m", "bench", "decode", alone.name, "--pipe", "--device", device]
+        command = [sys.executable, "-m", "bench", "decode", copy.name, "--pipe", "--device", device]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             command,
-            cwd=alone.parent,
+            cwd=copy.parent,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=self.said,
+            stderr=self.stderr,
         )
         self.source = cast("BufferedReader", self.process.stdout)
 
     def frames(self) -> Iterator[np.ndarray]:
-        """Yield the frames; `cost` is known when the last one has been asked for.
+        """Yield the frames. `cost` is set at the end of the iteration.
 
         Raises:
-            StreamError: the decoder failed, or gave other frames than the stream's header says.
+            StreamError: the decoder failed, or its frames differ from the stream's header.
         """
         source, header = self.source, self.header
         first = self._line()
@@ -82,22 +83,22 @@ class DecodeProcess:
             if source.readinto(frame.data) != frame.size:
                 raise self._failure(f"its decoder ended within frame {index} of {header.frames}")
             yield frame.reshape(header.frame_shape)
-        told = self._line()
+        reported = self._line()
         wall = time.perf_counter() - self.started
         if source.read(1):
-            raise self._failure("its decoder says more than it should")
+            raise self._failure("its decoder writes more than its frames and its cost")
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         if self.process.returncode:
             raise self._failure("its decoder failed at its end")
-        self.cost = DecodeCost(wall_s=wall, cpu_s=usage.ru_utime + usage.ru_stime, told=told)
+        self.cost = DecodeCost(wall_s=wall, cpu_s=usage.ru_utime + usage.ru_stime, reported=reported)
 
     def close(self) -> None:
-        """End the process if it still runs."""
+        """Kill the process if it still runs."""
         self.process.kill()
         self.process.wait()
         self.source.close()
-        self.said.close()
+        self.stderr.close()
 
     def _line(self) -> dict[str, Any]:
         line = self.source.readline()
@@ -107,28 +108,28 @@ class DecodeProcess:
             raise self._failure("its decoder ended early") from None
 
     def _failure(self, problem: str) -> StreamError:
-        """What the decoder said itself, in one line; `problem` where it said nothing."""
+        """The decoder's own error line; `problem` if it wrote none."""
         self.process.kill()
         self.process.wait()
-        self.said.seek(0)
-        lines = self.said.read().decode(errors="replace").strip().splitlines()
+        self.stderr.seek(0)
+        lines = self.stderr.read().decode(errors="replace").strip().splitlines()
         if not lines:
             return StreamError(self.stream, problem)
-        told = lines[-1].removeprefix("error: ").removeprefix(f"{self.alone.name}: ")
-        what, semicolon, remedy = told.rpartition("; ")
-        return StreamError(self.stream, what, remedy) if semicolon else StreamError(self.stream, told)
+        line = lines[-1].removeprefix("error: ").removeprefix(f"{self.copy.name}: ")
+        what, semicolon, remedy = line.rpartition("; ")
+        return StreamError(self.stream, what, remedy) if semicolon else StreamError(self.stream, line)
 
 
 @contextmanager
 def decode_process(stream: Path, header: Header, device: str) -> Iterator[DecodeProcess]:
-    """Start decoding `stream` in a new folder that holds nothing but it."""
+    """Start decoding `stream` in a new folder that holds only the stream."""
     with tempfile.TemporaryDirectory(prefix="bench-decode-") as name:
-        alone = Path(name) / stream.name
+        copy = Path(name) / stream.name
         try:
-            os.link(stream.resolve(), alone)
+            os.link(stream.resolve(), copy)
         except OSError:  # another file system
-            shutil.copyfile(stream, alone)
-        process = DecodeProcess(stream, alone, header, device)
+            shutil.copyfile(stream, copy)
+        process = DecodeProcess(stream, copy, header, device)
         try:
             yield process
         finally:
@@ -136,13 +137,13 @@ def decode_process(stream: Path, header: Header, device: str) -> Iterator[Decode
 
 
 def time_decode(stream: Path, header: Header, device: str) -> tuple[DecodeCost, list[int]]:
-    """Decode once as fast as it goes: what it took, and a checksum of each frame."""
+    """Decode once at full speed. Return the cost and the CRC-32 of each frame."""
     with decode_process(stream, header, device) as process:
         checksums = [zlib.crc32(frame.data) for frame in process.frames()]
-        assert process.cost is not None  # the frames ended well
+        assert process.cost is not None  # set, since frames() raised nothing
         return process.cost, checksums
 
 
 def _search_path() -> str:
-    """PYTHONPATH with which the suite is found from any folder."""
+    """PYTHONPATH with the repository first, so that the suite is importable from any folder."""
     return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

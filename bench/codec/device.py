@@ -1,4 +1,7 @@
-"""The torch device that a codec runs on."""
+"""The torch device that a codec runs on: its choice, its name, and how to wait for its queue.
+
+Torch is imported only for codecs that use it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bench.base.errors import BenchError
+from bench.codec.provenance import cpu_model
 
 if TYPE_CHECKING:
     from bench.codec.contract import Codec
@@ -14,14 +18,12 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def resolve_device(requested: str, codec: Codec) -> str:
-    """The device that a codec runs on; torch is asked only for codecs that use it.
+    """The device that a codec runs on: "cpu" or "cuda". Codecs without torch always run on the CPU.
 
     Raises:
-        BenchError: cuda is asked for and there is none.
+        BenchError: cuda is requested and there is no CUDA device.
     """
-    if not codec.uses_torch:
-        return "cpu"
-    if requested == "cpu":
+    if requested == "cpu" or not codec.uses_torch:
         return "cpu"
     import torch
 
@@ -33,9 +35,18 @@ def resolve_device(requested: str, codec: Codec) -> str:
 
 
 def synchronizer(device: str) -> Callable[[], None] | None:
-    """What a `StageClock` waits with on this device."""
+    """The function that waits until a device's queue is empty; None for the CPU, which has none."""
     if not device.startswith("cuda"):
         return None
     import torch
 
     return torch.cuda.synchronize
+
+
+def device_name(device: str) -> str:
+    """The product name of a torch device; the CPU's model for "cpu"."""
+    if not device.startswith("cuda"):
+        return cpu_model()
+    import torch
+
+    return torch.cuda.get_device_name(device)

@@ -42,7 +42,7 @@ def provenance(*, family: str, device: str, command: Sequence[str]) -> dict[str,
 
     Args:
         family: the codec family; the fingerprint covers the code that its encodes run.
-        device: name of the device that did the work, from `device_name`.
+        device: name of the device that did the work (`bench.codec.device.device_name`).
         command: the words of the command line, of which one shell-quoted line is recorded.
     """
     from bench.base.ffmpeg import ffmpeg_version
@@ -53,21 +53,12 @@ def provenance(*, family: str, device: str, command: Sequence[str]) -> dict[str,
         "packages": _package_versions(),
         "ffmpeg": ffmpeg_version(),
         "python": platform.python_version(),
-        "machine": {"cpu": _cpu_model(), "cores": os.cpu_count(), "system": platform.system()},
+        "machine": {"cpu": cpu_model(), "cores": os.cpu_count(), "system": platform.system()},
         "device": device,
         "command": shlex.join(word.replace(f"{ROOT}{os.sep}", "") for word in command),
         "date_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "git_commit": git_commit(),
     }
-
-
-def device_name(device: str) -> str:
-    """Product name of a torch device: the GPU's for "cuda", the CPU's model for "cpu"."""
-    if not device.startswith("cuda"):
-        return _cpu_model()
-    import torch
-
-    return torch.cuda.get_device_name(device)
 
 
 @functools.cache
@@ -97,7 +88,8 @@ def _package_versions() -> dict[str, str]:
 
 
 @functools.cache
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """The model name of this machine's CPU."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -27,7 +27,8 @@ from bench.base.files import atomic_file, read_json, sha256_file
 from bench.codec import registry
 from bench.codec.container import Header, read_stream
 from bench.codec.decoder_process import DecodeCost, decode_process, time_decode
-from bench.codec.provenance import device_name, provenance
+from bench.codec.device import device_name
+from bench.codec.provenance import provenance
 from bench.scoring.frame_pair import FramePair, mse
 from bench.scoring.metrics import PSNR_CAP_DB, check_metrics
 from bench.scoring.psnr import psnr_db
@@ -199,7 +200,7 @@ def _record(
 ) -> Record:
     info, details, stream_bytes = clip.info, encoded["details"], stream.stat().st_size
     costs = ("stages", "peak_memory_bytes", "peak_device_memory_bytes", "device")
-    decode = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s, **{key: cost.told.get(key) for key in costs}}
+    decode = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s, **{key: cost.reported.get(key) for key in costs}}
     device, command = device_name(str(decode["device"] or "cpu")), ["python", "-m", "bench", *sys.argv[1:]]
     block = provenance(family=header.family, device=device, command=command)
     return Record(

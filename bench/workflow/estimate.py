@@ -12,10 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.base.result_files import FileName, RunKey, clip_file
 from bench.codec import registry
 from bench.sequences.table import SourceSequence, downloaded_file, find_sequence
 from bench.video.clip import ClipInfo
-from bench.workflow.plan import CLIPS, Plan, Point, planned_info
+from bench.workflow.plan import Plan, planned_info
 
 if TYPE_CHECKING:
     from bench.inr.codec import INRCodec
@@ -61,15 +62,15 @@ class Estimate:
         return {clip: planned_info(condition, clip) for clip in condition.clips}
 
     @cached_property
-    def made(self) -> tuple[Point, ...]:
+    def made(self) -> tuple[RunKey, ...]:
         """The points whose streams are made here: all but tracked ones."""
         return tuple(point for point in self.plan.points if not point.reference)
 
-    def pending(self, codec: str) -> list[Point]:
+    def pending(self, codec: str) -> list[RunKey]:
         """The points of a codec that are not coded yet."""
         return [point for point in self.made if point.codec == codec and not _coded(point)]
 
-    def unmeasured(self) -> list[Point]:
+    def unmeasured(self) -> list[RunKey]:
         """The points that have no record yet, tracked ones too."""
         return [point for point in self.plan.points if not _exists(point, "record.json")]
 
@@ -78,7 +79,7 @@ class Estimate:
         name = self.plan.condition.name
         downloaded = [clip for clip in self.plan.condition.clips if self._sequence(clip).kind == "url"]
         rows = [
-            _jobs("fetch", (Path(CLIPS, name, clip, "source.json").is_file() for clip in downloaded)),
+            _jobs("fetch", (Path(clip_file(name, clip, "source.json")).is_file() for clip in downloaded)),
             _jobs("prepare", (self._prepared(clip) for clip in self.plan.condition.clips)),
         ]
         for codec in dict.fromkeys(point.codec for point in self.made):
@@ -129,7 +130,7 @@ class Estimate:
         ]
         return [row for row in rows if row.total]
 
-    def stream_bytes(self, point: Point) -> int:
+    def stream_bytes(self, point: RunKey) -> int:
         """Of a stream that is there its size; of another what it will have at most, or about."""
         if _coded(point):
             return Path(point.file("stream.bin")).stat().st_size
@@ -141,7 +142,7 @@ class Estimate:
             return info.frame_bytes * (info.frames if whole else 1)
         return int(ASSUMED_BPP * info.pixels / 8)
 
-    def fit_cost(self, point: Point) -> FitCost:
+    def fit_cost(self, point: RunKey) -> FitCost:
         """What the fit of a point of a fitted codec takes, counted once for all clips of a size and seeds."""
         from bench.inr.study.fit_cost import fit_cost
 
@@ -152,14 +153,14 @@ class Estimate:
             self._costs[key] = fit_cost(codec, info, settings)
         return self._costs[key]
 
-    def _settings(self, point: Point) -> Mapping[str, Any]:
+    def _settings(self, point: RunKey) -> Mapping[str, Any]:
         return self.plan.settings[point.clip, point.codec, point.point]
 
     def _sequence(self, clip: str) -> SourceSequence:
         return find_sequence(self.plan.condition.clip(clip).sequence)
 
     def _prepared(self, clip: str) -> bool:
-        return Path(CLIPS, self.plan.condition.name, clip, "clip.json").is_file()
+        return Path(clip_file(self.plan.condition.name, clip, "clip.json")).is_file()
 
     def _downloads(self) -> Iterator[tuple[SourceSequence, bool]]:
         """Each sequence that is downloaded, and whether that need not be any more."""
@@ -184,11 +185,11 @@ def _room(sort: str, parts: Iterable[tuple[int, bool]], note: str) -> Room:
     return Room(sort=sort, total=sum(size for size, _ in sizes), to_come=to_come, note=note)
 
 
-def _exists(point: Point, name: str) -> bool:
+def _exists(point: RunKey, name: FileName) -> bool:
     return Path(point.file(name)).is_file()
 
 
-def _coded(point: Point) -> bool:
+def _coded(point: RunKey) -> bool:
     return _exists(point, "stream.bin") and _exists(point, "encode.json")
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.base.errors import BenchError
+from bench.base.result_files import RunKey
 from bench.codec import registry
 from bench.codec.registry import CodecConfig
 from bench.video.clip import Clip, ClipInfo
 from bench.workflow.estimate import Estimate
-from bench.workflow.plan import Point
 from bench.workflow.probe import CodecTime, probe_clip, time_codec, time_scoring
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Stopwatch:
             source += f"; without {', '.join(refused)}"
         return Hours(sort="measure", jobs=len(points), seconds=tuple(seconds), source=source)
 
-    def encode_s(self, point: Point) -> float:
+    def encode_s(self, point: RunKey) -> float:
         """Seconds of one encode.
 
         Raises:
@@ -126,7 +126,7 @@ class Stopwatch:
         cost = self.estimate.fit_cost(point)
         return predict(cost, self._probes(config, info)).fit_s(cost)
 
-    def measure_s(self, point: Point) -> float:
+    def measure_s(self, point: RunKey) -> float:
         """Seconds of one measuring; of a tracked stream whose settings are not planned, scoring alone."""
         config, info = self._config(point), self.estimate.clips[point.clip]
         scoring = self._scoring_s(config, info) * info.pixels
@@ -191,10 +191,10 @@ class Stopwatch:
         """Names of a codec's points that some clip has."""
         return list(dict.fromkeys(point.point for point in self.estimate.made if point.codec == config.id))
 
-    def _config(self, point: Point) -> CodecConfig:
+    def _config(self, point: RunKey) -> CodecConfig:
         return self.estimate.plan.configs[point.codec]
 
-    def _source(self, config: CodecConfig, points: Iterable[Point]) -> str:
+    def _source(self, config: CodecConfig, points: Iterable[RunKey]) -> str:
         """What was timed for these points."""
         infos = [self.estimate.clips[point.clip] for point in points]
         sizes = dict.fromkeys((info.width, info.height) for info in infos)

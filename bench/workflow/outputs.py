@@ -14,7 +14,8 @@ from bench.codec.registry import load_family
 from bench.workflow.plan import existing
 
 if TYPE_CHECKING:
-    from bench.workflow.plan import Plan, Point
+    from bench.base.result_files import FileName, RunKey
+    from bench.workflow.plan import Plan
 
 _PARTIAL = "partial/"
 SUFFIXES = (".pdf", ".png", ".svg")
@@ -46,7 +47,7 @@ class View:
         return self.name.startswith(_PARTIAL)
 
     @property
-    def points(self) -> Sequence[Point]:
+    def points(self) -> Sequence[RunKey]:
         """All points, or those that have a record already."""
         return existing(self.plan) if self.partial else self.plan.points
 
@@ -54,7 +55,7 @@ class View:
         """The records that it shows."""
         return [point.file("record.json") for point in self.points]
 
-    def awaited(self, name: str, *, clip: str | None = None) -> list[str]:
+    def awaited(self, name: FileName, *, clip: str | None = None) -> list[str]:
         """The files of that name that a view waits for; a partial one waits for none.
 
         Named as inputs, files that exist could still be found out of date, and be made again.
@@ -97,7 +98,7 @@ class View:
         folders = ("", *(f"{clip}/" for clip in clips))
         return [f"{folder}rd_{metric}" for folder in folders for metric in self.metrics]
 
-    def _fills(self, kind: str, clip: str, points: Sequence[Point]) -> bool:
+    def _fills(self, kind: str, clip: str, points: Sequence[RunKey]) -> bool:
         codecs = {point.codec for point in points if point.clip == clip}
         if kind == "strip":
             return "identity" in codecs

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from bench.base.errors import BenchError
+from bench.base.result_files import REFERENCE, RunKey, clip_file, reference_folder
 from bench.codec import registry
 from bench.codec.fingerprint import code_fingerprint
 from bench.codec.registry import CodecConfig
@@ -23,11 +24,6 @@ from bench.conditions.reader import load_condition
 from bench.sequences.table import DOWNLOAD_COLUMNS, check_at_hand, find_sequence
 from bench.video.clip import ClipInfo
 
-CLIPS = "resources/clips"
-POINTS = "results/points"
-REFERENCES = "results/reference"
-
-_REFERENCE_RUN = "reference-"
 #: Fits take the longest by far, so they start first.
 _PRIORITY = {"fitted": 1000, "learned": 100, "classical": 10, "control": 0}
 #: What a record's bytes do not depend on: words about a sequence, and how it is downloaded.
@@ -35,38 +31,11 @@ _WORDS = ("table", "licence", "citation", "note", *DOWNLOAD_COLUMNS)
 
 
 class Wildcards(Protocol):
-    """What Snakemake gives a function of a rule; a `Point` serves as well."""
+    """What Snakemake gives a function of a rule; a `RunKey` serves as well."""
 
     clip: str
     codec: str
     point: str
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Point:
-    """One stream to measure; `run` is seed<k>, or reference-seed<k> for a tracked stream."""
-
-    condition: str
-    clip: str
-    codec: str
-    point: str
-    run: str
-
-    @property
-    def reference(self) -> bool:
-        return self.run.startswith(_REFERENCE_RUN)
-
-    @property
-    def folder(self) -> str:
-        """Where its record is."""
-        return "/".join((POINTS, *astuple(self)))
-
-    def file(self, name: str) -> str:
-        """Path of one of its files. The stream and report of a reference lie where git tracks them."""
-        if self.reference and name in ("stream.bin", "encode.json"):
-            run = self.run.removeprefix(_REFERENCE_RUN)
-            return "/".join((REFERENCES, self.condition, self.clip, self.codec, self.point, run, name))
-        return f"{self.folder}/{name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +59,7 @@ class Plan:
     """
 
     condition: Condition
-    points: tuple[Point, ...]
+    points: tuple[RunKey, ...]
     skipped: tuple[Skip, ...]
     #: Codec id -> its configuration; (clip, codec id, point) -> its complete settings.
     configs: Mapping[str, CodecConfig]
@@ -102,7 +71,7 @@ class Plan:
 
     def fetched(self, wildcards: Wildcards) -> list[str]:
         """What says that a clip's sequence was downloaded; nothing for one that need not be."""
-        receipt = f"{CLIPS}/{self.condition.name}/{wildcards.clip}/source.json"
+        receipt = clip_file(self.condition.name, wildcards.clip, "source.json")
         return [receipt] if find_sequence(self.sequence(wildcards)).kind == "url" else []
 
     def prepare_inputs(self, wildcards: Wildcards) -> str:
@@ -134,7 +103,7 @@ class Plan:
     def measure_sources(self, wildcards: Wildcards) -> str:
         """Fingerprint of the code that decodes and scores one stream."""
         return code_fingerprint(
-            "bench.scoring.measure", "bench.cli.decode", family=self.configs[wildcards.codec].family
+            "bench.scoring.measure", "bench.codec.decode", family=self.configs[wildcards.codec].family
         )
 
     def threads(self, wildcards: Wildcards) -> int:
@@ -176,11 +145,11 @@ def make_plan(name: str) -> Plan:
         for codec in condition.codecs
         for point in condition.points(codec)
     }
-    points: list[Point] = []
+    points: list[RunKey] = []
     skipped: list[Skip] = []
     infos = {clip: planned_info(condition, clip) for clip in condition.clips}
     for clip, info in infos.items():
-        if not Path(CLIPS, condition.name, clip, "clip.json").is_file():
+        if not Path(clip_file(condition.name, clip, "clip.json")).is_file():
             check_at_hand(find_sequence(info.sequence))
     for (clip, codec, point), values in settings.items():
         place = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
@@ -189,7 +158,7 @@ def make_plan(name: str) -> Plan:
         if reason:
             skipped.append(Skip(**place, label=config.label, reason=reason))
         else:
-            points += [Point(**place, run=f"seed{seed}") for seed in condition.seeds_of(codec)]
+            points += [RunKey(**place, run=f"seed{seed}") for seed in condition.seeds_of(codec)]
     return Plan(
         condition=condition,
         points=(*points, *references),
@@ -217,7 +186,7 @@ def planned_info(condition: Condition, clip: str) -> ClipInfo:
     )
 
 
-def find_references(condition: Condition) -> list[Point]:
+def find_references(condition: Condition) -> list[RunKey]:
     """The tracked streams of a condition: results/reference/<condition>/<clip>/<codec>/<point>/seed<k>/.
 
     Raises:
@@ -226,7 +195,7 @@ def find_references(condition: Condition) -> list[Point]:
     points = []
     # Codecs that the condition runs come first, in its order: their short and long fits are read together.
     place = {codec: index for index, codec in enumerate(condition.codecs)}
-    folders = sorted(Path(REFERENCES, condition.name).glob("*/*/*/seed*"))
+    folders = sorted(reference_folder(condition.name).glob("*/*/*/seed*"))
     for folder in sorted(folders, key=lambda folder: place.get(folder.parts[-3], len(place))):
         clip, codec, point, run = folder.parts[-4:]
         condition.clip(clip)
@@ -234,12 +203,12 @@ def find_references(condition: Condition) -> list[Point]:
         for name in ("stream.bin", "encode.json"):
             if not (folder / name).is_file():
                 raise BenchError(folder, f"has no {name}", "restore the folder from git, or remove it")
-        run = f"{_REFERENCE_RUN}{run}"
-        points.append(Point(condition=condition.name, clip=clip, codec=codec, point=point, run=run))
+        run = f"{REFERENCE}{run}"
+        points.append(RunKey(condition=condition.name, clip=clip, codec=codec, point=point, run=run))
     return points
 
 
-def existing(plan: Plan) -> list[Point]:
+def existing(plan: Plan) -> list[RunKey]:
     """The points of a plan that have a record already."""
     return [point for point in plan.points if Path(point.file("record.json")).is_file()]
 

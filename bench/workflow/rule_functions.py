@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from bench.base.errors import BenchError
 from bench.base.paths import reported_files
+from bench.base.result_files import FileName
 from bench.workflow.outputs import View, condition_of
 from bench.workflow.plan import Plan, make_plan
 from bench.workflow.session import digest
@@ -63,7 +64,7 @@ class Plans:
 
         return look_up
 
-    def awaited(self, name: str) -> Callable[[Wildcards], list[str]]:
+    def awaited(self, name: FileName) -> Callable[[Wildcards], list[str]]:
         """A function of wildcards: the files of that name that a view waits for, of its clip if any."""
         return lambda wildcards: self.view(wildcards).awaited(name, clip=_words(wildcards).get("clip"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,11 @@ def hold_run_lock(path: str | Path) -> None:
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     fcntl.flock(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), fcntl.LOCK_SH)
+
+
+def put_this_python_first() -> None:
+    """Put the folder of this Python first on PATH, for the jobs that this process starts."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 def digest(paths: Iterable[str | Path]) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from bench.base.paths import ROOT
-from bench.cli.encode import EncodePlan, encode
 from bench.codec import registry
+from bench.codec.encode import EncodePlan, encode
 from bench.video.clip import Clip
 from tests.contract.tiny_weights import make_tiny_weights
 

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from bench.base.errors import StreamError
 from bench.base.stage_clock import StageClock
-from bench.cli.decode import codec_of, decode
 from bench.codec.container import parse_stream, repair_checksum
+from bench.codec.decode import codec_of, decode
 
 #: A process that is stuck this long in one stream has failed; it says where and ends.
 HANG_S = 30.0

@@ -15,9 +15,9 @@ import pytest
 
 from bench.base.paths import ROOT
 from bench.base.stage_clock import StageClock
-from bench.cli.decode import codec_of, decode, describe
 from bench.codec import registry
 from bench.codec.container import MAX_HEADER_BYTES, read_stream
+from bench.codec.decode import codec_of, decode, describe
 from bench.video.clip import Clip, planes
 from tests.contract.conftest import Coded, run_environment
 

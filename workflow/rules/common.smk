@@ -1,6 +1,5 @@
 # What the rules share: the plans of conditions, and what they look up in them.
 import re
-import shlex
 import sys
 from pathlib import Path
 
@@ -15,14 +14,20 @@ from bench.base.errors import BenchError
 from bench.workflow.rule_functions import Plans
 from bench.workflow.plan import make_plan
 from bench.workflow.outputs import View
-from bench.workflow.session import check_config, closing, hold_run_lock, partial_message
+from bench.workflow.session import (
+    check_config,
+    closing,
+    hold_run_lock,
+    partial_message,
+    put_this_python_first,
+)
+from bench.base.result_files import RunKey, clip_file
 from bench.codec.fingerprint import code_fingerprint
 
-# Jobs call `python`: the one that runs this workflow, be its environment activated or not (with --sdm
-# it is that of the rule's own environment). A prefix replaces Snakemake's, without which a job whose
-# command fails before its `| tee` would pass.
+# Jobs call `python`: that of this process, whether its environment is activated or not. With --sdm it is the
+# `python` of the rule's own environment.
 if not workflow.deployment_settings.deployment_method:
-    shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+    put_this_python_first()
 
 try:
     check_config(config, workflow.source_path("../schemas/config.schema.yaml"), where="config/config.yaml")
@@ -35,6 +40,12 @@ PLANS = Plans(PLAN, WorkflowError)
 CONDITION = PLAN.condition.name
 OWN_CURVES = config.get("my_curves") or []
 CONDITIONS = "|".join(map(re.escape, sorted({CONDITION, *condition_names()})))
+
+
+# Paths of a run's files, with wildcards.
+NAMES = {name: f"{{{name}}}" for name in ("condition", "clip", "codec", "point")}
+RUN = RunKey(**NAMES, run="seed{seed}")
+REFERENCE_RUN = RunKey(**NAMES, run="reference-seed{seed}")
 
 
 wildcard_constraints:

@@ -7,7 +7,7 @@
 # A cluster's nodes may have no network, so this runs where Snakemake does.
 rule fetch:
     output:
-        "resources/clips/{condition}/{clip}/source.json",
+        clip_file("{condition}", "{clip}", "source.json"),
     log:
         "logs/fetch/{condition}/{clip}.log",
     localrule: True
@@ -18,7 +18,7 @@ rule fetch:
     params:
         sequence=PLANS.planned("sequence"),
     shell:
-        "python -m bench fetch {params.sequence} --receipt {output} 2>&1 | tee {log} >&2"
+        "exec python -m bench fetch {params.sequence} --receipt {output} --log {log}"
 
 
 # Digests say whether a source is the same, so its date does not count.
@@ -26,8 +26,8 @@ rule prepare:
     input:
         ancient(PLANS.planned("fetched")),
     output:
-        frames="resources/clips/{condition}/{clip}/clip.y4m",
-        info="resources/clips/{condition}/{clip}/clip.json",
+        frames=clip_file("{condition}", "{clip}", "clip.y4m"),
+        info=clip_file("{condition}", "{clip}", "clip.json"),
     log:
         "logs/prepare/{condition}/{clip}.log",
     conda:
@@ -37,4 +37,4 @@ rule prepare:
         inputs=PLANS.planned("prepare_inputs"),
         sources=code_fingerprint("bench.sequences.prepare"),
     shell:
-        "python -m bench prepare --condition {wildcards.condition} --clip {wildcards.clip} --out {params.folder} 2>&1 | tee {log} >&2"
+        "exec python -m bench prepare --condition {wildcards.condition} --clip {wildcards.clip} --out {params.folder} --log {log}"

@@ -4,11 +4,11 @@
 
 rule encode:
     input:
-        info="resources/clips/{condition}/{clip}/clip.json",
-        frames="resources/clips/{condition}/{clip}/clip.y4m",
+        info=clip_file("{condition}", "{clip}", "clip.json"),
+        frames=clip_file("{condition}", "{clip}", "clip.y4m"),
     output:
-        stream="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/stream.bin",
-        report="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/encode.json",
+        stream=RUN.file("stream.bin"),
+        report=RUN.file("encode.json"),
     log:
         "logs/encode/{condition}/{clip}/{codec}/{point}/seed{seed}.log",
     priority: PLANS.planned("priority")
@@ -23,6 +23,6 @@ rule encode:
         inputs=PLANS.planned("encode_inputs"),
         sources=PLANS.planned("encode_sources"),
     shell:
-        "python -m bench encode --condition {wildcards.condition} --codec {wildcards.codec} --point {wildcards.point} "
+        "exec python -m bench encode --condition {wildcards.condition} --codec {wildcards.codec} --point {wildcards.point} "
         "--seed {wildcards.seed} --device {params.device} --clip {input.info} --out {output.stream} "
-        "--report {output.report} --state-dir {params.state} 2>&1 | tee {log} >&2"
+        "--report {output.report} --state-dir {params.state} --log {log}"

@@ -24,8 +24,8 @@ rule figure_parts:
         rate_bpp=PLANS.stated("strip_rate_bpp"),
         sources=code_fingerprint("bench.cli.inspect_condition"),
     shell:
-        "python -m bench inside --points {input.points} --clip {wildcards.clip} --rate-bpp {params.rate_bpp} "
-        "--frame {params.frame} --pictures {output} 2>&1 | tee {log} >&2"
+        "exec python -m bench inspect-condition --points {input.points} --clip {wildcards.clip} --rate-bpp {params.rate_bpp} "
+        "--frame {params.frame} --pictures {output} --log {log}"
 
 
 rule inspect:
@@ -49,5 +49,5 @@ rule inspect:
         rate_bpp=PLANS.stated("strip_rate_bpp"),
         sources=code_fingerprint("bench.tables.bit_breakdown", "bench.inr.study.bit_breakdown"),
     shell:
-        "python -m bench inside --points {input.points} --clip {wildcards.clip} --rate-bpp {params.rate_bpp} "
-        "--tables {output} 2>&1 | tee {log} >&2"
+        "exec python -m bench inspect-condition --points {input.points} --clip {wildcards.clip} --rate-bpp {params.rate_bpp} "
+        "--tables {output} --log {log}"

@@ -26,5 +26,5 @@ rule train_weights:
         folder=subpath(output[0], parent=True),
         state="results/state/weights",
     shell:
-        "python -m baselines.compressai.training --evaluated {wildcards.sequence} --quality {wildcards.quality} "
-        "--out {params.folder} --state-dir {params.state} 2>&1 | tee {log} >&2"
+        "exec python -m baselines.compressai.training --evaluated {wildcards.sequence} --quality {wildcards.quality} "
+        "--out {params.folder} --state-dir {params.state} --log {log}"

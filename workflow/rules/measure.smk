@@ -3,14 +3,14 @@
 
 rule measure:
     input:
-        info="resources/clips/{condition}/{clip}/clip.json",
-        frames="resources/clips/{condition}/{clip}/clip.y4m",
-        stream="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/stream.bin",
-        report="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/encode.json",
+        info=clip_file("{condition}", "{clip}", "clip.json"),
+        frames=clip_file("{condition}", "{clip}", "clip.y4m"),
+        stream=RUN.file("stream.bin"),
+        report=RUN.file("encode.json"),
     output:
-        crop="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/crop.png",
-        record="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/record.json",
-        frames="results/points/{condition}/{clip}/{codec}/{point}/seed{seed}/frames.csv",
+        crop=RUN.file("crop.png"),
+        record=RUN.file("record.json"),
+        frames=RUN.file("frames.csv"),
     log:
         "logs/measure/{condition}/{clip}/{codec}/{point}/seed{seed}.log",
     conda:
@@ -23,22 +23,22 @@ rule measure:
         inputs=PLANS.planned("measure_inputs"),
         sources=PLANS.planned("measure_sources"),
     shell:
-        "python -m bench measure --condition {wildcards.condition} --codec {wildcards.codec} --point {wildcards.point} "
+        "exec python -m bench measure --condition {wildcards.condition} --codec {wildcards.codec} --point {wildcards.point} "
         "--run {params.run} --device {params.device} --clip {input.info} --stream {input.stream} --report {input.report} "
-        "--out {output.record} --frames-csv {output.frames} --crop {output.crop} 2>&1 | tee {log} >&2"
+        "--out {output.record} --frames-csv {output.frames} --crop {output.crop} --log {log}"
 
 
 # Streams of long fits that the repository tracks: nobody fits them again, everybody scores them again.
 use rule measure as measure_reference with:
     input:
-        info="resources/clips/{condition}/{clip}/clip.json",
-        frames="resources/clips/{condition}/{clip}/clip.y4m",
-        stream="results/reference/{condition}/{clip}/{codec}/{point}/seed{seed}/stream.bin",
-        report="results/reference/{condition}/{clip}/{codec}/{point}/seed{seed}/encode.json",
+        info=clip_file("{condition}", "{clip}", "clip.json"),
+        frames=clip_file("{condition}", "{clip}", "clip.y4m"),
+        stream=REFERENCE_RUN.file("stream.bin"),
+        report=REFERENCE_RUN.file("encode.json"),
     output:
-        crop="results/points/{condition}/{clip}/{codec}/{point}/reference-seed{seed}/crop.png",
-        record="results/points/{condition}/{clip}/{codec}/{point}/reference-seed{seed}/record.json",
-        frames="results/points/{condition}/{clip}/{codec}/{point}/reference-seed{seed}/frames.csv",
+        crop=REFERENCE_RUN.file("crop.png"),
+        record=REFERENCE_RUN.file("record.json"),
+        frames=REFERENCE_RUN.file("frames.csv"),
     log:
         "logs/measure/{condition}/{clip}/{codec}/{point}/reference-seed{seed}.log",
     params:

@@ -17,7 +17,7 @@ rule list_figures:
     conda:
         "../envs/suite.yaml"
     shell:
-        "python -m bench figures 2> {log}"
+        "exec python -m bench list-figures --log {log}"
 
 
 rule plan:
@@ -28,4 +28,4 @@ rule plan:
     params:
         condition=CONDITION,
     shell:
-        "python -m bench plan --condition {params.condition} 2> {log}"
+        "exec python -m bench plan --condition {params.condition} --log {log}"

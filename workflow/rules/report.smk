@@ -12,7 +12,7 @@ rule partial:
     params:
         message=partial_message(PLAN),
     shell:
-        "echo '{params.message}' 2>&1 | tee {log} >&2"
+        "echo '{params.message}' | tee {log} >&2"
 
 
 rule show:

@@ -97,9 +97,10 @@ rule retime:
         contents=PLANS.contents,
         device=PLANS.stated("device"),
         repeats=3,
-        sources=code_fingerprint("bench.codec.decoder_process", "bench.cli.decode"),
-    script:
-        "../scripts/retime.py"
+        sources=code_fingerprint("bench.codec.decoder_process", "bench.codec.decode"),
+    shell:
+        "exec python -m bench retime {params.records} --out {output.times} --repeats {params.repeats} "
+        "--device {params.device} --log {log}"
 
 
 rule complexity:

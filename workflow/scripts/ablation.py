@@ -1,13 +1,13 @@
 """Write the table of an ablation."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.tables.ablation import write_ablation
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     write_ablation(
         job.input.points, variants=job.params.variants, metrics=job.params.metrics, outs=list(job.output)
     )

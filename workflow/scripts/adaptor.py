@@ -1,29 +1,29 @@
-"""What the scripts share: they find the suite, and tell a user's mistake in one line, in the log too."""
+"""Shared by the scripts: makes the suite importable, and writes a script's errors to the rule's log."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-# Snakemake runs a script from a folder of its own; the suite need not be installed.
+# Snakemake runs a script from a folder of its own, and the suite need not be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.base.errors import BenchError
+from bench.base.log_file import copy_stderr
 
 
 @contextmanager
-def told(log: Iterable[str]) -> Iterator[None]:
-    """End with one line where the block ends with a mistake that the user can mend.
+def logged(log: Sequence[str]) -> Iterator[None]:
+    """Copy stderr to the rule's log, and report an error that the user can fix in one line.
 
     Raises:
-        SystemExit: with that line, after it was written to the rule's log.
+        SystemExit: status 2, after that line.
     """
-    try:
-        yield
-    except BenchError as error:
-        line = f"error: {error}"
-        for path in log:
-            Path(path).write_text(f"{line}\n")
-        sys.exit(line)
+    with copy_stderr(log[0]):
+        try:
+            yield
+        except BenchError as error:
+            sys.stderr.write(f"error: {error}\n")
+            raise SystemExit(2) from None

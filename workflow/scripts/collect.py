@@ -1,11 +1,11 @@
 """Collect records into one table, a row each."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.scoring.record import collect
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     collect(job.params.records, job.output.points)

@@ -1,11 +1,11 @@
 """Write what each point costs."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.tables.complexity import write_complexity
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     write_complexity(job.input.points, job.input.times, metric=job.params.metric, outs=list(job.output))

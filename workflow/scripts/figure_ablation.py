@@ -1,13 +1,13 @@
 """Draw an ablation."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.figures.ablation import draw_ablation
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     draw_ablation(
         job.input.points, variants=job.params.variants, metric=job.params.metric, outs=list(job.output)
     )

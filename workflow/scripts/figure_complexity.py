@@ -1,13 +1,13 @@
 """Draw BD-rate over time."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.figures.complexity import draw_complexity
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     draw_complexity(
         job.input.points,
         job.input.times,

@@ -1,13 +1,13 @@
 """Draw quality while networks are fitted."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.figures.fit import draw_fit
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     draw_fit(
         job.input.points,
         points_dir=job.params.folder,

@@ -1,14 +1,14 @@
 """Draw one metric over rate."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.analysis.published import Selector
 from bench.figures.rd import draw_rd
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     draw_rd(
         job.input.points,
         metric=job.wildcards.metric,

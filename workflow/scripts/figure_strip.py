@@ -1,13 +1,13 @@
 """Draw the same region of one frame from every codec at about the same rate."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.figures.strip import draw_strip
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     draw_strip(
         job.input.points,
         points_dir=job.params.folder,

@@ -1,11 +1,11 @@
 """Write the table of frame interpolation."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.tables.interpolation import write_interpolation
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     write_interpolation(job.input.points, metrics=job.params.metrics, outs=list(job.output))

@@ -1,11 +1,11 @@
 """Write the table of all points."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.tables.points import write_points
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     write_points(job.input.points, outs=list(job.output))

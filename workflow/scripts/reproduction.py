@@ -1,14 +1,14 @@
 """Write the table of published numbers against measured ones."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.analysis.published import Selector
 from bench.tables.reproduction import write_reproduction
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     write_reproduction(
         job.input.points,
         selectors=[Selector(**words) for words in job.params.published],

@@ -2,15 +2,15 @@
 
 from dataclasses import fields
 
-from adaptor import told
+from adaptor import logged
 
 from bench.base.csv_files import write_csv
 from bench.tables.points import write_skipped
 from bench.workflow.plan import Skip
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     write_csv(job.output.csv, job.params.skipped, [field.name for field in fields(Skip)])
     write_skipped(job.output.csv, outs=list(job.output))

@@ -1,13 +1,13 @@
 """Write the summary that a terminal shows."""
 
-from adaptor import told
+from adaptor import logged
 
 from bench.tables.summary import write_summary
 
-# Snakemake puts `snakemake` here: the rule's files and parameters.
+# Snakemake defines the name `snakemake`: the files and parameters of the job.
 job = snakemake  # noqa: F821
 
-with told(job.log):
+with logged(job.log):
     write_summary(
         job.input.points,
         anchor=job.params.anchor,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +17,10 @@ import pytest
 from cli_process import bench, encode, environment, prepare, refused
 
 from bench.base.errors import BenchError
+from bench.base.overrides import parse_overrides
+from bench.base.paths import ROOT
 from bench.cli import main
 from bench.cli.decode import parse_frames
-from bench.cli.encode import parse_overrides
 from bench.scoring.record import Record
 from bench.video.clip import Clip
 
@@ -131,8 +134,28 @@ def test_verify_says_what_is_not_true(folder: Path, tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "sha256" in ran.stdout
     (altered / "stream.bin").unlink()
-    assert "stream.bin is missing" in bench("verify", altered, *own, cwd=tmp_path).stdout
+    assert "stream.bin: is missing" in bench("verify", altered, *own, cwd=tmp_path).stdout
     refused(bench("verify", folder / "clip", cwd=tmp_path), "holds no record.json")
+
+
+def test_verify_finds_the_stream_of_a_reference(folder: Path, tmp_path: Path) -> None:
+    """Its record is in results/points, its stream and report in results/reference, whatever the folder."""
+    results = tmp_path / "elsewhere" / "results"
+    run = Path("test-v0/discs/mean-frame/raw")
+    record, tracked = results / "points" / run / "reference-seed0", results / "reference" / run / "seed0"
+    record.mkdir(parents=True)
+    tracked.mkdir(parents=True)
+    values = json.loads((folder / "mean-frame" / "record.json").read_text())
+    values |= {"run": "reference-seed0", "reference": True}
+    (record / "record.json").write_text(json.dumps(values))
+    for name in ("stream.bin", "encode.json"):
+        shutil.copy(folder / "mean-frame" / name, tracked)
+    own = ("--condition", folder / "test-v0.yaml", "--clip", folder / "clip" / "clip.json")
+    ran = bench("verify", "elsewhere/results/points/test-v0", *own, cwd=tmp_path)
+    path = "elsewhere/results/points/test-v0/discs/mean-frame/raw/reference-seed0/record.json"
+    assert (ran.returncode, ran.stdout) == (0, f"{path}: as recorded\n"), ran.stdout + ran.stderr
+    (tracked / "stream.bin").unlink()
+    assert "stream.bin: is missing" in bench("verify", record, *own, cwd=tmp_path).stdout
 
 
 def test_verify_prepares_the_clip_of_a_known_sequence(folder: Path, tmp_path: Path) -> None:
@@ -182,11 +205,11 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("shell", [False, True], ids=["direct", "through a shell"])
-def test_an_encode_ends_with_what_started_it(tmp_path: Path, shell: bool) -> None:
+def test_a_job_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    """As Snakemake starts it: a shell whose last command replaces it by `exec`."""
     (tmp_path / "sleep.py").write_text(SLEEP)
-    inner = f"exec {sys.executable} sleep.py" if not shell else f"{sys.executable} sleep.py 2> log; true"
-    starter = f"import subprocess; subprocess.run(['bash', '-c', {inner!r}])"
+    command = f"set -euo pipefail; exec {sys.executable} sleep.py"
+    starter = f"import subprocess; subprocess.run(['bash', '-c', {command!r}])"
     with subprocess.Popen(
         [sys.executable, "-c", starter], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
     ) as parent:
@@ -195,6 +218,45 @@ def test_an_encode_ends_with_what_started_it(tmp_path: Path, shell: bool) -> Non
         began = time.monotonic()
         parent.stdout.read()  # ends when the last process that holds it has gone
         assert time.monotonic() - began < 20
+
+
+def test_a_log_has_progress_and_the_error_line(folder: Path, tmp_path: Path) -> None:
+    words = ("--codec", "x264-medium", "--point", "crf43", "--clip", folder / "clip/clip.json", "--out", "s")
+    ran = bench("encode", *words, "--log", "logs/encode.log", cwd=tmp_path)
+    log = tmp_path / "logs" / "encode.log"
+    assert ran.returncode == 0, ran.stderr
+    assert "[x264-medium crf43 seed0] " in ran.stderr
+    assert log.read_text() == ran.stderr
+    ran = bench("encode", *words, "--set", "crff=3", "--log", log, cwd=tmp_path)
+    refused(ran, "crff")
+    assert log.read_text() == ran.stderr
+
+
+def test_a_log_has_the_traceback_of_a_crash(tmp_path: Path) -> None:
+    code = (
+        "import sys; from bench.cli import codecs, main\n"
+        "def crash(args): raise ZeroDivisionError('in a command')\n"
+        "codecs.run = crash; sys.exit(main(['codecs', '--log', 'crash.log']))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert ran.returncode == 1
+    log = (tmp_path / "crash.log").read_text()
+    assert log.startswith("Traceback")
+    assert log.splitlines()[-1] == ran.stderr.splitlines()[-1] == "ZeroDivisionError: in a command"
+
+
+def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    refused(bench("codecs", "--log", tmp_path, cwd=tmp_path), str(tmp_path), "is a folder")
+
+
+def test_commands_do_not_import_each_other() -> None:
+    folder = ROOT / "bench" / "cli"
+    for path in folder.glob("*.py"):
+        others = {other.stem for other in folder.glob("*.py")} - {path.stem, "__init__"}
+        imported = re.findall(r"^\s*from bench\.cli(?:\.(\w+))? import ", path.read_text(), re.MULTILINE)
+        assert not others & set(imported), path
 
 
 def test_parsing() -> None:

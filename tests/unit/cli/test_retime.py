@@ -14,10 +14,10 @@ import pytest
 
 from bench.base.errors import BenchError, StreamError
 from bench.cli import main
-from bench.cli.encode import EncodePlan, encode
-from bench.cli.retime import first_seeds, retime
 from bench.codec import registry
+from bench.codec.encode import EncodePlan, encode
 from bench.conditions.reader import load_condition
+from bench.reproduce.retime import first_seeds, retime
 from bench.scoring.measure import measure
 from bench.scoring.record import Record
 from bench.sequences.prepare import prepare
@@ -147,20 +147,20 @@ def test_a_references_stream_lies_among_the_tracked_ones(results: Path) -> None:
 def test_what_cannot_be_timed_is_one_line_and_no_table(results: Path) -> None:
     out, own, empty = Path("times.csv"), place(results, "x264-medium"), Path("empty")
     empty.mkdir()
-    with pytest.raises(BenchError, match="--repeats 0: is no number of decodes"):
+    with pytest.raises(BenchError, match="--repeats 0: must be at least 1"):
         retime([results], out=out, repeats=0, device="cpu")
     with pytest.raises(BenchError, match=r"holds no record\.json"):
-        retime([empty], out=out, device="cpu")
+        retime([empty], out=out, repeats=1, device="cpu")
     stream = own / "stream.bin"
     data = stream.read_bytes()
     stream.write_bytes(data[:-1])
     with pytest.raises(BenchError, match="is another stream than that of"):
-        retime([results], out=out, device="cpu")
+        retime([results], out=out, repeats=1, device="cpu")
     record = Record.read(own / "record.json")
     replace(record, stream_sha256=hashlib.sha256(data[:-1]).hexdigest()).write(own / "record.json")
     with pytest.raises(StreamError, match="is cut short"):
-        retime([results], out=out, device="cpu")
+        retime([results], out=out, repeats=1, device="cpu")
     stream.unlink()
     with pytest.raises(BenchError, match=r"its stream\.bin is missing"):
-        retime([results], out=out, device="cpu")
+        retime([results], out=out, repeats=1, device="cpu")
     assert not out.exists()

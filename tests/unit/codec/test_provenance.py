@@ -100,7 +100,7 @@ def test_imports_are_followed() -> None:
     assert "bench/base/ffmpeg.py" in control  # through colour, which a function of clip imports
     assert "bench/inr/__init__.py" not in control
     assert {"bench/__init__.py", "bench/codec/__init__.py"} <= control
-    assert "bench/scoring/record.py" in relative(code_files("bench.cli.verify"))
+    assert "bench/scoring/record.py" in relative(code_files("bench.reproduce.verify"))
     with pytest.raises(BenchError, match="control"):
         code_files(family="contrl")
 
@@ -114,7 +114,7 @@ def test_a_fingerprint_covers_the_modules_and_the_family() -> None:
 
 def test_what_is_recorded_does_not_count_unless_it_is_the_start() -> None:
     path = "bench/codec/provenance.py"
-    assert path not in relative(code_files("bench.scoring.measure", "bench.cli.encode", family="ffnerv"))
+    assert path not in relative(code_files("bench.scoring.measure", "bench.codec.encode", family="ffnerv"))
     assert path in relative(code_files("bench.codec.provenance"))
 
 

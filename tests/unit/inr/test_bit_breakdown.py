@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from bench.base.csv_files import write_csv
+from bench.base.result_files import RunKey
 from bench.cli import main
 from bench.codec import registry
 from bench.figures.frame_parts import Panel, _plot, draw_parts
@@ -20,7 +21,6 @@ from bench.figures.page import print_style
 from bench.inr.codec import INRCodec
 from bench.inr.network.representation import Representation
 from bench.video.clip import Clip
-from bench.workflow.plan import Point
 
 SETTINGS = {
     "ffnerv-matched": "{channels: 8, grid_lengths: [3, 5], strides: [2, 2, 2], lower_width: 4}",
@@ -63,8 +63,8 @@ def condition(streams: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monk
     return make
 
 
-def place(codec: str, point: str, run: str) -> Point:
-    return Point(condition="tiny", clip="discs", codec=codec, point=point, run=run)
+def place(codec: str, point: str, run: str) -> RunKey:
+    return RunKey(condition="tiny", clip="discs", codec=codec, point=point, run=run)
 
 
 def row(codec: str, point: str, run: str, **values: object) -> dict[str, object]:
@@ -80,7 +80,9 @@ def row(codec: str, point: str, run: str, **values: object) -> dict[str, object]
 
 
 def inside(points: Path, *words: str) -> int:
-    return main(["inside", "--points", str(points), "--clip", "discs", "--rate-bpp", "1.2", *words])
+    return main(
+        ["inspect-condition", "--points", str(points), "--clip", "discs", "--rate-bpp", "1.2", *words]
+    )
 
 
 @pytest.fixture

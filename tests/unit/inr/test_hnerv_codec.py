@@ -21,10 +21,10 @@ from baselines.hnerv.size import share_channels, solve_channels
 from baselines.hnerv.video import HNeRVFitting
 from bench.base.errors import BenchError, StreamError
 from bench.base.stage_clock import StageClock
-from bench.cli.decode import codec_of, decode
-from bench.cli.encode import EncodePlan, encode
 from bench.codec import registry
 from bench.codec.container import read_stream
+from bench.codec.decode import codec_of, decode
+from bench.codec.encode import EncodePlan, encode
 from bench.inr.coding.huffman import huffman_bits
 from bench.inr.fitting.trainer import Recipe
 from bench.video.clip import Clip, ClipInfo

@@ -29,8 +29,8 @@ from baselines.nerv.official import official_name as nerv_name
 from bench.base.paths import ROOT
 from bench.base.stage_clock import StageClock
 from bench.cli import main
-from bench.cli.decode import codec_of, decode
 from bench.codec.container import read_stream
+from bench.codec.decode import codec_of, decode
 from bench.inr.network import runtime
 from bench.scoring.record import Record
 from bench.video.clip import Clip

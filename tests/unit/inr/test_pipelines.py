@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from bench.base.stage_clock import StageClock
-from bench.cli.decode import codec_of, decode
-from bench.cli.encode import EncodePlan, encode
 from bench.codec import registry
 from bench.codec.container import read_stream
+from bench.codec.decode import codec_of, decode
+from bench.codec.encode import EncodePlan, encode
 from bench.inr.coding.uniform import ZeroPointQuantiser
 from bench.inr.fitting.trainer import Fit
 from bench.inr.network import runtime

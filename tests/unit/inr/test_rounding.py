@@ -10,10 +10,10 @@ from interruption import interrupt_after_every_epoch
 
 from baselines.nerv.model import NeRV, NeRVConfig
 from bench.base.errors import BenchError
-from bench.cli.decode import codec_of
-from bench.cli.encode import EncodePlan, encode
 from bench.codec import registry
 from bench.codec.container import read_stream
+from bench.codec.decode import codec_of
+from bench.codec.encode import EncodePlan, encode
 from bench.inr.coding.quantisers import ByName
 from bench.inr.coding.uniform import KnownStep, StepQuantiser
 from bench.inr.fitting.recipe import Pruning, Recipe, Rounding

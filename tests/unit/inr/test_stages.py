@@ -20,10 +20,10 @@ from baselines.hinerv.qat import QuantNoise
 from baselines.hinerv.video import HiNeRVVideo, PatchSamples
 from bench.base.errors import BenchError
 from bench.base.stage_clock import StageClock
-from bench.cli.decode import codec_of, decode
-from bench.cli.encode import EncodePlan, encode
 from bench.codec import registry
 from bench.codec.container import read_stream
+from bench.codec.decode import codec_of, decode
+from bench.codec.encode import EncodePlan, encode
 from bench.inr.fitting.pruning import Masks
 from bench.inr.fitting.recipe import Pruning, Quantisation, Recipe
 from bench.inr.fitting.trainer import Fit, make_optimiser, noise_seed, train_step

@@ -89,16 +89,19 @@ def edited_ffnerv(folder: Path, size_section: str) -> CodecConfig:
     [
         (
             "channels: {from: 8, to: wide, step: 2}",
-            "size: channels: to: 'wide' is no whole number above 0; wr",
+            "size: channels: to: 'wide' must be a whole number above 0; wr",
         ),
-        ("channels: {from: 8, to: 96.5, step: 2}", "size: channels: to: 96.5 is no whole number above 0; "),
+        (
+            "channels: {from: 8, to: 96.5, step: 2}",
+            "size: channels: to: 96.5 must be a whole number above 0; ",
+        ),
         (
             "channels: {from: 8, to: 96, step: 0}",
-            "size: channels: step: 0 is no whole number above 0; write a",
+            "size: channels: step: 0 must be a whole number above 0; write a",
         ),
         (
             "channels: {from: yes, to: 96, step: 1}",
-            "size: channels: from: True is no whole number above 0; wr",
+            "size: channels: from: True must be a whole number above 0; wr",
         ),
         ("channels: {from: 96, to: 8, step: 2}", "size: channels: from 96 is above to 8; write the lowest"),
         ("channels: {to: 96, step: 2}", "size: channels: 'from' is missing; write {from, to, step}"),
@@ -109,14 +112,26 @@ def edited_ffnerv(folder: Path, size_section: str) -> CodecConfig:
             "size: channels: 'by' is unknown; write {from, to, ",
         ),
         ("channels: {}", "size: channels: 'from' is missing; write {from, to, step}"),
-        ("channels: wide", "size: channels: 'wide' is no range; write {from, to, step} or a list of numbers"),
-        ("channels: []", "size: channels: [] is no range; write {from, to, step} or a list of numbers"),
-        ("channels:", "size: channels: None is no range; write {from, to, step} or a list of numbers"),
-        ("expansion: [1.0, much]", "size: expansion: 'much' is no number above 0; write a number above 0"),
-        ("expansion: [0]", "size: expansion: 0 is no number above 0; write a number above 0"),
-        ("expansion: [.nan]", "size: expansion: nan is no number above 0; write a number above 0"),
+        (
+            "channels: wide",
+            "size: channels: 'wide' must be a range or a list; write {from, to, step} or a list of numbers",
+        ),
+        (
+            "channels: []",
+            "size: channels: [] must be a range or a list; write {from, to, step} or a list of numbers",
+        ),
+        (
+            "channels:",
+            "size: channels: None must be a range or a list; write {from, to, step} or a list of numbers",
+        ),
+        (
+            "expansion: [1.0, much]",
+            "size: expansion: 'much' must be a number above 0; write a number above 0",
+        ),
+        ("expansion: [0]", "size: expansion: 0 must be a number above 0; write a number above 0"),
+        ("expansion: [.nan]", "size: expansion: nan must be a number above 0; write a number above 0"),
         ("chanels: [8]", "size: unknown setting of mine 'chanels'; try channels"),
-        ("{}", "has no section `size`; say there which settings may change"),
+        ("{}", "has no section `size`; list the settings that may change there"),
     ],
 )
 def test_a_section_of_sizes_with_a_slip_is_one_line(

@@ -163,30 +163,30 @@ def test_weights_are_fetched_and_held_to_their_digest(
 ) -> None:
     import hashlib
 
-    from bench.cli.fetch_weights import fetch
     from bench.codec.contract import Download
+    from bench.sequences.fetch_weights import fetch_weights
 
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     url, served = server
     (served / "net.pth.tar").write_bytes(b"weights")
     digits = hashlib.sha256(b"weights").hexdigest()[:8]
     good = Download(url=f"{url}/net.pth.tar", path=tmp_path / "here" / "net.pth.tar", sha256=digits)
-    fetch(good)
+    fetch_weights(good)
     assert good.path.read_bytes() == b"weights"
-    fetch(good)
+    fetch_weights(good)
     bad = replace(good, path=tmp_path / "there" / "net.pth.tar", sha256="00000000")
     with pytest.raises(BenchError, match=f"its sha256 begins with {digits}, not with 00000000"):
-        fetch(bad)
+        fetch_weights(bad)
     assert not list(bad.path.parent.iterdir())
 
 
 def test_what_is_fetched_is_what_the_points_need(folder: Path) -> None:
-    from bench.cli.fetch_weights import wanted_files
+    from bench.sequences.fetch_weights import weight_files
 
-    everything = wanted_files(codec_configs())
+    everything = weight_files(codec_configs())
     assert len(everything) == sum(len(model.digests) for model in weights.ZOO.values())
     assert {item.path.parent for item in everything} == {folder / "zoo"}
-    [one] = wanted_files(["ssf2020"], ["q3"])
+    [one] = weight_files(["ssf2020"], ["q3"])
     assert one.path.name == "ssf2020-mse-3-9c8b998d.pth.tar"
     with pytest.raises(BenchError, match="unknown point of ssf2020"):
-        wanted_files(["ssf2020"], ["q33"])
+        weight_files(["ssf2020"], ["q33"])

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from bench.base.errors import BenchError, StreamError
-from bench.cli.encode import EncodePlan, encode
 from bench.codec import registry
 from bench.codec.container import Header, read_stream, repair_checksum, write_stream
 from bench.codec.decoder_process import decode_process, time_decode
+from bench.codec.encode import EncodePlan, encode
 from bench.conditions.model import Condition
 from bench.conditions.reader import load_condition
 from bench.scoring.measure import mean_frame_psnr_y_db, measure

@@ -14,10 +14,11 @@ import yaml
 
 from bench.base.errors import BenchError
 from bench.base.paths import CONDITIONS_DIR, ROOT
+from bench.base.result_files import RunKey
 from bench.conditions.reader import load_condition
 from bench.sequences.prepare import prepare
 from bench.workflow.outputs import SUFFIXES, View
-from bench.workflow.plan import Plan, Point, find_references, make_plan, planned_info
+from bench.workflow.plan import Plan, find_references, make_plan, planned_info
 from bench.workflow.session import check_config, closing, digest, partial_message
 
 TINY = {
@@ -50,8 +51,8 @@ def plan_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return make
 
 
-def point(codec: str, name: str, run: str = "seed3") -> Point:
-    return Point(condition="tiny", clip="discs", codec=codec, point=name, run=run)
+def point(codec: str, name: str, run: str = "seed3") -> RunKey:
+    return RunKey(condition="tiny", clip="discs", codec=codec, point=name, run=run)
 
 
 def test_the_plan_has_every_point_in_the_order_of_the_file(plan_of) -> None:

@@ -1,4 +1,4 @@
-"""`bench figures`: the figures and tables that the workflow makes by name."""
+"""``bench list-figures``: the figures and tables that the workflow creates by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("figures", help="list the figures and tables that have a name")
+    parser = subparsers.add_parser("list-figures", help="list the figures and tables that have a name")
     parser.set_defaults(run=run)
 
 

@@ -1,0 +1,55 @@
+"""Log file of a command: a copy of the lines that it writes to stderr."""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+
+class _Copy(io.TextIOBase):
+    """A text stream that writes to two others. It is not a terminal: progress bars print lines to it."""
+
+    def __init__(self, terminal: TextIO, log: TextIO) -> None:
+        self._terminal, self._log = terminal, log
+
+    def write(self, text: str) -> int:
+        self._terminal.write(text)
+        return self._log.write(text)
+
+    def flush(self) -> None:
+        self._terminal.flush()
+        self._log.flush()
+
+    def fileno(self) -> int:
+        return self._terminal.fileno()
+
+
+@contextmanager
+def copy_stderr(path: str | Path | None) -> Iterator[None]:
+    """Copy what the block writes to `sys.stderr` into a new file; with None there is no copy.
+
+    If an exception ends the block, its traceback is added to the file: Python itself prints it to the
+    terminal only. What child processes write to file descriptor 2 is not copied.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    if path is None:
+        yield
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    terminal = sys.stderr
+    with open(path, "w", encoding="utf-8", buffering=1) as log:
+        sys.stderr = _Copy(terminal, log)
+        try:
+            yield
+        except Exception:
+            log.write(traceback.format_exc())
+            raise
+        finally:
+            sys.stderr = terminal

@@ -1,0 +1,84 @@
+"""Paths of result files. No other module states where a stream, a report or a record is.
+
+Files of one run, a stream and what was measured of it::
+
+    results/points/<condition>/<clip>/<codec>/<point>/<run>/
+        stream.bin encode.json record.json frames.csv crop.png
+
+A run is ``seed<k>``, or ``reference-seed<k>`` for a tracked stream of a long fit. Git tracks the stream and
+the encode report of a reference run at another path; the record, per-frame scores and crop that this
+machine measured of it are in results/points like all others::
+
+    results/reference/<condition>/<clip>/<codec>/<point>/seed<k>/
+        stream.bin encode.json record.json
+
+Paths are relative to the working directory, with ``/``, as Snakemake has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+RESULTS = "results"
+CLIPS = "resources/clips"
+REFERENCE = "reference-"
+
+FileName = Literal["stream.bin", "encode.json", "record.json", "frames.csv", "crop.png"]
+#: Files of a reference run that are read where git tracks them.
+_TRACKED = ("stream.bin", "encode.json")
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class RunKey:
+    """The five names that identify a run. Wildcards in braces as names give patterns for Snakemake."""
+
+    condition: str
+    clip: str
+    codec: str
+    point: str
+    run: str
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> RunKey:
+        """The key of a record's fields or of a row of rd_points.csv; other names in it are ignored."""
+        return cls(**{name: str(values[name]) for name in cls.__dataclass_fields__})
+
+    @property
+    def reference(self) -> bool:
+        """Whether the stream is a tracked one."""
+        return self.run.startswith(REFERENCE)
+
+    def file(self, name: FileName, results: str | Path = RESULTS) -> str:
+        """Path of one of the run's files below the folder `results`."""
+        if self.reference and name in _TRACKED:
+            names = (*astuple(self)[:-1], self.run.removeprefix(REFERENCE))
+            return "/".join((str(results), "reference", *names, name))
+        return "/".join((str(results), "points", *astuple(self), name))
+
+
+def reference_folder(condition: str) -> Path:
+    """Folder of the tracked runs of a condition: <clip>/<codec>/<point>/seed<k> below it."""
+    return Path(RESULTS, "reference", condition)
+
+
+def file_of_record(record: Path, name: FileName) -> Path:
+    """Path of a file of the run that a record.json belongs to.
+
+    The file is beside the record. If it is not there and the record is that of a reference run in a folder of
+    results, the file is the tracked one of the same results.
+    """
+    beside = record.with_name(name)
+    parts = ("",) * 6 + record.absolute().parent.parts
+    *above, points, condition, clip, codec, point, run = parts
+    key = RunKey(condition=condition, clip=clip, codec=codec, point=point, run=run)
+    if beside.is_file() or points != "points" or not key.reference:
+        return beside
+    return Path(key.file(name, Path(*above)))
+
+
+def clip_file(condition: str, clip: str, name: Literal["clip.y4m", "clip.json", "source.json"]) -> str:
+    """Path of a file of a prepared clip."""
+    return "/".join((CLIPS, condition, clip, name))

@@ -1,0 +1,144 @@
+"""Decoding: a stream file in, 8-bit frames or a description out.
+
+A decoder opens the stream alone: no clip, no configuration, no state.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from bench.base import process
+from bench.base.errors import StreamError
+from bench.base.stage_clock import StageClock, cpu_seconds
+from bench.codec import registry
+from bench.codec.container import Header, Stream
+from bench.codec.contract import Codec
+from bench.codec.device import resolve_device, synchronizer
+
+
+def codec_of(stream: Stream) -> Codec:
+    """The codec family that a stream names in its header.
+
+    Raises:
+        StreamError: the family is not installed.
+    """
+    family = stream.header.family
+    if family not in registry.families():
+        known = ", ".join(registry.families())
+        raise StreamError(stream.path, f"is of the codec family {family!r}, not one of {known}", "install it")
+    return registry.load_family(family)
+
+
+def decode(
+    stream: Stream, codec: Codec, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None
+) -> Iterator[np.ndarray]:
+    """Yield frames `first` to `stop` - 1 in display order, each checked against the header.
+
+    Shapes and formats are those of `bench.codec.contract.Codec.decode`.
+
+    Raises:
+        StreamError: the payload is damaged, or the frames differ from the header in number, shape or type.
+    """
+    header = stream.header
+    stop = header.frames if stop is None else stop
+    count = 0
+    with _errors_name(stream):
+        for frame in codec.decode(stream, device=device, clock=clock, first=first, stop=stop):
+            count += 1
+            if frame.dtype != np.uint8 or frame.shape != header.frame_shape or count > stop - first:
+                raise StreamError(stream.path, f"frame {first + count - 1} is not as its header states")
+            yield frame
+        if count != stop - first:
+            raise StreamError(stream.path, f"yields {count} of {stop - first} frames")
+
+
+def write_pipe(
+    stream: Stream, file: BinaryIO, *, device: str = "auto", first: int = 0, stop: int | None = None
+) -> None:
+    """Write a JSON line (geometry), raw frames, and a JSON line (cost), for `bench.codec.decoder_process`.
+
+    If decoding fails, the last line is missing.
+    """
+    started_wall, started_cpu = time.perf_counter(), cpu_seconds()
+    stop = stream.header.frames if stop is None else stop
+    file.write(_json_line(header_values(stream.header) | {"first": first, "stop": stop}))
+    codec = codec_of(stream)
+    device = resolve_device(device, codec)
+    clock = StageClock(synchronizer(device))
+    for frame in decode(stream, codec, device=device, clock=clock, first=first, stop=stop):
+        file.write(np.ascontiguousarray(frame).data)
+    cost = {
+        "wall_s": time.perf_counter() - started_wall,
+        "cpu_s": cpu_seconds() - started_cpu,
+        "stages": clock.seconds,
+        "device": device,
+        **process.peak_memory(),
+    }
+    file.write(_json_line(cost))
+    file.flush()
+
+
+def write_y4m(file: BinaryIO, frames: Iterator[np.ndarray], header: Header) -> None:
+    """Write frames as y4m (8-bit 4:2:0). RGB frames are converted with the header's matrix."""
+    from bench.video.colour import to_yuv
+    from bench.video.y4m import y4m_chunks
+
+    if header.pixel_format == "rgb24":
+        frames = to_yuv(frames, width=header.width, height=header.height, colour=header.matrix)
+    for chunk in y4m_chunks(frames, width=header.width, height=header.height, fps=header.fps):
+        file.write(chunk)
+
+
+def write_png(folder: Path, frames: Iterator[np.ndarray], header: Header, *, first: int = 0) -> None:
+    """Write frames as RGB pictures <frame number>.png; the first has the number `first`."""
+    from PIL import Image
+
+    from bench.video.colour import to_rgb
+
+    if header.pixel_format == "yuv420p":
+        frames = to_rgb(frames, width=header.width, height=header.height, colour=header.matrix)
+    for index, frame in enumerate(frames, start=first):
+        Image.fromarray(frame).save(folder / f"{index:06d}.png")
+
+
+def describe(stream: Stream) -> dict[str, Any]:
+    """Header and payload of a stream as JSON values."""
+    header = stream.header
+    with _errors_name(stream):
+        payload = codec_of(stream).describe(stream)
+    pixels = header.width * header.height * header.frames
+    return {
+        "bytes": stream.bytes,
+        "header_bytes": stream.bytes - len(stream.payload),
+        "rate_bpp": 8 * stream.bytes / pixels,
+        "header": header_values(header),
+        "payload": payload,
+    }
+
+
+def header_values(header: Header) -> dict[str, Any]:
+    """A header as JSON values; the frame rate as "numerator/denominator"."""
+    fps = f"{header.fps.numerator}/{header.fps.denominator}"
+    return {name: getattr(header, name) for name in header.__dataclass_fields__} | {"fps": fps}
+
+
+@contextmanager
+def _errors_name(stream: Stream) -> Iterator[None]:
+    """Put the file's path into errors of a codec's parts, which have only the payload."""
+    try:
+        yield
+    except StreamError as error:
+        if error.where == str(stream.path):
+            raise
+        raise StreamError(stream.path, error.problem, error.remedy) from error
+
+
+def _json_line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value).encode() + b"\n"

@@ -1,0 +1,71 @@
+"""Repetition of a run from its record: encode with the recorded settings, seed and threads, then measure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.base import process
+from bench.base.errors import BenchError
+from bench.codec import registry
+from bench.codec.encode import EncodePlan, encode
+from bench.reproduce.inputs import RecordInputs
+from bench.scoring.measure import measure
+from bench.scoring.record import Record
+from bench.video.clip import Clip
+
+
+def rerun(
+    path: Path, out: Path, inputs: RecordInputs, *, device: str = "auto", command: Sequence[str] = ()
+) -> Record:
+    """Encode and measure the run of a record again, into the folder `out`. Return the new record.
+
+    The settings are the recorded ones, whatever the codec's file states today.
+
+    Raises:
+        BenchError: the record, its codec, condition or clip is missing, or its network was imported.
+    """
+    record = Record.read(path)
+    if (record.provenance.get("encode") or {}).get("imported"):
+        raise BenchError(path, "its network was imported, not fitted", "run the command in its provenance")
+    condition, clip_json = inputs.condition(record), inputs.clip(record)
+    clip = Clip.load(clip_json)
+    progress = process.progress(f"rerun {record.codec} {record.point} {record.run}")
+    if clip.info.sha256 != record.clip_sha256:
+        progress("the clip differs from the recorded one: the numbers will differ")
+    config = dataclasses.replace(registry.codec_config(record.codec), settings={})
+    encode(
+        EncodePlan(
+            config=config,
+            point=record.point,
+            settings=registry.resolve_settings(config, {}, record.settings),
+            clip=clip,
+            out=out / "stream.bin",
+            seed=record.seed,
+            threads=record.encode.get("threads") or config.threads,
+            device=device,
+            report=out / "encode.json",
+            command=command,
+        )
+    )
+    again = measure(
+        stream=out / "stream.bin",
+        clip=clip_json,
+        report=out / "encode.json",
+        condition=condition.name,
+        metrics=condition.metrics,
+        codec=record.codec,
+        point=record.point,
+        run=record.run,
+        out=out / "record.json",
+        frames_csv=out / "frames.csv",
+        crop=out / "crop.png",
+        crop_frame=condition.strip.frame if condition.strip else None,
+        crop_region=condition.strip.crop if condition.strip else None,
+        device=device,
+    )
+    same = again.stream_sha256 == record.stream_sha256
+    sizes = f"the stream has {again.stream_bytes} bytes, {record.stream_bytes} before"
+    progress("the stream is the same, byte for byte" if same else sizes)
+    return again

@@ -1,0 +1,86 @@
+"""Verification of a record: decode its stream again, score the frames again, compare the values.
+
+A decoder's float arithmetic differs in its last digits between processors, so metrics are compared
+with a tolerance (0.02 dB, 0.001 of MS-SSIM, 0.1 of VMAF); hashes, sizes and counts are exact.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.base.errors import BenchError
+from bench.base.files import sha256_file
+from bench.base.result_files import file_of_record
+from bench.conditions.model import Condition
+from bench.reproduce.inputs import RecordInputs
+from bench.scoring.measure import measure
+from bench.scoring.record import Record
+from bench.video.clip import Clip
+
+_OTHER_TOLERANCES = {"ms_ssim_rgb": 1e-3, "ms_ssim_y": 1e-3, "vmaf": 0.1}
+
+
+def verify(
+    path: Path, inputs: RecordInputs, *, tolerance_db: float = 0.02, device: str = "auto"
+) -> list[str]:
+    """Deviations of one record from its stream, one line each; an empty list if there are none."""
+    try:
+        record = Record.read(path)
+        stream = file_of_record(path, "stream.bin")
+        if not stream.is_file():
+            return [f"{stream}: is missing"]
+        if (digest := sha256_file(stream)) != record.stream_sha256:
+            return [f"{stream}: has sha256 {digest[:12]}, recorded {record.stream_sha256[:12]}"]
+        clip_json = inputs.clip(record)
+        clip = Clip.load(clip_json)
+        if (digest := sha256_file(clip.path)) != record.clip_sha256:
+            return [f"clip {record.clip} has sha256 {digest[:12]}, recorded {record.clip_sha256[:12]}"]
+        again = remeasure(record, path, clip_json, inputs.condition(record), device)
+    except BenchError as error:
+        return [str(error)]
+    return list(compare(record, again, tolerance_db))
+
+
+def remeasure(record: Record, path: Path, clip_json: Path, condition: Condition, device: str) -> Record:
+    """Measure the stream of the record at `path` again, into a temporary folder. Return the new record."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        return measure(
+            stream=file_of_record(path, "stream.bin"),
+            clip=clip_json,
+            report=file_of_record(path, "encode.json"),
+            condition=condition.name,
+            metrics=condition.metrics,
+            codec=record.codec,
+            point=record.point,
+            run=record.run,
+            out=Path(name, "record.json"),
+            frames_csv=Path(name, "frames.csv"),
+            crop=None,
+            device=device,
+        )
+
+
+def compare(old: Record, new: Record, tolerance_db: float) -> Iterator[str]:
+    """Yield one line for each value of `old` that differs from that of `new` by more than its tolerance."""
+    for key in (
+        "stream_bytes",
+        "frames",
+        "width",
+        "height",
+        "fps",
+        "rate_bpp",
+        "stream_sha256",
+        "clip_sha256",
+    ):
+        before, now = getattr(old, key), getattr(new, key)
+        if before != now:
+            yield f"{key} is {now}, recorded {before}"
+    for name in {**old.metrics, **new.metrics}:
+        before, now = old.metrics.get(name), new.metrics.get(name)
+        tolerance = tolerance_db if name.endswith("_db") else _OTHER_TOLERANCES.get(name, 0.0)
+        if (before is None) != (now is None):
+            yield f"{name} is {now}, recorded {before}"
+        elif before is not None and now is not None and not abs(now - before) <= tolerance:
+            yield f"{name} is {now:.6g}, recorded {before:.6g} (tolerance {tolerance:g})"
