@@ -273,7 +273,7 @@ def test_the_folder_of_the_decoder_holds_only_the_stream(x264: Run) -> None:
     stream = x264.folder / "stream.bin"
     header = read_stream(stream).header
     with decode_process(stream, header, "cpu") as process:
-        folder = process.alone.parent
+        folder = process.copy.parent
         assert [path.name for path in folder.iterdir()] == ["stream.bin"]
         assert len(list(process.frames())) == 10
         assert process.cost is not None
@@ -286,7 +286,7 @@ def test_closing_early_ends_the_decoder(identity: Run) -> None:
     with decode_process(stream, read_stream(stream).header, "cpu") as process:
         next(process.frames())
     assert process.process.returncode is not None
-    assert not process.alone.parent.exists()
+    assert not process.copy.parent.exists()
 
 
 def test_checksums_are_those_of_the_frames(identity: Run) -> None:
