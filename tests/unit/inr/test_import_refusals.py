@@ -58,15 +58,19 @@ def replaced(words: list[str], **values: object) -> list[str]:
 def test_codecs_without_a_network(case, tmp_path: Path, refused) -> None:
     words = command(case("nerv"), tmp_path)
     refused(replaced(words, codec="nerv-oficial"), "unknown codec 'nerv-oficial'", "nerv-official")
-    refused(replaced(words, codec="x264-medium"), "x264-medium: is classical", "hnerv-official")
-    refused(replaced(words, codec="mean-frame"), "mean-frame: is control")
+    refused(
+        replaced(words, codec="x264-medium"),
+        "x264-medium: must be a fitted network, is classical",
+        "hnerv-official",
+    )
+    refused(replaced(words, codec="mean-frame"), "mean-frame: must be a fitted network, is control")
     refused(replaced(words, codec="enerv-official"), "the argument 'fc_hw_dim' is missing")
 
 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ("quantiser=affine", ("quantiser", "is no table")),
+        ("quantiser=affine", ("quantiser", "must be a table")),
         ("quantiser={name: magic}", ("settings: quantiser", "magic")),
         ("quantiser={name: affine, overrides: {stm: {bits: 6}}}", ("no part 'stm'", "stem")),
         ("channels=20", ("--set channels", "follows from the weights")),
@@ -187,7 +191,7 @@ def test_what_no_stream_can_hold(case, tmp_path: Path, refused) -> None:
         ("hnerv", {}, [], ("--clip: is missing: embeddings", "give its clip.json")),
         ("nerv", {"N": None}, [], ("--clip: is missing", "give --frames")),
         ("nerv", {"N": "nine"}, [], ("--clip: is missing", "give --frames")),
-        ("nerv", {}, ["--frames", "0"], ("--frames: frames is 0", "use a clip of 1 to")),
+        ("nerv", {}, ["--frames", "0"], ("--frames: frames must be", "use a clip of 1 to")),
         ("hinerv", {}, ["--frames", "5"], ("frames is 5, the network has 6",)),
     ],
 )
