@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import re
 import subprocess
 import threading
@@ -25,7 +26,7 @@ Buffer = bytes | bytearray | memoryview | np.ndarray
 _GLOBAL_ARGS = ("-hide_banner", "-nostdin", "-loglevel", "error")
 _CHUNK_BYTES = 1 << 16
 _MAX_HEADER_BYTES = 256
-_KEPT_STDERR_LINES = 20
+_KEPT_STDERR_BYTES = 1 << 14
 _LOG_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")  # "[libx264 @ 0x55cde1961c0] "
 _WRITE_BYTES = 1 << 20
 
@@ -129,10 +130,10 @@ def _output(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        stderr_lines: list[bytes] = []
+        stderr = bytearray()
         source = cast("BufferedReader", process.stdout)
         failures: list[BaseException] = []
-        threads = [threading.Thread(target=_drain_stderr, args=(process.stderr, stderr_lines), daemon=True)]
+        threads = [threading.Thread(target=_drain_stderr, args=(process.stderr, stderr), daemon=True)]
         if feed is not None:
             threads.append(
                 threading.Thread(
@@ -155,14 +156,16 @@ def _output(
         if failures:
             raise failures[0]
         if status:
-            raise error(where, failure_message(b"".join(stderr_lines), status), remedy)
+            raise error(where, failure_message(bytes(stderr), status), remedy)
 
 
-def _drain_stderr(stderr: IO[bytes], lines: list[bytes]) -> None:
-    """Keep the first lines. The rest is read too: ffmpeg blocks when the pipe is full."""
-    for line in stderr:
-        if len(lines) < _KEPT_STDERR_LINES:
-            lines.append(line)
+# The threads use os.read and os.write: a buffered file has a lock, and an interpreter that shuts down while a
+# daemon thread holds it aborts.
+def _drain_stderr(stderr: IO[bytes], output: bytearray) -> None:
+    """Keep the beginning of the output. The rest is read too: ffmpeg blocks when the pipe is full."""
+    while chunk := os.read(stderr.fileno(), _CHUNK_BYTES):
+        if len(output) < _KEPT_STDERR_BYTES:
+            output += chunk
 
 
 def _read_up_to(source: BufferedReader, size: int) -> np.ndarray:
@@ -182,8 +185,8 @@ def _write_stdin(
         for piece in feed:
             whole = np.ascontiguousarray(piece).data if isinstance(piece, np.ndarray) else memoryview(piece)
             view = whole.cast("B")
-            for first in range(0, len(view), _WRITE_BYTES):
-                stdin.write(view[first : first + _WRITE_BYTES])
+            while view:
+                view = view[os.write(stdin.fileno(), view[:_WRITE_BYTES]) :]
     except (BrokenPipeError, ConnectionResetError):
         pass  # ffmpeg has ended; its exit status has the reason
     except BaseException as failure:  # noqa: BLE001 - re-raised by the reading thread
