@@ -74,6 +74,10 @@ report: env ## Pack figures, tables and their captions into report.zip
 test: env ## Run all tests; ARGS="tests/unit -k metrics" runs some, ARGS="-n 8" in more processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+.PHONY: test-isa
+test-isa: env ## Run the numeric tests with every instruction set of this CPU, 1 and 2 threads
+	@$(BIN)/python tests/instruction_sets.py $(ARGS)
+
 .PHONY: lint
 lint: env ## Check style, types and the workflow
 	ruff check .

@@ -51,7 +51,7 @@ class OfficialFFNeRV(nn.Module):
         flows = 2 * len(self.network.config.offsets)
         heads = Heads(image_head[:, :3], image_head[:, 3:], flow_head[:, :flows], flow_head[:, flows:])
         slots = neighbour_slots(index, self.network.config.offsets, len(key_frames) - 1)
-        neighbours = key_frames[slots.flatten()].float().unflatten(0, slots.shape)
+        neighbours = key_frames[slots.flatten()].to(flow_head.dtype).unflatten(0, slots.shape)
         return aggregate(heads, neighbours)
 
 

@@ -1,4 +1,7 @@
-"""``bench rerun``: repeat one run from its record, which has its settings, seed and threads."""
+"""``bench rerun``: repeat one run from its record, which has its settings, seed and threads.
+
+A codec that computes in floating point writes the same bytes on the same machine only.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="RECORD.json|DIR")
     parser.add_argument("--clip", type=Path, help="clip.json; default: the prepared clip, or prepare it")
     parser.add_argument("--condition", help="name or YAML file; default: the record's")
-    parser.add_argument("--tolerance-db", type=float, default=0.02, help="of metrics in dB (default: 0.02)")
+    parser.add_argument("--tolerance-db", type=float, help="of metrics in dB (default: each metric's, 0.02)")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.set_defaults(run=run)
 

@@ -1,11 +1,14 @@
 """Verification of a record: decode its stream again, score the frames again, compare the values.
 
-A decoder's float arithmetic differs in its last digits between processors, so metrics are compared
-with a tolerance (0.02 dB, 0.001 of MS-SSIM, 0.1 of VMAF); hashes, sizes and counts are exact.
+A decoder's float arithmetic differs in its last digits between processors. Each metric, and each value that
+is derived from it, is compared with the tolerance that the metric was registered with: 0.02 dB of PSNR, 0.001
+of MS-SSIM, 0.1 of VMAF. Hashes and sizes are exact. `identical_frames` is exact for codecs that decode in
+integers and is not compared for networks.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +19,22 @@ from bench.base.result_files import file_of_record
 from bench.conditions.model import Condition
 from bench.reproduce.inputs import RecordInputs
 from bench.scoring.measure import measure
+from bench.scoring.metrics import Metric, metric_of
 from bench.scoring.record import Record
 from bench.video.clip import Clip
 
-_OTHER_TOLERANCES = {"ms_ssim_rgb": 1e-3, "ms_ssim_y": 1e-3, "vmaf": 0.1}
+#: Kinds of codecs whose decoders compute in floating point.
+NETWORKS = ("fitted", "learned")
 
 
 def verify(
-    path: Path, inputs: RecordInputs, *, tolerance_db: float = 0.02, device: str = "auto"
+    path: Path, inputs: RecordInputs, *, tolerance_db: float | None = None, device: str = "auto"
 ) -> list[str]:
-    """Deviations of one record from its stream, one line each; an empty list if there are none."""
+    """Deviations of one record from its stream, one line each; an empty list if there are none.
+
+    Args:
+        tolerance_db: replaces the tolerance of metrics in dB.
+    """
     try:
         record = Record.read(path)
         stream = file_of_record(path, "stream.bin")
@@ -62,8 +71,12 @@ def remeasure(record: Record, path: Path, clip_json: Path, condition: Condition,
         )
 
 
-def compare(old: Record, new: Record, tolerance_db: float) -> Iterator[str]:
-    """Yield one line for each value of `old` that differs from that of `new` by more than its tolerance."""
+def compare(old: Record, new: Record, tolerance_db: float | None = None) -> Iterator[str]:
+    """Yield one line for each value of `old` that differs from that of `new` by more than its tolerance.
+
+    Args:
+        tolerance_db: replaces the tolerance of metrics in dB.
+    """
     for key in (
         "stream_bytes",
         "frames",
@@ -79,8 +92,20 @@ def compare(old: Record, new: Record, tolerance_db: float) -> Iterator[str]:
             yield f"{key} is {now}, recorded {before}"
     for name in {**old.metrics, **new.metrics}:
         before, now = old.metrics.get(name), new.metrics.get(name)
-        tolerance = tolerance_db if name.endswith("_db") else _OTHER_TOLERANCES.get(name, 0.0)
-        if (before is None) != (now is None):
+        metric = metric_of(name)
+        if metric is None:
+            yield f"{name}: unknown metric; register it, or measure the stream again"
+        elif (before is None) != (now is None):
             yield f"{name} is {now}, recorded {before}"
-        elif before is not None and now is not None and not abs(now - before) <= tolerance:
-            yield f"{name} is {now:.6g}, recorded {before:.6g} (tolerance {tolerance:g})"
+        elif before is not None and now is not None:
+            tolerance = _tolerance(metric, old, tolerance_db)
+            if not abs(now - before) <= tolerance:
+                yield f"{name} is {now:.6g}, recorded {before:.6g} (tolerance {tolerance:g})"
+
+
+def _tolerance(metric: Metric, record: Record, tolerance_db: float | None) -> float:
+    """Largest difference that is accepted between two values of a metric; infinity: not compared."""
+    if metric.tolerance is None:
+        return math.inf if record.kind in NETWORKS else 0.0
+    in_db = metric.name.endswith("_db")
+    return tolerance_db if in_db and tolerance_db is not None else metric.tolerance

@@ -115,7 +115,7 @@ def test_the_report_is_of_the_stream(codec, coded) -> None:
 
 
 def test_the_same_again_byte_for_byte(codec, coded, tiny_clip: Clip, tmp_path: Path) -> None:
-    """A second encode, by the command line in a new process, writes the same stream."""
+    """A second encode on the same machine, by the command line in a new process, writes the same stream."""
     made = coded(codec)
     arguments = ["encode", "--codec", codec, "--condition", str(made.condition), "--point", "test"]
     arguments += ["--clip", str(tiny_clip.path.with_name("clip.json")), "--device", "cpu"]

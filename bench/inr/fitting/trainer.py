@@ -3,7 +3,8 @@
 Frames lie in memory once, as uint8. A step reads no value back from the device: squared errors are
 summed there and read once an epoch. The order of frames and the noise of an epoch are functions of
 (seed, epoch), so that a fit that was killed and started again ends in the same weights, byte for byte,
-as one that was not (CPU).
+as one that was not, on the same CPU with the same number of threads: another instruction set rounds sums in
+another order.
 """
 
 from __future__ import annotations

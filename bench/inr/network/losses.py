@@ -54,10 +54,10 @@ def check_loss(name: str, height: int, width: int) -> None:
 
 @functools.lru_cache(maxsize=8)
 def _gaussian(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """11 taps, sigma 1.5, summing to 1."""
-    offsets = torch.arange(11, dtype=dtype, device=device) - 5
+    """11 taps, sigma 1.5, summing to 1; rounded to float32 for every type, as pytorch-msssim has them."""
+    offsets = torch.arange(11, dtype=torch.float32, device=device) - 5
     taps = torch.exp(-offsets.square() / (2 * 1.5**2))
-    return taps / taps.sum()
+    return (taps / taps.sum()).to(dtype)
 
 
 def _filter(planes: Tensor, pad: int = 0) -> Tensor:

@@ -17,6 +17,9 @@ from ffnerv.grid import PositionalLatent
 from ffnerv.model import FFNeRV, FFNeRVConfig
 from ffnerv.video import FFNeRVVideo
 
+pytestmark = pytest.mark.numeric
+
+
 SMALL = {"base": (2, 2), "channels": 8, "strides": (2, 2, 2), "lower_width": 4}
 
 

@@ -19,6 +19,8 @@ from bench.inr.fitting.recipe import Recipe
 from bench.inr.fitting.trainer import Fit
 from bench.inr.network.representation import FramewiseVideo, Representation
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize("bits", [2, 5.5, 10])
 def test_a_weight_is_off_by_half_a_step_at_most_and_zeros_stay(bits: float) -> None:

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from float64 import GRADIENT_FLOOR, assert_parity, like
 
 import bench
 from baselines.hinerv.codec import HiNeRVCodec
@@ -23,9 +24,10 @@ from bench.codec import registry
 from bench.inr.coding.payload import config_from_values, config_values
 from bench.inr.network.losses import losses
 
+pytestmark = pytest.mark.numeric
 
-def relative(ours: torch.Tensor, theirs: np.ndarray) -> float:
-    return float(np.abs(ours.detach().numpy() - theirs).max() / np.abs(theirs).max())
+#: Largest rounding error of our float32 arrays, relative to an array's maximum (`float64.assert_parity`).
+FORWARD, GRADIENT = 5e-5, 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -65,37 +67,48 @@ def intermediate_outputs(network: HiNeRV) -> dict[str, torch.Tensor]:
 
 def test_whole_frames(golden, official):
     arrays, described = golden
-    frames = official(torch.from_numpy(arrays["eval/idx"]))
-    assert relative(frames, arrays["eval/out"]) < 1.2e-5
+
+    def evaluate(official):
+        return {"eval/out": official(torch.from_numpy(arrays["eval/idx"]))}
+
+    assert_parity(evaluate, official, arrays, ceiling=FORWARD)
     assert sum(p.numel() for p in official.parameters()) == described["params"]
 
 
 def test_patches_layer_by_layer(golden, official):
     """Margins included: also what is computed beyond the frame and near a patch's own edge."""
     arrays, _ = golden
-    seen = intermediate_outputs(official.network)
-    out = official.patches(torch.from_numpy(arrays["train/idx"]))
-    assert relative(out, arrays["train/out"]) < 1.2e-5
-    expected = {
-        name[6:] for name in arrays if name.startswith(("train/encoding", "train/stem", "train/block"))
-    }
-    assert set(seen) == expected
-    for name, array in seen.items():
-        assert relative(array[:, None], arrays[f"train/{name}"]) < 1.2e-5, name
+    expected = {name for name in arrays if name.startswith(("train/encoding", "train/stem", "train/block"))}
+
+    def evaluate(official):
+        seen = intermediate_outputs(official.network)
+        out = official.patches(torch.from_numpy(arrays["train/idx"]))
+        values = {f"train/{name}": value[:, None] for name, value in seen.items()}
+        assert set(values) == expected
+        return {"train/out": out} | values
+
+    assert_parity(evaluate, official, arrays, ceiling=FORWARD)
 
 
 def test_patch_loss_and_gradients(golden, official):
     arrays, described = golden
     ((name, weight),) = described["loss"]
-    out = official.patches(torch.from_numpy(arrays["train/idx"]))[:, :, 0]
-    target = torch.from_numpy(arrays["train/target"])[:, :, 0]
-    pairs = zip(out.split(1), target.split(1), strict=True)
-    each = torch.stack([weight * losses(name.upper(), [made], aim)[0] for made, aim in pairs])
-    assert np.abs(each.detach().numpy() - arrays["train/loss_per_frame"][:, 0]).max() < 2e-7
-    each.mean().backward()
-    for name, parameter in official.network.named_parameters():
-        expected = arrays[f"grad/{official_name(name)}"]
-        assert relative(parameter.grad.reshape(expected.shape), expected) < 1.2e-5, name
+
+    def forward(official):
+        out = official.patches(torch.from_numpy(arrays["train/idx"]))[:, :, 0]
+        target = like(official, torch.from_numpy(arrays["train/target"])[:, :, 0])
+        pairs = zip(out.split(1), target.split(1), strict=True)
+        each = [weight * losses(name.upper(), [made], aim)[0] for made, aim in pairs]
+        return {"train/loss_per_frame": torch.stack(each)}
+
+    def gradients(official):
+        forward(official)["train/loss_per_frame"].mean().backward()
+        named = [(f"grad/{official_name(name)}", p) for name, p in official.network.named_parameters()]
+        return {name: p.grad.reshape(arrays[name].shape) for name, p in named}
+
+    golden_losses = {"train/loss_per_frame": arrays["train/loss_per_frame"][:, 0]}
+    assert_parity(forward, official, golden_losses, ceiling=FORWARD)
+    assert_parity(gradients, official, arrays, ceiling=GRADIENT, floor=GRADIENT_FLOOR)
 
 
 def test_margins_and_grids_are_the_official_ones(golden):
@@ -155,6 +168,7 @@ def small_network(**changes) -> HiNeRV:
     ],
 )
 def test_patches_are_parts_of_the_frame(changes):
+    """In float32 to rounding, and the parts of a frame are joined exactly."""
     network = small_network(**changes)
     index = torch.tensor([0, 3, 6])
     frames = network(index)
@@ -162,8 +176,11 @@ def test_patches_are_parts_of_the_frame(changes):
     expected = cut_patches(frames, patch)
     rows, columns = (size // part for size, part in zip(network.config.size, patch, strict=True))
     numbers = torch.cartesian_prod(torch.arange(rows), torch.arange(columns))
-    patches = network(index.repeat_interleave(len(numbers)), numbers.repeat(3, 1))
-    assert (patches - expected).abs().max() < 2e-6
+
+    def evaluate(network):
+        return {"patches": network(index.repeat_interleave(len(numbers)), numbers.repeat(3, 1))}
+
+    assert_parity(evaluate, network, {"patches": expected.detach().numpy()}, ceiling=FORWARD)
     assert torch.equal(join_patches(expected, network.config.size), frames)
 
 
@@ -172,14 +189,15 @@ def test_training_on_patches_is_training_on_frames():
     whole, parts = small_network(), small_network()
     whole.config = dataclasses.replace(whole.config, patch=None)
     target = torch.rand(2, 3, 24, 30, generator=torch.Generator().manual_seed(1))
-    gradients = []
-    for network in (whole, parts):
+
+    def train(network):
         video = HiNeRVVideo(network, frames=7, height=24, width=30)
-        loss, frames = video.step(torch.tensor([5, 2]), target, "L2")
+        loss, frames = video.step(torch.tensor([5, 2]), like(network, target), "L2")
         loss.backward()
-        gradients.append([frames, loss.detach(), *(p.grad for p in network.parameters())])
-    for one, other in zip(*gradients, strict=True):
-        assert (one - other).abs().max() < 2e-5 * one.abs().max()
+        return {"frames": frames, "loss": loss} | {name: p.grad for name, p in network.named_parameters()}
+
+    expected = {name: value.detach().numpy() for name, value in train(whole).items()}
+    assert_parity(train, parts, expected, ceiling=GRADIENT, floor=GRADIENT_FLOOR)
 
 
 def test_the_loss_sees_the_visible_area_only():

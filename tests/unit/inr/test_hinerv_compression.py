@@ -13,6 +13,8 @@ from baselines.hinerv.qat import QuantNoise, SymmetricQuantiser, add_noise, fake
 from baselines.hinerv.video import HiNeRVVideo
 from bench.inr.fitting.pruning import prune_masks
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture
 def network() -> HiNeRV:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from float64 import GRADIENT_FLOOR, assert_parity, like, measure_rounding
 from torch import nn
 
 import bench
@@ -18,9 +19,10 @@ from baselines.hnerv.video import HNeRVFitting
 from bench.base.errors import BenchError
 from bench.inr.network.losses import losses
 
+pytestmark = pytest.mark.numeric
 
-def relative(ours: torch.Tensor, theirs: np.ndarray) -> float:
-    return float(np.abs(ours.detach().numpy() - theirs).max() / np.abs(theirs).max())
+#: Largest rounding error of our float32 arrays, relative to an array's maximum (`float64.assert_parity`).
+FORWARD, GRADIENT = 5e-6, 1e-4
 
 
 def count(module: nn.Module | None) -> int:
@@ -62,62 +64,86 @@ def coded(golden, network: HNeRV) -> CodedHNeRV:
 
 def test_every_stage_of_the_encoder(golden, network, target):
     arrays, _ = golden
-    made: dict[str, torch.Tensor] = {}
-    for name, modules in {"down": network.encoder.downsamplers, "stage": network.encoder.stages}.items():
-        for i, module in enumerate(modules):
-            module.register_forward_hook(
-                lambda _, __, output, key=f"enc_{name}_out/{i}": made.update({key: output})
-            )
-    assert relative(network.encode(target), arrays["embedding"]) < 1e-6
-    assert sorted(made) == sorted(key for key in arrays if key.startswith("enc_"))
-    for key, output in made.items():
-        assert relative(output, arrays[key]) < 1e-6, key
+
+    def evaluate(network):
+        made: dict[str, torch.Tensor] = {}
+        for name, modules in {"down": network.encoder.downsamplers, "stage": network.encoder.stages}.items():
+            for i, module in enumerate(modules):
+                module.register_forward_hook(
+                    lambda _, __, output, key=f"enc_{name}_out/{i}": made.update({key: output})
+                )
+        made["embedding"] = network.encode(like(network, target))
+        assert sorted(made) == ["embedding", *sorted(key for key in arrays if key.startswith("enc_"))]
+        return made
+
+    assert_parity(evaluate, network, arrays, ceiling=FORWARD)
 
 
 def test_every_stage_of_the_decoder(golden, network):
     arrays, _ = golden
-    features = list(network.decoder.features(torch.from_numpy(arrays["embedding"])))
-    assert len(features) == sum(key.startswith("dec_out/") for key in arrays) == 4
-    for i, output in enumerate(features):
-        theirs = arrays[f"dec_out/{i}"]  # the last two stages: of the first frame
-        assert relative(output[: len(theirs)], theirs) < 1e-6, i
+
+    def evaluate(network):
+        features = list(network.decoder.features(like(network, torch.from_numpy(arrays["embedding"]))))
+        assert len(features) == sum(key.startswith("dec_out/") for key in arrays) == 4
+        # Of the last two stages the arrays have the first frame.
+        return {f"dec_out/{i}": output[: len(arrays[f"dec_out/{i}"])] for i, output in enumerate(features)}
+
+    assert_parity(evaluate, network, arrays, ceiling=FORWARD)
 
 
 def test_frames_loss_and_gradients(golden, network, target):
     arrays, described = golden
     assert count(network) == described["params"]
-    made = network(target)
-    assert relative(made, arrays["out"]) < 1e-6
-    loss = losses(described["loss"], [made], target)[0]
-    assert loss.item() == pytest.approx(float(arrays["loss_total"]), rel=1e-6)
-    loss.backward()
-    for name, parameter in network.named_parameters():
-        assert relative(parameter.grad, arrays[f"grad/{official_name(name)}"]) < 1e-5, name
+
+    def forward(network):
+        source = like(network, target)
+        made = network(source)
+        return {"out": made, "loss_total": losses(described["loss"], [made], source)[0]}
+
+    def gradients(network):
+        forward(network)["loss_total"].backward()
+        return {f"grad/{official_name(name)}": p.grad for name, p in network.named_parameters()}
+
+    assert_parity(forward, network, arrays, ceiling=FORWARD)
+    assert_parity(gradients, network, arrays, ceiling=GRADIENT, floor=GRADIENT_FLOOR)
 
 
 def test_official_outputs(golden, weights, target):
     """Frames, then the embeddings and the decoder's stages; an embedding may be given instead of frames."""
     arrays, described = golden
     official = bench.import_official("hnerv", described, weights)
-    for inputs in ((target,), (None, torch.from_numpy(arrays["embedding"]))):
-        made, features = official(*inputs)
-        assert relative(made, arrays["out"]) < 1e-6
-        assert relative(features[0], arrays["embedding"]) < 1e-6
-        assert [tuple(x.shape[1:]) for x in features[1:]] == [
-            arrays[f"dec_out/{i}"].shape[1:] for i in range(4)
-        ]
+    for given in ((target,), (None, torch.from_numpy(arrays["embedding"]))):
+
+        def evaluate(official, given=given):
+            made, features = official(*(x if x is None else like(official, x) for x in given))
+            assert [tuple(x.shape[1:]) for x in features[1:]] == [
+                arrays[f"dec_out/{i}"].shape[1:] for i in range(4)
+            ]
+            return {"out": made, "embedding": features[0]}
+
+        assert_parity(evaluate, official, arrays, ceiling=FORWARD)
     alike = bench.import_official("hnerv", described["args"], {f"module.{k}": v for k, v in weights.items()})
     assert torch.equal(alike(target)[0], official(target)[0])
 
 
 def test_finishing_a_fit_keeps_the_embeddings_of_all_frames_and_no_encoder(golden, network, frames):
     arrays, described = golden
+    index, embeddings = torch.from_numpy(arrays["frame_index"]), arrays["video_embedding"]
+    rounding = measure_rounding(
+        lambda network: {
+            "embeddings": network.encode(like(network, frames)),
+            "out": network(like(network, frames))[index],
+        },
+        network,
+    )
     fitting = HNeRVFitting(network, frames=len(frames), height=40, width=80)
     finished = fitting.finish(torch.from_numpy(arrays["frames_u8"]).permute(0, 3, 1, 2))
-    assert relative(finished.embeddings, arrays["video_embedding"]) < 1e-6
-    assert count(finished) == described["params_decoder_and_head"] + arrays["video_embedding"].size
-    shown = torch.stack(list(fitting.render(0, 6)))[torch.from_numpy(arrays["frame_index"])]
-    assert relative(shown, arrays["out"]) < 1e-6
+    assert count(finished) == described["params_decoder_and_head"] + embeddings.size
+    shown = torch.stack(list(fitting.render(0, 6)))[index]
+    for ours in (embeddings, finished.embeddings.detach().numpy()):
+        rounding["embeddings"].check("embeddings", ours, ceiling=FORWARD)
+    for ours in (arrays["out"], shown.numpy()):
+        rounding["out"].check("out", ours, ceiling=FORWARD)
 
 
 def test_the_published_quantiser_is_exact(golden, network):
@@ -144,7 +170,9 @@ def test_frames_of_the_quantised_network(golden, network):
         for name, parameter in network.decoder.named_parameters():
             parameter.copy_(torch.from_numpy(arrays[f"q/{official_name(f'decoder.{name}')}/deq"]))
     embedding = torch.from_numpy(arrays["q/embed/deq"])[torch.from_numpy(arrays["frame_index"])]
-    assert relative(network.decoder(embedding), arrays["q/out"]) < 1e-6
+    assert_parity(
+        lambda decoder: {"q/out": decoder(like(decoder, embedding))}, network.decoder, arrays, ceiling=FORWARD
+    )
 
 
 def test_the_published_rate(golden, network):
@@ -232,7 +260,11 @@ def test_an_imported_network_can_be_trained_and_finished(golden, weights, frames
     assert made.shape == (2, 3, 40, 80)
     loss.backward()
     finished = video.finish((frame * 255).round().to(torch.uint8) for frame in frames)
-    assert relative(finished.embeddings, golden[0]["video_embedding"]) < 1e-5
+    rounding = measure_rounding(
+        lambda network: {"embeddings": network.encode(like(network, frames))}, official.network
+    )
+    ours = finished.embeddings.detach().numpy()
+    rounding["embeddings"].check("embeddings", ours, ceiling=FORWARD)
 
 
 @pytest.mark.parametrize(

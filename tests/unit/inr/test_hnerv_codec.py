@@ -29,6 +29,9 @@ from bench.inr.coding.huffman import huffman_bits
 from bench.inr.fitting.trainer import Recipe
 from bench.video.clip import Clip, ClipInfo
 
+pytestmark = pytest.mark.numeric
+
+
 BUNNY, UVG = (640, 1280, 132), (960, 1920, 600)
 
 

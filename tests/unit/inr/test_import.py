@@ -15,6 +15,9 @@ from baselines.nerv.model import NeRV
 from bench.base.errors import BenchError
 from ffnerv.model import FFNeRV
 
+pytestmark = pytest.mark.numeric
+
+
 #: As published for Big Buck Bunny at 1280x720.
 NERV_S = """python train_nerv.py -e 300 --lower-width 96 --num-blocks 1 --dataset bunny --frame_gap 1 --outf x
     --embed 1.25_40 --stem_dim_num 512_1 --reduction 2 --fc_hw_dim 9_16_26 --expansion 1 --single_res

@@ -127,7 +127,7 @@ def test_eight_bits_a_weight(case, tmp_path: Path, family: str) -> None:
 
 
 def test_the_stream_is_what_a_fit_would_have_written(tiny_clip: Clip, tmp_path: Path) -> None:
-    """Byte for byte: a network is fitted, its float32 weights saved by official names, and imported."""
+    """Byte for byte on one machine: a network is fitted, its weights saved by official names, imported."""
     condition = {
         "title": "x",
         "clips": {"tiny": {"sequence": "discs-tiny"}},

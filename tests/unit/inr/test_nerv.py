@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from float64 import GRADIENT_FLOOR, assert_parity, like
 
 from baselines.nerv.model import NeRV, NeRVConfig
 from baselines.nerv.official import config_from_official, network_from_official, official_name
@@ -16,9 +17,10 @@ from bench.inr.network.layers import positional_encoding
 from bench.inr.network.losses import losses
 from bench.inr.network.representation import FramewiseVideo
 
+pytestmark = pytest.mark.numeric
 
-def relative(ours: torch.Tensor, theirs: np.ndarray) -> float:
-    return float(np.abs(ours.detach().numpy() - theirs).max() / np.abs(theirs).max())
+#: Largest rounding error of our float32 arrays, relative to an array's maximum (`float64.assert_parity`).
+FORWARD, GRADIENT = 5e-6, 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +41,24 @@ def network(golden):
 def test_positional_encoding(golden_dir, frames, count):
     arrays = np.load(golden_dir / "positional_encoding.npz")
     ours = positional_encoding(torch.from_numpy(arrays[f"t_{frames}"]), 1.25, count)
-    assert np.abs(ours.numpy() - arrays[f"pe_1.25_{count}_N{frames}"]).max() < 1e-6
+    assert np.abs(ours.numpy() - arrays[f"pe_1.25_{count}_N{frames}"]).max() < 2.5e-7  # two ulp
 
 
 def test_forward_loss_and_gradients(golden, network):
     arrays, described = golden
-    frames = network(torch.from_numpy(arrays["t"]))
-    assert relative(frames, arrays["out/0"]) < 2e-6
-    loss = losses(described["loss"], [frames], torch.from_numpy(arrays["target"]))[0]
-    assert loss.item() == pytest.approx(float(arrays["loss_total"]), abs=1e-6)
-    loss.backward()
-    for name, parameter in network.named_parameters():
-        assert relative(parameter.grad, arrays[f"grad/{official_name(name, network.config)}"]) < 1e-5, name
+    time, target = (torch.from_numpy(arrays[name]) for name in ("t", "target"))
+
+    def forward(network):
+        frames = network(time)
+        return {"out/0": frames, "loss_total": losses(described["loss"], [frames], like(network, target))[0]}
+
+    def gradients(network):
+        forward(network)["loss_total"].backward()
+        named = network.named_parameters()
+        return {f"grad/{official_name(name, network.config)}": p.grad for name, p in named}
+
+    assert_parity(forward, network, arrays, ceiling=FORWARD)
+    assert_parity(gradients, network, arrays, ceiling=GRADIENT, floor=GRADIENT_FLOOR)
 
 
 #: Official arguments of 720p NeRV (README) and of the argparse defaults at 1080p.
@@ -118,7 +126,11 @@ def test_pruning_keeps_what_the_official_code_keeps(golden, network):
         official = official_name(names[weight], network.config)
         assert np.array_equal(mask.numpy(), arrays[f"prune0.4/{official}_mask"]), official
     Masks(list(scores), kept).apply()
-    assert relative(network(torch.from_numpy(arrays["t"])), arrays["prune0.4/out_last"]) < 2e-6
+
+    def forward(network):
+        return {"prune0.4/out_last": network(torch.from_numpy(arrays["t"]))}
+
+    assert_parity(forward, network, arrays, ceiling=FORWARD)
 
 
 @pytest.mark.parametrize("axis", [None, 0])

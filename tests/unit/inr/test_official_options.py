@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from float64 import GRADIENT_FLOOR, assert_parity, like
 
 import baselines.enerv.official
 import baselines.nerv.official
@@ -18,13 +19,14 @@ from bench.base.errors import BenchError
 from bench.inr.fitting.trainer import train_step
 from bench.inr.network.representation import FramewiseVideo
 
+pytestmark = pytest.mark.numeric
+
+#: Largest rounding error of our float32 arrays, relative to an array's maximum (`float64.assert_parity`).
+FORWARD, GRADIENT = 1e-5, 5e-4
+
 FRAMEWISE = {"nerv": FramewiseVideo, "enerv": ENeRVVideo}
 NAMES = {"nerv": baselines.nerv.official, "enerv": baselines.enerv.official}
 HEADS = ["nerv_heads", "enerv_heads"]
-
-
-def relative(ours: torch.Tensor, theirs: np.ndarray) -> float:
-    return float(np.abs(ours.detach().numpy() - theirs).max() / np.abs(theirs).max())
 
 
 class Case:
@@ -41,9 +43,11 @@ class Case:
 
     @property
     def representation(self) -> FramewiseVideo:
+        return self.representation_of(self.module)
+
+    def representation_of(self, module: Any) -> FramewiseVideo:
         frames, _, height, width = self.video.shape
-        make = FRAMEWISE[self.method]
-        return make(self.module.network, frames=frames, height=height, width=width)
+        return FRAMEWISE[self.method](module.network, frames=frames, height=height, width=width)
 
 
 @pytest.fixture
@@ -62,44 +66,60 @@ def case(golden):
 )
 def test_outputs(case, key):
     made = case(key)
-    outputs = made.module(torch.from_numpy(made.arrays["t"]))
-    assert len(outputs) == sum(name.startswith("out/") for name in made.arrays)
-    for index, output in enumerate(outputs):
-        assert relative(output, made.arrays[f"out/{index}"]) < 3e-6, index
+
+    def evaluate(module):
+        outputs = module(torch.from_numpy(made.arrays["t"]))
+        assert len(outputs) == sum(name.startswith("out/") for name in made.arrays)
+        return {f"out/{index}": output for index, output in enumerate(outputs)}
+
+    assert_parity(evaluate, made.module, made.arrays, ceiling=FORWARD)
 
 
 def test_aggregation_of_five_neighbours(case):
     made = case("ffnerv_odd")
-    outputs = made.module(torch.from_numpy(made.arrays["t"]))
-    mixed = made.module.aggregate(outputs, made.arrays["key_frames_f16"], made.batch.tolist())
-    for name in ("aggregated", "independent", "final"):
-        assert relative(getattr(mixed, name), made.arrays[name]) < 1e-6, name
+
+    def evaluate(module):
+        outputs = module(torch.from_numpy(made.arrays["t"]))
+        mixed = module.aggregate(outputs, made.arrays["key_frames_f16"], made.batch.tolist())
+        return {name: getattr(mixed, name) for name in ("aggregated", "independent", "final")}
+
+    assert_parity(evaluate, made.module, made.arrays, ceiling=FORWARD)
 
 
 @pytest.mark.parametrize("key", [*HEADS, "nerv_deconv", "nerv_bilinear"])
 def test_loss_and_gradients_of_all_heads(case, key):
     made = case(key)
-    total, frames = made.representation.step(made.batch, made.video[made.batch], made.loss)
-    assert relative(frames, made.arrays[f"out/{2 if key in HEADS else 0}"]) < 3e-6
-    assert total.item() == pytest.approx(float(made.arrays["loss_total"]), rel=2e-7)
-    total.backward()
-    for name, parameter in made.module.network.named_parameters():
-        theirs = made.arrays[f"grad/{NAMES[made.method].official_name(name, made.module.network.config)}"]
-        if np.abs(theirs).max() > 2e-4:  # below, the instance norm cancels all but rounding
-            assert relative(parameter.grad, theirs) < 2e-5, name
+    official_name = NAMES[made.method].official_name
+
+    def forward(module):
+        target = like(module, made.video[made.batch])
+        total, frames = made.representation_of(module).step(made.batch, target, made.loss)
+        return {f"out/{2 if key in HEADS else 0}": frames, "loss_total": total}
+
+    def gradients(module):
+        forward(module)["loss_total"].backward()
+        named = module.network.named_parameters()
+        return {f"grad/{official_name(name, module.network.config)}": p.grad for name, p in named}
+
+    assert_parity(forward, made.module, made.arrays, ceiling=FORWARD)
+    assert_parity(gradients, made.module, made.arrays, ceiling=GRADIENT, floor=GRADIENT_FLOOR)
 
 
 @pytest.mark.parametrize("key", HEADS)
 def test_training_of_all_heads(case, key):
     """Ten steps of two frames, from the weights after which the loss and the gradients were taken."""
     made = case(key)
-    samples = made.representation
-    optimiser = torch.optim.Adam(made.module.network.parameters(), betas=(0.5, 0.999))
-    found = []
-    for index in torch.from_numpy(made.arrays["step_frames"]):
-        loss, _ = train_step(samples, optimiser, index, made.video[index], learning_rate=1e-3, loss=made.loss)
-        found.append(loss.item())
-    assert relative(torch.tensor(found), made.arrays["step_losses"]) < 1e-6
+
+    def train(module):
+        samples, video = made.representation_of(module), like(module, made.video)
+        optimiser = torch.optim.Adam(module.network.parameters(), betas=(0.5, 0.999))
+        found = []
+        for index in torch.from_numpy(made.arrays["step_frames"]):
+            loss, _ = train_step(samples, optimiser, index, video[index], learning_rate=1e-3, loss=made.loss)
+            found.append(loss)
+        return {"step_losses": torch.stack(found)}
+
+    assert_parity(train, made.module, made.arrays, ceiling=FORWARD)
 
 
 def test_a_padded_frame_has_its_coarse_images_padded_alike(case):

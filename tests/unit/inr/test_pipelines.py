@@ -27,6 +27,9 @@ from bench.video.clip import Clip
 from ffnerv.codec import FFNeRVCodec
 from ffnerv.qat import TanhQuantiser
 
+pytestmark = pytest.mark.numeric
+
+
 TINY = {"epochs": 48, "learning_rate": 1e-2, "rounding": None, "restart_adam": False}
 TINY |= {"channels": 16, "lower_width": 8, "grid_lengths": [3, 5], "strides": [2, 2, 2]}
 FLOATS = {"bits": None, "quantiser": {"name": "affine", "bits": 8, "zero_point": "integer"}}

@@ -13,6 +13,9 @@ from bench.inr.coding.quantisers import AffineQuantiser, AxisChoice, MinMaxQuant
 from ffnerv.codec import FFNeRVCodec
 from ffnerv.qat import TanhQuantiser
 
+pytestmark = pytest.mark.numeric
+
+
 MIXED = {"name": "affine", "bits": 8, "overrides": {"grids": {"bits": 4}, "grids.fine": {"bits": 6}}}
 HNERV = {"name": "hnerv", "bits": 8}
 

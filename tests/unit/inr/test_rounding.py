@@ -21,6 +21,9 @@ from bench.inr.fitting.trainer import Fit
 from bench.inr.network.representation import FramewiseVideo
 from bench.video.clip import Clip
 
+pytestmark = pytest.mark.numeric
+
+
 FLOATS = {"ffnerv": {"bits": None}}  # its own quantisation-aware training is another way to the same end
 FAMILIES = ["ffnerv", "nerv", "enerv", "hnerv", "hinerv"]
 

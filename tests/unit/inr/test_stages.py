@@ -30,6 +30,9 @@ from bench.inr.fitting.trainer import Fit, make_optimiser, noise_seed, train_ste
 from bench.inr.network.representation import FramewiseVideo
 from bench.video.clip import Clip, ClipInfo
 
+pytestmark = pytest.mark.numeric
+
+
 STAGES = {"prune": Pruning(ratio=0.15, epochs=3), "restart_adam": True, "clip_gradient": 1.0}
 STAGES |= {"quantise": Quantisation(epochs=3, bits=4, learning_rate=1e-3)}
 

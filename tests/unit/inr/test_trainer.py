@@ -46,6 +46,7 @@ def frames() -> torch.Tensor:
     return torch.randint(0, 256, (1, 3, 12, 16), generator=generator, dtype=torch.uint8).repeat(6, 1, 1, 1)
 
 
+@pytest.mark.numeric
 def test_schedule_warms_up_then_falls_to_zero():
     recipe = Recipe(epochs=100, learning_rate=2.0)
     assert recipe.rate_at(0) == pytest.approx(0.2)
@@ -55,12 +56,14 @@ def test_schedule_warms_up_then_falls_to_zero():
     assert recipe.rate_at(100) == pytest.approx(0.0)
 
 
+@pytest.mark.numeric
 def test_official_refresh_is_where_the_official_script_evaluates():
     recipe = Recipe(epochs=120, learning_rate=1, refresh="official")
     refreshed = [epoch for epoch in range(120) if recipe.refreshes_after(epoch)]
     assert refreshed == [49, 99, *range(111, 120)]
 
 
+@pytest.mark.numeric
 def test_fine_tuning_has_a_schedule_of_its_own():
     recipe = Recipe(epochs=10, learning_rate=2.0, prune=Pruning(ratio=0.5, epochs=4, learning_rate=1.0))
     assert recipe.total_epochs == 14
@@ -70,11 +73,13 @@ def test_fine_tuning_has_a_schedule_of_its_own():
 
 
 @pytest.mark.parametrize("wrong", [{"ratio": 0.0}, {"ratio": 1.0}, {"epochs": 0}])
+@pytest.mark.numeric
 def test_pruning_that_prunes_nothing_or_all_is_refused(wrong):
     with pytest.raises(ValueError, match="prune"):
         Pruning(**{"ratio": 0.5, "epochs": 3, **wrong})
 
 
+@pytest.mark.numeric
 def test_pruning_spares_what_must_stay():
     scores = [torch.tensor([1.0, 2.0]), torch.full((2,), torch.inf)]
     assert [kept.tolist() for kept in prune_masks(scores, 0.5)] == [[False, False], [True, True]]
@@ -82,6 +87,7 @@ def test_pruning_spares_what_must_stay():
         prune_masks(scores, 0.75)
 
 
+@pytest.mark.numeric
 def test_order_is_a_permutation_that_only_seed_and_epoch_decide():
     assert sorted(frame_order(3, 5, 40).tolist()) == list(range(40))
     assert torch.equal(frame_order(3, 5, 40), frame_order(3, 5, 40))
@@ -89,6 +95,7 @@ def test_order_is_a_permutation_that_only_seed_and_epoch_decide():
     assert not torch.equal(frame_order(3, 5, 40), frame_order(4, 5, 40))
 
 
+@pytest.mark.numeric
 def test_a_fit_fits(frames):
     painter = Painter()
     video = FramewiseVideo(painter, frames=6, height=12, width=16)
@@ -100,6 +107,7 @@ def test_a_fit_fits(frames):
     assert log[-1].psnr_rgb_db == pytest.approx(min(-10 * error.log10().item(), 100), abs=0.5)
 
 
+@pytest.mark.numeric
 def test_held_out_frames_teach_nothing(frames):
     spoilt = frames.clone()
     spoilt[1::2] = 255 - spoilt[1::2]
@@ -117,6 +125,7 @@ def ffnerv_video() -> FFNeRVVideo:
     return FFNeRVVideo(FFNeRV(config), frames=6, height=12, width=16)
 
 
+@pytest.mark.numeric
 def test_pruned_weights_are_zero_and_stay_it(frames):
     """The smallest half of the stages' kernels, ranked together, at the end of the epochs."""
     recipe = Recipe(epochs=3, learning_rate=1e-2, prune=Pruning(ratio=0.5, epochs=3))
@@ -132,6 +141,7 @@ def test_pruned_weights_are_zero_and_stay_it(frames):
 
 
 @pytest.mark.parametrize("refresh", ["saves", "official"])
+@pytest.mark.numeric
 def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
     """Interrupted in every epoch; the state of the last save is taken up, the buffer with it."""
     prune = Pruning(ratio=0.3, epochs=4)
@@ -154,6 +164,7 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
         assert torch.equal(weight, resumed.network.state_dict()[name]), name
 
 
+@pytest.mark.numeric
 def test_a_finished_fit_keeps_its_weights_and_no_more(frames, tmp_path):
     """So that they can be coded with another quantiser, without an epoch and without gigabytes of buffer."""
     recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=2, refresh="official")
@@ -170,6 +181,7 @@ def test_a_finished_fit_keeps_its_weights_and_no_more(frames, tmp_path):
         assert torch.equal(weight, again.network.state_dict()[name]), name
 
 
+@pytest.mark.numeric
 def test_a_fit_that_went_on_elsewhere_tells_of_both_devices(frames, tmp_path):
     recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=1)
 
@@ -184,6 +196,7 @@ def test_a_fit_that_went_on_elsewhere_tells_of_both_devices(frames, tmp_path):
         assert fit.devices == ["cuda", "cpu"]
 
 
+@pytest.mark.numeric
 def test_a_state_of_something_else_is_not_taken_up(frames, tmp_path):
     recipe = Recipe(epochs=4, learning_rate=1e-2, save_every=1)
     Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="one clip").run()
@@ -193,6 +206,7 @@ def test_a_state_of_something_else_is_not_taken_up(frames, tmp_path):
     assert rows == [0, 1, 2, 3]
 
 
+@pytest.mark.numeric
 def test_a_spoilt_state_is_one_clear_line(frames, tmp_path):
     (tmp_path / STATE_NAME).write_bytes(b"no state at all")
     fit = Fit(ffnerv_video(), frames, Recipe(epochs=2, learning_rate=1e-2), state_dir=tmp_path)
@@ -247,6 +261,7 @@ def fitted_nerv(frames: torch.Tensor, **how) -> tuple[float, torch.Tensor]:
 
 
 @pytest.mark.parametrize("precision", ["bf16", "tf32"])
+@pytest.mark.numeric
 def test_lower_precision_fits_as_well(frames: torch.Tensor, precision: str) -> None:
     psnr, weights = fitted_nerv(frames)
     other_psnr, other_weights = fitted_nerv(frames, precision=precision)
@@ -255,6 +270,7 @@ def test_lower_precision_fits_as_well(frames: torch.Tensor, precision: str) -> N
     assert not torch.backends.cudnn.allow_tf32
 
 
+@pytest.mark.numeric
 def test_a_compiled_network_fits_as_well(frames: torch.Tensor) -> None:
     recipe = Recipe(epochs=4, learning_rate=0.1)
     plain, compiled = (FramewiseVideo(Painter(), frames=6, height=12, width=16) for _ in range(2))
@@ -264,6 +280,7 @@ def test_a_compiled_network_fits_as_well(frames: torch.Tensor) -> None:
     assert torch.allclose(compiled.network.picture, plain.network.picture, atol=1e-5)
 
 
+@pytest.mark.numeric
 def test_losses_are_float32_whatever_the_network_is() -> None:
     target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     image = (target * 0.9).bfloat16()
@@ -272,6 +289,7 @@ def test_losses_are_float32_whatever_the_network_is() -> None:
     assert torch.equal(loss, losses("Fusion6", [image.float()], target))
 
 
+@pytest.mark.numeric
 def test_weight_bits_are_logarithms_of_steps() -> None:
     weight = torch.tensor([[-1.0, 0.0], [0.5, 1.0]], requires_grad=True)
     bits = weight_bits([weight, torch.zeros(3)], levels=64)  # a step is 2 / 64
@@ -281,6 +299,7 @@ def test_weight_bits_are_logarithms_of_steps() -> None:
     assert (weight.grad.sign() == torch.tensor([[-1.0, 0.0], [1.0, 1.0]])).all()
 
 
+@pytest.mark.numeric
 def test_weights_that_count_in_the_loss_take_fewer_bits(frames: torch.Tensor) -> None:
     sizes = []
     for rate_weight in (0.0, 0.05):

@@ -14,6 +14,8 @@ from bench.inr.coding.huffman import huffman_bits
 from bench.inr.coding.weight_coder import LARGEST_CODE, decode_tensors, encode_tensors
 from bench.inr.coding.weight_model import EDGES, LEVELS, MASS, Layout, Parameters, ValueLaws, normal_laws
 
+pytestmark = pytest.mark.numeric
+
 
 def walk(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Codes as a trained grid has them: each slice near the one before."""

@@ -14,6 +14,9 @@ from bench.inr.coding.uniform import AffineQuantiser, ZeroPointQuantiser
 from bench.inr.coding.weight_coder import encode_tensors
 from ffnerv.codec import FFNeRVCodec
 
+pytestmark = pytest.mark.numeric
+
+
 INTEGER = {"name": "affine", "zero_point": "integer"}
 
 

@@ -18,6 +18,8 @@ from bench.codec.registry import codec_configs, resolve_settings
 from bench.video.clip import Clip
 from tests.contract.tiny_weights import make_tiny_weights
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -17,6 +17,9 @@ from bench.scoring.psnr import psnr_db
 from bench.video.clip import planes
 from bench.video.colour import CONVERSIONS, conversion, to_rgb, to_yuv
 
+pytestmark = pytest.mark.numeric
+
+
 WIDTH, HEIGHT = 32, 16
 WEIGHTS = {"bt709": (0.2126, 0.0722), "bt601": (0.299, 0.114), "bt601-ffmpeg": (0.299, 0.114)}
 COLOURS = [
