@@ -1,0 +1,52 @@
+"""Sphinx configuration of the documentation; `make docs` builds it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent))
+
+import bench  # noqa: E402
+
+project = "neural-video-bench"
+author = "The maintainers of the suite"
+copyright = "2026, the maintainers of the suite"
+release = version = bench.__version__
+
+extensions = ["myst_parser", "sphinx_copybutton", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+source_suffix = {".md": "markdown"}
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"{project} {release}"
+html_copy_source = False
+html_show_sourcelink = False
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+napoleon_use_ivar = True
+
+
+def link_repository_files(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Turn links to files outside `docs/` into download links; Sphinx reads only pages inside it."""
+    folder = (DOCS / docname).parent
+
+    def link(match: re.Match[str]) -> str:
+        path = match[1]
+        inside = (folder / path).resolve().is_relative_to(DOCS)
+        return match[0] if inside else f"](path:{path})"
+
+    source[0] = re.sub(r"(?<!!\[)\]\((\.\./[^)#]+)\)", link, source[0])
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("source-read", link_repository_files)
