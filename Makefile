@@ -93,6 +93,10 @@ format: env ## Format Python and Snakemake files
 	ruff format .
 	snakefmt Snakefile workflow
 
+.PHONY: docs
+docs: env ## Build the documentation as HTML in docs/_build/html; warnings are errors
+	python -m sphinx -M html docs docs/_build -W --keep-going -q
+
 .PHONY: clean
 clean: ## Remove what the workflow made; reference streams, clips and the environment stay
 	rm -rf results/points results/state results/tables results/figures results/partial logs report.zip report.html

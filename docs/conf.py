@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -34,6 +35,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_use_ivar = True
+#: Docstrings mark code by single backticks.
+default_role = "code"
 
 
 def link_repository_files(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -48,5 +51,20 @@ def link_repository_files(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = re.sub(r"(?<!!\[)\]\((\.\./[^)#]+)\)", link, source[0])
 
 
+def convert_tables(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Turn the Markdown tables of a docstring into reStructuredText, in place."""
+    converted: list[str] = []
+    for is_table, group in itertools.groupby(lines, key=lambda line: line.startswith("|")):
+        if not is_table:
+            converted += group
+            continue
+        rows = [line.strip("|").split("|") for line in group]
+        converted += [".. list-table::", "   :header-rows: 1", ""]
+        for row in (rows[0], *rows[2:]):
+            converted += [f"   {'* -' if i == 0 else '  -'} {cell.strip()}" for i, cell in enumerate(row)]
+    lines[:] = converted
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", link_repository_files)
+    app.connect("autodoc-process-docstring", convert_tables)

@@ -3,8 +3,8 @@
     python docs/generate.py           write them
     python docs/generate.py --graph   also draw the rule graph (needs graphviz's `dot`)
 
-A generated part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; the text around it is written by
-hand. `tests/unit/docs` fails if a page differs from what this script generates.
+A generated part is enclosed in `<!-- begin NAME -->` and `<!-- end NAME -->`. The text around it is written
+by hand. `tests/unit/docs` fails if a page differs from what this script generates.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ def rule_graph_edges() -> set[tuple[str, str]]:
 def draw_rule_graph() -> None:
     """Draw the rule graph as SVG."""
     edges = "\n".join(f"{a} -> {b}" for a, b in sorted(rule_graph_edges()))
-    style = 'node [shape=box style="rounded,filled" fillcolor="#eef3fa" color="#4a6fa5" fontname="sans-serif"]'
+    style = (
+        'node [shape=box style="rounded,filled" fillcolor="#eef3fa" color="#4a6fa5" fontname="sans-serif"]'
+    )
     dot = f'digraph rules {{\nbgcolor="transparent"\n{style}\nedge [color="#888888"]\n{edges}\n}}'
     done = subprocess.run(["dot", "-Tsvg"], input=dot, capture_output=True, text=True, check=True)
     RULE_GRAPH.write_text(done.stdout)

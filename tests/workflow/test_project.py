@@ -15,8 +15,6 @@ from jsonschema import Draft202012Validator
 from tiny_repo import Repo
 
 from bench.base.paths import ROOT
-from bench.tables.text_table import markdown
-from bench.workflow.targets import listing
 
 SCHEMAS = ROOT / "workflow" / "schemas"
 SHIPPED = [
@@ -149,14 +147,3 @@ def test_torch_comes_from_the_index_that_is_asked_for(tmp_path: Path) -> None:
     assert "--index-url index" in lines[0]
     assert "--index-url" not in "".join(lines[1:])
     assert not any("--index-url" in line for line in made(tmp_path, "install").splitlines())
-
-
-def test_the_readme_names_every_codec() -> None:
-    """Its table says what each is, at which settings, and whom to cite."""
-    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
-    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row.split(" | ")[0])}
-    assert {path.stem for path in (ROOT / "config/codecs").glob("*.yaml")} <= named
-
-
-def test_the_readme_lists_the_figures_and_tables_by_name() -> None:
-    assert markdown(listing()) in (ROOT / "README.md").read_text()

@@ -1,0 +1,117 @@
+"""Numbers on the pages README.md and docs/results.md are those of the tracked records and tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.base.paths import ROOT
+
+REFERENCE = ROOT / "results" / "reference"
+RESULTS = (ROOT / "docs" / "results.md").read_text()
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def section(title: str) -> str:
+    """The text below a heading or a bold line, up to the next one."""
+    (text,) = re.findall(
+        rf"^(?:#+ |\*\*){re.escape(title)}(?:\*\*)?$(.*?)(?=^#|^\*\*|\Z)", RESULTS, re.M | re.S
+    )
+    return text
+
+
+def cells(text: str) -> Iterator[list[str]]:
+    """The cells of all rows of Markdown tables."""
+    for line in text.splitlines():
+        if line.startswith("|"):
+            yield [cell.strip(" *") for cell in line.strip("|").split("|")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(REFERENCE.glob("demo-v1/*/*/*/*/record.json")),
+    ids=lambda path: "-".join(path.parts[-4:-2]),
+)
+def test_reference_points(path: Path) -> None:
+    record = json.loads(path.read_text())
+    metrics = record["metrics"]
+    row = [
+        *(record["point"], f"{record['rate_bpp']:.4f}"),
+        *(f"{metrics[name]:.2f}" for name in ("psnr_rgb_db", "psnr_yuv_db")),
+        *(f"{metrics['ms_ssim_rgb']:.4f}", f"{metrics['vmaf']:.1f}", f"{record['encode']['wall_s']:.1f}"),
+    ]
+    table = section(f"{record['label']}, reference fit, {record['epochs']} epochs")
+    assert row in [cells[:7] for cells in cells(table)]
+
+
+def test_ablation_of_ffnerv() -> None:
+    shown = [row[1:] for row in cells(section("Parts of FFNeRV")) if row[1].startswith("0.")]
+    tracked = []
+    for row in rows_of(REFERENCE / "ablation-ffnerv/ablation.csv"):
+        db = {name: float(row[f"psnr_rgb_db{name}"]) for name in ("", "_low", "_high", "_difference")}
+        seeds = f"{db['']:.2f} ({db['_low']:.2f} to {db['_high']:.2f})"
+        difference = f"{db['_difference']:+.2f}".replace("-", "\N{MINUS SIGN}") if tracked else ""
+        tracked.append([f"{float(row['rate_bpp']):.3f}", seeds, difference])
+    assert shown == tracked
+
+
+def test_ablations_of_quantisers_and_of_the_rate_in_the_loss() -> None:
+    names = ("ablation-quantisers", "ablation-rate")
+    tracked = {
+        (f"{float(row['psnr_rgb_db']):.2f}", f"{float(row['rate_bpp']):.4f}")
+        for name in names
+        for row in rows_of(REFERENCE / name / "ablation.csv")
+    }
+    shown = set(re.findall(r"(\d+\.\d\d) dB\sat\s(0\.\d{4})", RESULTS))
+    assert len(shown) == 20 + 1 + 10 - 1  # HiNeRV, six bits, is in both tables
+    assert shown <= tracked
+
+
+def test_held_out_frames() -> None:
+    shown = sorted(row for row in cells(section("Held-out frames")) if row[1].startswith("0."))
+    tracked = sorted(
+        [
+            *(row["label"].partition(",")[0], f"{float(row['rate_bpp']):.3f}"),
+            *(f"{float(row[f'psnr_rgb_db_{half}']):.2f}" for half in ("fitted", "held_out")),
+        ]
+        for row in rows_of(REFERENCE / "interpolation-v1/interpolation.csv")
+    )
+    assert shown == tracked
+
+
+def test_published_against_measured() -> None:
+    shown = [row[1:] for row in cells(section("Published numbers")) if row[1].endswith("dB")]
+    tracked = [
+        [f"{float(row['value']):.2f} dB", f"{float(row['published_value']):.2f} dB"]
+        for row in rows_of(REFERENCE / "bunny-hnerv-table2/reproduction.csv")
+    ]
+    assert sorted(shown) == sorted(tracked)
+
+
+def test_training_steps() -> None:
+    shown = list(cells(section("Precision and speed of a training step")))
+    rows = [row for row in cells((REFERENCE / "speed.md").read_text()) if row[1:2] and "x" in row[1]]
+    assert len(rows) == 10
+    assert [row for row in rows if row not in shown] == []
+
+
+def test_the_table_of_the_readme() -> None:
+    readme = [
+        row for row in cells((ROOT / "README.md").read_text()) if len(row) == 3 and row[2].endswith("dB")
+    ]
+    assert len(readme) == 10
+    full = [tuple(row[1:3]) for row in cells(section("Against x264 medium"))]
+    assert [row for row in readme if tuple(row[1:]) not in full] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
