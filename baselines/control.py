@@ -9,8 +9,9 @@ Payload: one byte for the mode, then raw yuv420p frames (all of them, or one).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import functools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -18,7 +19,10 @@ from bench.base.errors import StreamError
 from bench.base.stage_clock import StageClock
 from bench.codec.container import Stream
 from bench.codec.contract import Codec, Encoded, EncodeJob
-from bench.video.clip import Clip, ClipInfo
+from bench.video.clip import Clip
+
+if TYPE_CHECKING:
+    from bench.codec.settings import Settings
 
 MODES = ("identity", "mean-frame")
 
@@ -26,11 +30,19 @@ MODES = ("identity", "mean-frame")
 class Control(Codec):
     """Both controls; the setting `mode` chooses."""
 
-    defaults: Mapping[str, Any] = {"mode": ...}
+    @classmethod
+    @functools.cache
+    def settings_model(cls) -> type[Settings]:
+        from bench.base.strict_model import one_of
+        from bench.codec.settings import Settings
 
-    def skip(self, clip: ClipInfo, settings: Mapping[str, Any]) -> str | None:
-        mode = settings["mode"]
-        return None if mode in MODES else f"mode {mode!r} is none of {', '.join(MODES)}"
+        class ControlSettings(Settings):
+            """A control."""
+
+            mode: Annotated[str, *one_of(MODES)]
+            """identity: the clip as it is; mean-frame: its average frame."""
+
+        return ControlSettings
 
     def encode(self, clip: Clip, job: EncodeJob) -> Encoded:
         mode = job.settings["mode"]

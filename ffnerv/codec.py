@@ -13,29 +13,19 @@ if TYPE_CHECKING:
     from bench.inr.network.representation import Representation
     from bench.video.clip import ClipInfo
     from ffnerv.model import FFNeRVConfig
+    from ffnerv.settings import FFNeRVSettings
 
 
 class FFNeRVCodec(INRCodec):
     """Settings are those of `ffnerv.model.FFNeRVConfig` and of `bench.inr.fitting.trainer.Recipe`."""
 
     has_parts = True
-    network_defaults: Mapping[str, Any] = {
-        "channels": ...,
-        "grid_lengths": [33, 66],
-        "hidden": 0,
-        "strides": [5, 2, 2],
-        "expansion": 1.0,
-        "reduction": 2,
-        "lower_width": 12,
-        "offsets": [-2, -1, 1, 2],
-        "block": "conv",
-        "activation": "gelu",
-        "head": "tanh",
-        "bits": 8,
-        "exact_warp": False,
-        "clamp_neighbours": False,
-        "spread_grids": False,
-    }
+
+    @classmethod
+    def settings_model(cls) -> type[FFNeRVSettings]:
+        from ffnerv.settings import FFNeRVSettings
+
+        return FFNeRVSettings
 
     def config_type(self) -> type[FFNeRVConfig]:
         from ffnerv.model import FFNeRVConfig

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from baselines.compressai.coders import Coder
     from baselines.compressai.networks import Trained
+    from baselines.compressai.settings import CompressaiSettings
 
 _PACKAGES = ("compressai", "safetensors")
 _PROGRESS_FRAMES = 10
@@ -37,12 +38,11 @@ class CompressaiCodec(Codec):
     probabilities than an encoder on a CPU, and lose the stream.
     """
 
-    defaults: Mapping[str, Any] = {
-        "architecture": ...,  # a name in ARCHITECTURES
-        "quality": ...,  # of the set: 1 is the lowest rate
-        "weights": weights.ZOO_SET,  # a set of weights; {sequence} stands for the clip's
-        "keyint": 0,  # ssf2020: frames from one keyframe to the next; 0 for the whole clip
-    }
+    @classmethod
+    def settings_model(cls) -> type[CompressaiSettings]:
+        from baselines.compressai.settings import CompressaiSettings
+
+        return CompressaiSettings
 
     def skip(self, clip: ClipInfo, settings: Mapping[str, Any]) -> str | None:
         """Weights that are not here, or that have seen the clip; looked up by name, no network is asked."""

@@ -6,11 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baselines.ffmpeg.encoders import DEFAULTS, Encoder, find_encoder
+from baselines.ffmpeg.encoders import Encoder, find_encoder
 from baselines.ffmpeg.formats import FORMATS, Format
 from bench.base.errors import BenchError, StreamError
 from bench.base.ffmpeg import ffmpeg_version, pipe_bytes, pipe_frames, raw_video_args
@@ -20,6 +20,9 @@ from bench.codec.contract import Codec, Encoded, EncodeJob
 from bench.video.clip import Clip, ClipInfo
 from bench.video.y4m import parse_y4m_header
 
+if TYPE_CHECKING:
+    from baselines.ffmpeg.settings import FfmpegSettings
+
 _FRAME_LINE = b"FRAME\n"
 _PROGRESS_FRAMES = 50
 
@@ -27,7 +30,11 @@ _PROGRESS_FRAMES = 50
 class FfmpegCodec(Codec):
     """An encoder of ffmpeg's, its payload and ffmpeg's own decoder of it."""
 
-    defaults: Mapping[str, Any] = DEFAULTS
+    @classmethod
+    def settings_model(cls) -> type[FfmpegSettings]:
+        from baselines.ffmpeg.settings import FfmpegSettings
+
+        return FfmpegSettings
 
     def skip(self, clip: ClipInfo, settings: Mapping[str, Any]) -> str | None:
         """Pictures that the encoder cannot code; settings that it does not have are an error."""

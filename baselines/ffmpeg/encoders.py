@@ -17,17 +17,6 @@ from typing import Any
 
 from bench.base.errors import BenchError
 
-DEFAULTS: Mapping[str, Any] = {
-    "encoder": ...,  # a row of ENCODERS
-    "preset": ...,  # the encoder's effort: a name; svtav1, aom and vp9 count (higher is faster)
-    "crf": None,  # the encoder's constant rate factor, where it has one: higher is smaller and worse
-    "qp": None,  # its quantiser, in place of crf
-    "tune": "",  # the encoder's tuning ("psnr", "zerolatency"); empty for none
-    "keyint": 0,  # longest distance between keyframes in frames; 0 for the whole clip
-    "bframes": -1,  # B-frames in a row (x264, x265); -1 for the preset's number
-    "scenecut": True,  # whether keyframes are placed at scene cuts, too (x264, x265)
-}
-
 #: Longer than any clip of the suite: for encoders that know no "never".
 _NEVER = 1 << 20
 _VVENC_GOP = 32
@@ -69,12 +58,14 @@ def find_encoder(settings: Mapping[str, Any]) -> Encoder:
     Raises:
         BenchError: there is none, or it cannot be run with these settings.
     """
-    name = settings["encoder"]
+    from baselines.ffmpeg.settings import FfmpegSettings
+
+    name, defaults = settings["encoder"], FfmpegSettings.default_values()
     if name not in ENCODERS:
         raise BenchError("family ffmpeg", f"encoder is {name!r}", f"use one of {', '.join(ENCODERS)}")
     encoder, where = ENCODERS[name], f"encoder {name}"
     for key in ("crf", "qp", "tune", "bframes", "scenecut"):
-        if settings[key] != DEFAULTS[key] and key not in encoder.knows:
+        if settings[key] != defaults[key] and key not in encoder.knows:
             raise BenchError(where, f"has no setting {key!r}", f"beside preset: {', '.join(encoder.knows)}")
     _check_rate(where, encoder, settings)
     if encoder.name == "libvvenc" and settings["keyint"] % _VVENC_GOP:

@@ -10,6 +10,7 @@ from baselines.hinerv.config import HiNeRVConfig
 from bench.inr.codec import INRCodec
 
 if TYPE_CHECKING:
+    from baselines.hinerv.settings import HiNeRVSettings
     from bench.inr.coding.quantisers import SingleQuantiser
     from bench.inr.network.representation import Representation
     from bench.video.clip import ClipInfo
@@ -19,21 +20,11 @@ class HiNeRVCodec(INRCodec):
     """Settings are those of `baselines.hinerv.config.HiNeRVConfig` and of
     `bench.inr.fitting.trainer.Recipe`."""
 
-    network_defaults: Mapping[str, Any] = {
-        "channels": ...,
-        "strides": [5, 2, 2, 2],
-        "depths": [3, 3, 3, 1],
-        "expansions": [4, 4, 4, 1],
-        "reduction": 2.0,
-        "lower_width": 1,
-        "base_length": 40,
-        "base_channels": 2,
-        "base_levels": 2,
-        "local_channels": 4,
-        "local_levels": 3,
-        "upsample_norm": True,
-        "patch": None,
-    }
+    @classmethod
+    def settings_model(cls) -> type[HiNeRVSettings]:
+        from baselines.hinerv.settings import HiNeRVSettings
+
+        return HiNeRVSettings
 
     def config_type(self) -> type[HiNeRVConfig]:
         return HiNeRVConfig

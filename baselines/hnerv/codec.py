@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from baselines.hnerv.config import HNeRVConfig
+    from baselines.hnerv.settings import HNeRVSettings
     from bench.inr.network.representation import Representation
     from bench.video.clip import ClipInfo
 
@@ -27,22 +28,11 @@ class HNeRVCodec(INRCodec):
     * `embedding_channels`: below 1 a share of `model_size`.
     """
 
-    network_defaults: Mapping[str, Any] = {
-        "channels": None,
-        "model_size": None,
-        "strides": [5, 2, 2],
-        "encoder_strides": None,
-        "embed": "",
-        "embedding_channels": 16,
-        "encoder_width": 64,
-        "encoder_blocks": 1,
-        "kernels": [1, 5],
-        "reduction": 1.2,
-        "lower_width": 12,
-        "decoder_blocks": 1,
-        "activation": "gelu",
-        "head": "tanh",
-    }
+    @classmethod
+    def settings_model(cls) -> type[HNeRVSettings]:
+        from baselines.hnerv.settings import HNeRVSettings
+
+        return HNeRVSettings
 
     def config_type(self) -> type[HNeRVConfig]:
         from baselines.hnerv.config import HNeRVConfig
@@ -54,7 +44,7 @@ class HNeRVCodec(INRCodec):
         from baselines.hnerv.size import share_channels, solve_channels
         from bench.inr.network.layers import padded_base
 
-        values = {key: settings[key] for key in self.network_defaults}
+        values = {key: settings[key] for key in self.network_settings()}
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         model_size, strides = values.pop("model_size"), values.pop("strides")
         if (model_size is None) == (values["channels"] is None):

@@ -10,23 +10,28 @@ from typing import Any
 
 from bench.base.errors import BenchError
 
-#: A name that can be one folder of a path.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+#: A name that can be a folder of a path.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME_RULE = "use at most 100 letters, digits, '.', '_' and '-', the first a letter or a digit"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """«try a, b»: the known names that are close to an unknown one, or the first 20 where none is close."""
+    known = sorted(known)
+    folded = {other.casefold(): other for other in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
+    return f"try {', '.join([folded[match] for match in close] or known[:20])}"
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], where: str | Path | None = None) -> BenchError:
     """The error for a name that is not among the known ones, with close matches."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known[:20]
-    return BenchError(where or f"{what} {name!r}", f"unknown {what} {name!r}", f"try {', '.join(close)}")
+    return BenchError(where or f"{what} {name!r}", f"unknown {what} {name!r}", suggestion(name, known))
 
 
 def check_names(where: str | Path, key: str, names: Iterable[Any]) -> None:
     """Refuse names that cannot be part of a path: they become folders of results."""
     for name in names:
         if not isinstance(name, str):
-            raise BenchError(where, f"{key}: {name!r} is no text", "put it in quotes")
+            raise BenchError(where, f"{key}: {name!r} is not text", "put it in quotes")
         if not NAME.fullmatch(name):
-            raise BenchError(
-                where, f"{key}: {name!r} cannot be a folder", "use letters, digits, '.', '_' and '-'"
-            )
+            raise BenchError(where, f"{key}: {name!r} cannot be the name of a folder", NAME_RULE)

@@ -10,18 +10,21 @@ import yaml
 from bench.base.errors import BenchError
 
 _MERGE = "tag:yaml.org,2002:merge"
+#: libyaml's loader is ten times as fast; PyYAML may come without it.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(_Loader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
+        keys = set()
         for key_node, _ in node.value:
             if key_node.tag == _MERGE:
                 continue
             key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} twice", key_node.start_mark)
-            seen.add(key)
+            if key in keys:
+                problem = f"duplicate key {key!r}"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            keys.add(key)
         return super().construct_mapping(node, deep=deep)
 
 
@@ -29,26 +32,47 @@ def parse_yaml(text: str) -> Any:
     """One YAML value (that of a `--set key=value`, for example).
 
     Raises:
-        yaml.YAMLError: the text is no YAML.
+        yaml.YAMLError: the text is not YAML.
     """
     return yaml.load(text, Loader=_StrictLoader)
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a file that holds one table of names and values.
+    """Read a YAML file that holds one table of names and values.
 
     Raises:
-        BenchError: there is no such file, it is no YAML (the line is named), or no table.
+        BenchError: the file is missing, or `parse_table` refuses its text.
+    """
+    return parse_table(read_text(path), where=path)
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file.
+
+    Raises:
+        BenchError: the file is missing, or is not UTF-8.
     """
     try:
-        values = parse_yaml(Path(path).read_text("utf-8"))
+        return Path(path).read_text("utf-8")
     except FileNotFoundError:
         raise BenchError(path, "no such file", "check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+    except UnicodeDecodeError as error:
+        raise BenchError(path, f"is not UTF-8 text ({error.reason})", "save it as UTF-8") from None
+
+
+def parse_table(text: str, *, where: str | Path) -> dict[str, Any]:
+    """The table of names and values in the text of a YAML file.
+
+    Raises:
+        BenchError: the text is not YAML (the line is named), or not a table.
+    """
+    try:
+        values = parse_yaml(text)
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or "is no YAML text"
-        raise BenchError(path, f"{line}{problem}", "mend the YAML") from None
+        problem = getattr(error, "problem", None) or "is not YAML"
+        raise BenchError(where, f"{line}{problem}", "correct the YAML") from None
     if not isinstance(values, dict):
-        raise BenchError(path, "holds no table of names and values", "write `name: value` lines")
+        raise BenchError(where, "must be a table of names and values", "write `name: value` lines")
     return values

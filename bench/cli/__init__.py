@@ -54,7 +54,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Return the exit status."""
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = parser(words[0] if words else "").parse_args(argv)
     args.command = ["python", "-m", "bench", *(sys.argv[1:] if argv is None else argv)]
     process.end_cleanly_on_sigterm()
     try:
@@ -64,12 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report_os_error(error)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def parser(only: str = "") -> argparse.ArgumentParser:
+    """The parser of all commands, or of one alone: then no other command's modules are imported."""
     top = _Parser(prog="bench", description=__doc__.splitlines()[0])
     top.add_argument("--version", action="version", version=bench.__version__)
     subparsers = top.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
+    module = only.replace("-", "_")
+    for command in [module] if module in _COMMANDS else _COMMANDS:
         importlib.import_module(f"bench.cli.{command}").add(subparsers)
     for subparser in subparsers.choices.values():
         subparser.add_argument("--log", metavar="FILE", help="copy progress and errors to this file, too")

@@ -37,7 +37,7 @@ def describe(codec: str) -> str:
     import yaml
 
     config = registry.codec_config(codec)
-    settings = {**registry.load_family(config.family).defaults, **config.settings}
+    settings = {**registry.settings_model(config.family).default_values(), **config.settings}
     values = {
         "id": config.id,
         "family": config.family,

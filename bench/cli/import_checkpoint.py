@@ -22,10 +22,10 @@ from bench.base.files import read_json, sha256_file
 from bench.base.overrides import parse_overrides
 from bench.base.strict_yaml import read_yaml
 from bench.codec import registry
+from bench.codec.codec_config import CodecConfig
 from bench.codec.contract import Encoded, EncodeJob
 from bench.codec.device import DEVICES
 from bench.codec.encode import EncodePlan, encode
-from bench.codec.registry import CodecConfig
 from bench.video.clip import Clip, ClipInfo, check_geometry
 
 if TYPE_CHECKING:
@@ -120,7 +120,11 @@ def _quantiser(config: CodecConfig, overrides: Mapping[str, Any]) -> dict[str, A
         if key != "quantiser":
             problem = "cannot be set: all but the quantiser follows from the weights"
             raise BenchError(f"--set {key}", problem, "leave it out")
-    settings = {**registry.load_family(config.family).defaults, **config.settings, **overrides}
+    settings = {
+        **registry.settings_model(config.family).default_values(),
+        **config.settings,
+        **overrides,
+    }
     if not isinstance(settings["quantiser"], dict):
         raise BenchError("--set quantiser", "must be a table", "write quantiser='{name: affine, bits: 8}'")
     return settings["quantiser"]

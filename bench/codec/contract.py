@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from bench.codec.container import PixelFormat, Stream
+    from bench.codec.settings import Settings
     from bench.video.clip import Clip, ClipInfo
 
 #: Kind of a codec. fitted: a network fitted to the clip, whose weights are the stream. learned: a network
@@ -117,7 +118,7 @@ class EncodeJob:
 
     Attributes:
         settings: all settings of the family: its defaults, overridden by the codec id, the condition and the
-            rate point, in this order. Keys and types are those of `Codec.defaults`.
+            rate point, in this order. Keys and types are those of `Codec.settings_model` or `Codec.defaults`.
         seed: seed of everything random, 0 or larger. Deterministic codecs ignore it.
         threads: number of CPU threads to use.
         device: torch device, "cpu" or "cuda". Codecs without torch ignore it.
@@ -179,8 +180,8 @@ class Codec(ABC):
     family while it plans. Import torch inside the methods.
     """
 
-    #: Settings with their defaults. A codec id, a condition or a rate point may override them with a value of
-    #: the same type. A default of `...` marks a setting that has to be given.
+    #: Settings with their default values, for a family without a `settings_model`. A codec id, a condition or a
+    #: rate point may override them with a value of the same type. A setting with the default `...` must be given.
     defaults: Mapping[str, Any] = {}
 
     #: Whether encode and decode run on a torch device. Other codecs get the device "cpu".
@@ -188,6 +189,14 @@ class Codec(ABC):
 
     #: Whether `bench inspect` can show the intermediate images from which the decoder composes a frame.
     has_parts: bool = False
+
+    @classmethod
+    def settings_model(cls) -> type[Settings] | None:
+        """The family's settings with types, ranges and defaults; None derives them from `defaults`.
+
+        Import the model inside this method: decoding needs no settings, and pydantic takes 0.1 s to import.
+        """
+        return None
 
     def skip(self, clip: ClipInfo, settings: Mapping[str, Any]) -> str | None:
         """Reason why this codec cannot code this clip with these settings; None if it can.

@@ -1,9 +1,11 @@
-"""Which codecs there are: families by looking at files, codec ids by reading `config/codecs`.
+"""Registry of codecs: families, found by looking at files, and codec ids, the files of config/codecs.
 
-A *family* is one decoder: the package ``ffnerv``, or a child of ``baselines`` (a module, or a
-package with a module ``codec``). A *codec id* is a family with settings, under a name that stands
-in tables: ``x264-medium`` and ``x264-veryslow`` are two ids of the family ``ffmpeg``.
-Nothing is imported until a family is loaded.
+A *family* is one decoder: the package ``ffnerv``, or a child of ``baselines`` (a module, or a package with a
+module ``codec``). A *codec id* is a family with settings, under the name that is printed in tables:
+``x264-medium`` and ``x264-veryslow`` are two ids of the family ``ffmpeg``.
+
+A family is imported when it is loaded. pydantic, which takes 0.1 s, is imported when a codec id is read: a
+decoder needs none, and the time of decoding includes its imports.
 """
 
 from __future__ import annotations
@@ -13,51 +15,22 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from bench.base.errors import BenchError
-from bench.base.names import NAME, check_names, unknown_name
+from bench.base.names import NAME, unknown_name
 from bench.base.paths import CODECS_DIR
-from bench.base.strict_yaml import read_yaml
-from bench.codec.contract import Codec, Kind
+from bench.base.strict_yaml import parse_table, read_text
+from bench.codec.contract import Codec
+
+if TYPE_CHECKING:
+    from bench.codec.codec_config import CodecConfig
+    from bench.codec.settings import Settings
 
 PACKAGES = ("ffnerv", "baselines")
 
 _CODEC_LINE = re.compile(r"^CODEC\b", re.MULTILINE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CodecConfig:
-    """One file of `config/codecs`; `id` is the file's name.
-
-    Attributes:
-        family: the decoder; kind: one of `bench.codec.contract.Kind`; label: what figures and tables print.
-        settings: laid over the family's defaults; points: name of a rate point -> its settings,
-            used where a condition gives none of its own.
-        threads: CPU threads of an encode, fixed because encoders change their output with it.
-        test: laid over everything by the contract tests, so that a tiny clip takes seconds.
-        size: the settings that `bench size` changes to reach a rate, with their values: the width
-            first, {from, to, step}, then those whose first value is the proportion to keep.
-        citation, license: of the method and its implementation; note: anything a reader must know.
-        footnote: what every figure that shows the codec has to say of it.
-    """
-
-    id: str
-    family: str
-    label: str
-    kind: Kind
-    citation: str
-    license: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    points: dict[str, dict[str, Any]] = field(default_factory=dict)
-    threads: int = 1
-    note: str = ""
-    footnote: str = ""
-    test: dict[str, Any] = field(default_factory=dict)
-    size: dict[str, Any] = field(default_factory=dict)
-    path: Path = field(default=Path(), compare=False)
 
 
 def families() -> dict[str, str]:
@@ -96,7 +69,7 @@ def load_family(family: str) -> Codec:
 
 
 def codec_configs(config_dir: str | Path | None = None) -> dict[str, CodecConfig]:
-    """Every codec id -> its configuration, validated (settings are validated by `resolve_settings`)."""
+    """Every codec id -> its configuration."""
     folder = CODECS_DIR if config_dir is None else Path(config_dir)
     return {path.stem: _read_config(path) for path in sorted(folder.glob("*.yaml"))}
 
@@ -114,28 +87,34 @@ def codec_config(codec_id: str, config_dir: str | Path | None = None) -> CodecCo
     return _read_config(path)
 
 
+def settings_model(family: str) -> type[Settings]:
+    """The settings of a family: their types, ranges and default values.
+
+    Raises:
+        BenchError: see `load_family`.
+    """
+    from bench.codec import settings
+
+    return settings.settings_model(type(load_family(family)))
+
+
 def resolve_settings(
     config: CodecConfig, condition_overrides: Mapping[str, Any], point_settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The settings of one encode: defaults, then the codec's, the condition's, the point's.
 
     Raises:
-        BenchError: a key that the family does not know, a value of another type than its default,
-            or a setting without default that nothing gives.
+        BenchError: a setting is unknown, has the wrong type or range, or has no value.
     """
-    settings = dict(load_family(config.family).defaults)
-    layers = {"settings": config.settings, "condition": condition_overrides, "point": point_settings}
-    for layer, values in layers.items():
-        where = config.path if layer == "settings" else f"{layer} of {config.id}"
-        for key, value in values.items():
-            if key not in settings:
-                raise unknown_name(f"setting of {config.id}", key, settings, where=where)
-            _check_type(where, key, value, settings[key])
-            settings[key] = value
-    if missing := [key for key, value in settings.items() if value is ...]:
-        raise BenchError(
-            config.id, f"the setting {missing[0]!r} is not given", "give it in a point or with --set"
-        )
+    from bench.codec.settings import check_settings
+
+    model = settings_model(config.family)
+    check_settings(model, condition_overrides, where=f"condition of {config.id}")
+    check_settings(model, point_settings, where=f"point of {config.id}")
+    settings = model.default_values() | config.settings | dict(condition_overrides) | dict(point_settings)
+    if missing := [name for name, value in settings.items() if value is ...]:
+        remedy = "give it in a point or with --set"
+        raise BenchError(config.id, f"the setting {missing[0]!r} is not given", remedy)
     return settings
 
 
@@ -156,56 +135,25 @@ def _has_codec(path: Path) -> bool:
     return path.is_file() and _CODEC_LINE.search(path.read_text("utf-8")) is not None
 
 
-@functools.lru_cache(maxsize=256)
-def _field_names() -> tuple[frozenset[str], frozenset[str]]:
-    keys = {f.name for f in fields(CodecConfig)} - {"id", "path"}
-    return frozenset(keys), frozenset({"family", "label", "kind", "citation", "license"})
-
-
 def _read_config(path: Path) -> CodecConfig:
-    values = read_yaml(path)
-    keys, required = _field_names()
-    for key in values:
-        if key not in keys:
-            raise unknown_name("key", str(key), keys, where=path)
-    if missing := sorted(required - set(values)):
-        raise BenchError(path, f"key {missing[0]!r} is missing", "add it")
-    config = CodecConfig(id=path.stem, path=path, **values)
-    _validate(config)
-    return config
+    return _parse_config(path, read_text(path))
 
 
-def _validate(config: CodecConfig) -> None:
-    path = config.path
-    for key in ("family", "label", "citation", "license", "note", "footnote"):
-        if not isinstance(getattr(config, key), str):
-            raise BenchError(path, f"{key}: {getattr(config, key)!r} is no text", "write text")
-    for key in ("settings", "points", "test", "size"):
-        if not isinstance(getattr(config, key), dict):
-            raise BenchError(path, f"{key}: is not a table of names and values", "write `name: value` lines")
-    if config.kind not in get_args(Kind):
-        raise BenchError(path, f"kind: {config.kind!r} is unknown", f"use one of {', '.join(get_args(Kind))}")
-    if type(config.threads) is not int or config.threads < 1:
-        raise BenchError(path, f"threads: {config.threads!r} is no number from 1", "write a fixed number")
+@functools.lru_cache(maxsize=1024)
+def _parse_config(path: Path, text: str) -> CodecConfig:
+    """The configuration in a file with this text. A plan needs it once for each of its points."""
+    from bench.codec.codec_config import CodecConfig, SizeRange
+    from bench.codec.settings import check_settings
+
+    config = CodecConfig.of_file(parse_table(text, where=path), path)
     if config.family not in families():
         raise unknown_name("family", config.family, families(), where=path)
-    check_names(path, "points", config.points)
-    for name, settings in config.points.items():
-        if not isinstance(settings, dict):
-            raise BenchError(
-                path, f"points: {name}: is not a table of settings", "write {} where it has none"
-            )
-
-
-def _check_type(where: str | Path, key: str, value: Any, default: Any) -> None:
-    """Settings come from YAML and command lines: a text where a number belongs is a slip."""
-    if value is None or default is None or default is ...:
-        return
-    groups = (bool, (int, float), str, (list, tuple), dict)
-    for group in groups:
-        if isinstance(default, group):
-            good = isinstance(value, group) and (group is bool or not isinstance(value, bool))
-            if not good:
-                problem = f"{key}: {value!r} is not like its default {default!r}"
-                raise BenchError(where, problem, f"give a {type(default).__name__}")
-            return
+    model = settings_model(config.family)
+    check_settings(model, config.settings, where=path, at=["settings"])
+    check_settings(model, config.test, where=path, at=["test"])
+    for name, values in config.points.items():
+        check_settings(model, values, where=path, at=["points", name])
+    for name, choices in config.size.items():
+        for value in (choices.first, choices.last) if isinstance(choices, SizeRange) else choices:
+            check_settings(model, {name: value}, where=path, at=["size"])
+    return config

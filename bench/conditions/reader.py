@@ -11,7 +11,8 @@ from bench.base.names import check_names, unknown_name
 from bench.base.paths import ABLATIONS_DIR, CONDITIONS_DIR
 from bench.base.strict_yaml import read_yaml
 from bench.codec import registry
-from bench.codec.registry import CodecConfig, resolve_settings
+from bench.codec.codec_config import CodecConfig
+from bench.codec.registry import resolve_settings
 from bench.conditions.model import ABLATION, ClipPlan, CodecPlan, Condition, Strip
 from bench.conditions.table_reader import TableReader
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bench.base.errors import BenchError, StreamError
 from bench.base.stage_clock import StageClock
 from bench.codec.contract import Codec, Encoded, EncodeJob
-from bench.inr.fitting.recipe import RECIPE_DEFAULTS, Pruning, Quantisation, Recipe, Rounding
+from bench.inr.fitting.recipe import Pruning, Quantisation, Recipe, Rounding
 from bench.inr.fitting.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bench.codec.container import Stream
     from bench.inr.coding.quantisers import AnyQuantiser, SingleQuantiser
     from bench.inr.network.representation import Representation
+    from bench.inr.settings import FitSettings
     from bench.video.clip import Clip, ClipInfo
 
 
@@ -48,17 +49,21 @@ def refusing_settings() -> Iterator[None]:
 
 
 class INRCodec(Codec):
-    """A fitted network as a codec.
-
-    Attributes:
-        network_defaults: settings that become the network's configuration.
-    """
+    """A fitted network as a codec."""
 
     uses_torch = True
-    network_defaults: Mapping[str, Any] = {}
 
-    def __init_subclass__(cls) -> None:
-        cls.defaults = {**RECIPE_DEFAULTS, **cls.network_defaults}
+    @classmethod
+    @abstractmethod
+    def settings_model(cls) -> type[FitSettings]:
+        """The settings of the fit and of the network, which become the network's configuration."""
+
+    @classmethod
+    def network_settings(cls) -> list[str]:
+        """Names of the settings that become the network's configuration."""
+        from bench.inr.settings import FitSettings
+
+        return [name for name in cls.settings_model().model_fields if name not in FitSettings.model_fields]
 
     @abstractmethod
     def config_type(self) -> type[Any]:
@@ -99,7 +104,7 @@ class INRCodec(Codec):
         """The network's configuration for a clip: the settings, with `base` derived from its size."""
         from bench.inr.network.layers import padded_base
 
-        values = {key: settings[key] for key in self.network_defaults}
+        values = {key: settings[key] for key in self.network_settings()}
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         return self.config_type()(base=padded_base(clip.height, clip.width, values["strides"]), **values)
 
@@ -245,8 +250,9 @@ class INRCodec(Codec):
         from bench.inr.coding.quantisers import check_zeros, make_quantiser
         from bench.inr.fitting.rounding import check_steps
         from bench.inr.network.losses import check_loss
+        from bench.inr.settings import FitSettings
 
-        recipe = {key: settings[key] for key in RECIPE_DEFAULTS if key != "quantiser"}
+        recipe = {key: settings[key] for key in FitSettings.model_fields if key != "quantiser"}
         recipe["betas"] = tuple(recipe["betas"])
         with refusing_settings():
             config = self.configure(clip, settings)

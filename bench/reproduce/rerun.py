@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def rerun(
     progress = process.progress(f"rerun {record.codec} {record.point} {record.run}")
     if clip.info.sha256 != record.clip_sha256:
         progress("the clip differs from the recorded one: the numbers will differ")
-    config = dataclasses.replace(registry.codec_config(record.codec), settings={})
+    config = registry.codec_config(record.codec).model_copy(update={"settings": {}})
     encode(
         EncodePlan(
             config=config,

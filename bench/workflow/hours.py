@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bench.base.errors import BenchError
 from bench.base.result_files import RunKey
 from bench.codec import registry
-from bench.codec.registry import CodecConfig
+from bench.codec.codec_config import CodecConfig
 from bench.video.clip import Clip, ClipInfo
 from bench.workflow.estimate import Estimate
 from bench.workflow.probe import CodecTime, probe_clip, time_codec, time_scoring

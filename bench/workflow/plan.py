@@ -17,8 +17,8 @@ from typing import Any, Protocol
 from bench.base.errors import BenchError
 from bench.base.result_files import REFERENCE, RunKey, clip_file, reference_folder
 from bench.codec import registry
+from bench.codec.codec_config import CodecConfig
 from bench.codec.fingerprint import code_fingerprint
-from bench.codec.registry import CodecConfig
 from bench.conditions.model import Condition
 from bench.conditions.reader import load_condition
 from bench.sequences.table import DOWNLOAD_COLUMNS, check_at_hand, find_sequence

@@ -16,9 +16,9 @@ from typing import Any
 
 from bench.base.stage_clock import StageClock
 from bench.codec import registry
+from bench.codec.codec_config import CodecConfig
 from bench.codec.container import Header, PixelFormat, read_stream, write_stream
 from bench.codec.contract import EncodeJob
-from bench.codec.registry import CodecConfig
 from bench.conditions.model import ClipPlan
 from bench.scoring.score import score
 from bench.sequences.prepare import prepare_clip

@@ -11,32 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
-
-#: The shared trainer's settings (`Recipe`) and the quantiser, for every method.
-RECIPE_DEFAULTS: dict[str, Any] = {
-    "epochs": ...,
-    "learning_rate": ...,
-    "warmup": 0.2,
-    "warmup_start": 0.1,
-    "floor": 0.0,
-    "cosine_from": "warmup",
-    "betas": [0.5, 0.999],
-    "loss": "Fusion6",
-    "batch_size": 1,
-    "fit_every": 1,
-    "clip_gradient": None,
-    "rate_weight": 0.0,
-    "precision": "float32",
-    "compile": False,
-    "save_every": 5,
-    "refresh": "saves",
-    "prune": None,
-    "quantise": None,
-    "rounding": None,
-    "restart_adam": False,
-    "quantiser": {"name": "affine", "bits": 8},
-}
+from typing import Literal, NamedTuple, get_args
 
 CosineFrom = Literal["warmup", "start"]
 #: Of a step's multiplications: float32; float32 whose factors a GPU's matrix units round to 10 bits of

@@ -6,17 +6,15 @@ weights, and `bench.inr.study.width_search` finds the settings whose network has
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.base.errors import BenchError
-from bench.base.names import unknown_name
 from bench.codec import registry
+from bench.codec.codec_config import CodecConfig, SizeRange
 from bench.codec.encode import EncodePlan, encode
-from bench.codec.registry import CodecConfig
 from bench.video.clip import Clip
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 #: Bits of a coded weight that are assumed to choose the size of the measuring fit.
 _ASSUMED_BITS = 6.0
-_RANGE = ("from", "to", "step")
 
 
 def calibrate(
@@ -46,7 +43,7 @@ def calibrate(
         bits_per_weight: of earlier fits; with None one fit of the middle target measures it.
 
     Raises:
-        BenchError: the section `size` is missing or invalid, or no size is near a target.
+        BenchError: the section `size` is missing, or no size is near a target.
     """
     from bench.inr.study.width_search import candidates, closest
 
@@ -74,47 +71,17 @@ def calibrate(
 
 
 def size_values(config: CodecConfig) -> dict[str, Sequence[Any]]:
-    """Setting -> its values, from a codec's section `size`: a list, or a range {from, to, step} as its
-    numbers.
+    """Setting -> its values, from a codec's section `size`: a list, or the numbers of a range.
 
     Raises:
-        BenchError: there is no such section, or an entry is not a setting of the codec or has invalid values.
+        BenchError: the codec is not fitted or has no such section.
     """
     if config.kind != "fitted" or not config.size:
         raise BenchError(config.path, "has no section `size`", "list the settings that may change there")
-    known = registry.load_family(config.family).defaults
-    for name in config.size:
-        if name not in known:
-            raise unknown_name(f"setting of {config.id}", str(name), known, where=f"{config.path}: size")
-    return {name: _values(f"{config.path}: size: {name}", values) for name, values in config.size.items()}
-
-
-def _values(where: str, values: Any) -> Sequence[Any]:
-    if isinstance(values, list) and values:
-        for value in values:
-            _check_number(where, value)
-        return values
-    if not isinstance(values, dict):
-        raise BenchError(
-            where, f"{values!r} must be a range or a list", "write {from, to, step} or a list of numbers"
-        )
-    if set(values) != set(_RANGE):
-        wrong = [key for key in _RANGE if key not in values] or [key for key in values if key not in _RANGE]
-        verb = "missing" if wrong[0] in _RANGE else "unknown"
-        raise BenchError(where, f"{wrong[0]!r} is {verb}", "write {from, to, step}")
-    for key in _RANGE:
-        _check_number(f"{where}: {key}", values[key], whole=True)
-    first, last, step = (values[key] for key in _RANGE)
-    if first > last:
-        raise BenchError(where, f"from {first} is above to {last}", "write the lowest number first")
-    return range(first, last + 1, step)
-
-
-def _check_number(where: str, value: Any, *, whole: bool = False) -> None:
-    valid = type(value) is int or (type(value) is float and not whole)
-    if not valid or not 0 < value < math.inf:
-        kind = "whole number" if whole else "number"
-        raise BenchError(where, f"{value!r} must be a {kind} above 0", f"write a {kind} above 0")
+    return {
+        name: values.values if isinstance(values, SizeRange) else values
+        for name, values in config.size.items()
+    }
 
 
 def _measure_bits(

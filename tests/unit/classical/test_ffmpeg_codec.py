@@ -11,8 +11,9 @@ from clip_data import write_clip
 from ffmpeg_data import FRAMES, HEIGHT, QUICK, WIDTH, decode, encode
 
 from baselines.ffmpeg.codec import FfmpegCodec
-from baselines.ffmpeg.encoders import DEFAULTS, ENCODERS, find_encoder
+from baselines.ffmpeg.encoders import ENCODERS, find_encoder
 from baselines.ffmpeg.formats import FORMATS, leb128
+from baselines.ffmpeg.settings import FfmpegSettings
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import failure_message, pipe_bytes
 from bench.base.stage_clock import StageClock
@@ -22,6 +23,8 @@ from bench.codec.registry import codec_configs, resolve_settings
 from bench.scoring.frame_pair import mse
 from bench.scoring.psnr import psnr_db
 from bench.video.clip import Clip
+
+DEFAULTS = FfmpegSettings.default_values()
 
 X26X = ("x264", "x265")
 SHOWN = ("slice", "IDR slice", "CRA slice", "slice (unreferenced)", "key frame", "frame", "frame shown again")
@@ -170,7 +173,12 @@ def test_wrong_settings_are_told_in_one_line(
     clip: Clip, tmp_path: Path, name: str, settings: dict[str, object], told: str
 ) -> None:
     job = EncodeJob(
-        settings={**DEFAULTS, **QUICK.get(name, {"preset": "fast"}), "encoder": name, **settings},
+        settings={
+            **DEFAULTS,
+            **QUICK.get(name, {"preset": "fast"}),
+            "encoder": name,
+            **settings,
+        },
         state_dir=tmp_path,
         progress=lambda line: None,
         clock=StageClock(),

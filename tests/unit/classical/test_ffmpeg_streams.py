@@ -10,13 +10,16 @@ import pytest
 from ffmpeg_data import FRAMES, QUICK, decode, encode
 
 from baselines.ffmpeg.codec import FfmpegCodec
-from baselines.ffmpeg.encoders import DEFAULTS, ENCODERS
+from baselines.ffmpeg.encoders import ENCODERS
 from baselines.ffmpeg.formats import FORMATS, leb128, read_leb128
+from baselines.ffmpeg.settings import FfmpegSettings
 from bench.base.errors import StreamError
 from bench.base.ffmpeg import pipe_bytes, pipe_frames, raw_video_args
 from bench.base.stage_clock import StageClock
 from bench.codec.container import Header, Stream, parse_stream, read_stream, repair_checksum, write_stream
 from bench.video.clip import Clip
+
+DEFAULTS = FfmpegSettings.default_values()
 
 
 def with_payload(stream: Stream, payload: bytes, **fields: object) -> Stream:

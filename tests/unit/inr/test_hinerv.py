@@ -246,7 +246,7 @@ def parameters(point: str, *, frames: int, height: int, width: int) -> int:
     network = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in settings.items()
-        if key in codec.network_defaults
+        if key in codec.network_settings()
     }
     scale = math.prod(network["strides"])
     made = HiNeRVConfig(base=(height // scale, width // scale), **network)

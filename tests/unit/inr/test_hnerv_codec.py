@@ -46,7 +46,7 @@ def clip_info(height: int, width: int, frames: int) -> ClipInfo:
 
 
 def configured(**settings) -> HNeRVConfig:
-    settings = {**HNeRVCodec.network_defaults, **settings}
+    settings = {**HNeRVCodec.settings_model().default_values(), **settings}
     return HNeRVCodec().configure(clip_info(180, 320, 132), settings)
 
 

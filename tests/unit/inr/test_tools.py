@@ -9,10 +9,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from bench.base.errors import BenchError
 from bench.base.paths import CODECS_DIR
 from bench.cli import main
+from bench.codec.codec_config import CodecConfig
 from bench.codec.container import read_stream
-from bench.codec.registry import CodecConfig, codec_config
+from bench.codec.registry import codec_config
 from bench.figures.optical_flow import colour_wheel, flow_colours
 from bench.video.clip import Clip
 
@@ -89,59 +91,52 @@ def edited_ffnerv(folder: Path, size_section: str) -> CodecConfig:
     [
         (
             "channels: {from: 8, to: wide, step: 2}",
-            "size: channels: to: 'wide' must be a whole number above 0; wr",
+            "size: channels: to: 'wide' must be a whole number; wr",
         ),
-        (
-            "channels: {from: 8, to: 96.5, step: 2}",
-            "size: channels: to: 96.5 must be a whole number above 0; ",
-        ),
+        ("channels: {from: 8, to: 96.5, step: 2}", "size: channels: to: 96.5 must be a whole number; "),
         (
             "channels: {from: 8, to: 96, step: 0}",
-            "size: channels: step: 0 must be a whole number above 0; write a",
+            "size: channels: step: 0 must be at least 1; write a",
         ),
         (
             "channels: {from: yes, to: 96, step: 1}",
-            "size: channels: from: True must be a whole number above 0; wr",
+            "size: channels: from: True must be a whole number; wr",
         ),
         ("channels: {from: 96, to: 8, step: 2}", "size: channels: from 96 is above to 8; write the lowest"),
-        ("channels: {to: 96, step: 2}", "size: channels: 'from' is missing; write {from, to, step}"),
-        ("channels: {from: 8, step: 2}", "size: channels: 'to' is missing; write {from, to, step}"),
-        ("channels: {from: 8, to: 96}", "size: channels: 'step' is missing; write {from, to, step}"),
+        ("channels: {to: 96, step: 2}", "size: channels: key 'from' is missing; add it"),
+        ("channels: {from: 8, step: 2}", "size: channels: key 'to' is missing; add it"),
+        ("channels: {from: 8, to: 96}", "size: channels: key 'step' is missing; add it"),
         (
             "channels: {from: 8, to: 96, step: 2, by: 3}",
-            "size: channels: 'by' is unknown; write {from, to, ",
+            "size: channels: unknown key 'by'; try ",
         ),
-        ("channels: {}", "size: channels: 'from' is missing; write {from, to, step}"),
-        (
-            "channels: wide",
-            "size: channels: 'wide' must be a range or a list; write {from, to, step} or a list of numbers",
-        ),
-        (
-            "channels: []",
-            "size: channels: [] must be a range or a list; write {from, to, step} or a list of numbers",
-        ),
-        (
-            "channels:",
-            "size: channels: None must be a range or a list; write {from, to, step} or a list of numbers",
-        ),
-        (
-            "expansion: [1.0, much]",
-            "size: expansion: 'much' must be a number above 0; write a number above 0",
-        ),
-        ("expansion: [0]", "size: expansion: 0 must be a number above 0; write a number above 0"),
-        ("expansion: [.nan]", "size: expansion: nan must be a number above 0; write a number above 0"),
-        ("chanels: [8]", "size: unknown setting of mine 'chanels'; try channels"),
-        ("{}", "has no section `size`; list the settings that may change there"),
+        ("channels: {}", "size: channels: key 'from' is missing; add it"),
+        ("channels: wide", "size: channels: 'wide' must be a table; write {key: value}"),
+        ("channels: []", "size: channels: [] has 0 values; give at least one value"),
+        ("channels:", "size: channels: None must be a table; write {key: value}"),
+        ("expansion: [1.0, much]", "size: expansion: 0: 'much'"),
+        ("expansion: [0]", "size: expansion: 0: 0 must be above 0; write a number above 0"),
+        ("expansion: [.nan]", "size: expansion: 0: nan must be a finite number"),
+        ("chanels: [8]", "size: unknown setting 'chanels'; try channels"),
     ],
 )
-def test_a_section_of_sizes_with_a_slip_is_one_line(
-    size_section: str, told: str, tiny_clip: Clip, condition: Path, tmp_path: Path, capsys, monkeypatch
+def test_a_wrong_section_of_sizes_is_refused_in_one_line(
+    size_section: str, told: str, tmp_path: Path
 ) -> None:
-    config = edited_ffnerv(tmp_path, size_section)
+    with pytest.raises(BenchError) as error:
+        edited_ffnerv(tmp_path, size_section)
+    assert str(error.value).startswith(f"{tmp_path / 'mine.yaml'}: {told}")
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_codec_without_sizes_is_refused(
+    tiny_clip: Clip, condition: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    config = edited_ffnerv(tmp_path, "{}")
     monkeypatch.setattr("bench.codec.registry.codec_config", lambda codec_id: config)
     assert size(tiny_clip, condition, "--targets", "2", "--bits-per-weight", "6") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {tmp_path / 'mine.yaml'}: {told}")
+    assert line.startswith(f"error: {tmp_path / 'mine.yaml'}: has no section `size`; list the settings")
 
 
 def test_speed_prints_a_row_a_network_and_size(condition: Path, capsys) -> None:

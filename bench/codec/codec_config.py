@@ -1,0 +1,109 @@
+"""One file of config/codecs: a codec id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
+
+from bench.base.strict_model import DISTINCT, Finite, Name, Problem, StrictModel, validate
+from bench.codec.contract import Kind
+
+
+class SizeRange(StrictModel):
+    """Whole numbers from `from` to `to`, both included, in steps of `step`."""
+
+    first: Annotated[int, Field(ge=1, alias="from")]
+    """The lowest number."""
+
+    last: Annotated[int, Field(ge=1, alias="to")]
+    """The highest number."""
+
+    step: Annotated[int, Field(ge=1)]
+    """The distance from one number to the next."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> SizeRange:
+        if self.first > self.last:
+            raise Problem(f"from {self.first} is above to {self.last}", "write the lowest number first")
+        return self
+
+    @property
+    def values(self) -> Sequence[int]:
+        return range(self.first, self.last + 1, self.step)
+
+
+def _size_kind(value: Any) -> str:
+    return "list" if isinstance(value, list) else "range"
+
+
+_SizeList = Annotated[list[Annotated[int | float, Field(gt=0)]], Field(min_length=1)]
+SizeValues = Annotated[
+    Annotated[SizeRange, Tag("range")] | Annotated[_SizeList, Tag("list")], Discriminator(_size_kind)
+]
+
+
+class CodecConfig(StrictModel):
+    """A codec id: a family with settings, under the name that tables print. The file's name is the id."""
+
+    family: str
+    """The decoder: the package `ffnerv`, or a module of `baselines`."""
+
+    label: Annotated[str, Field(min_length=1)]
+    """The name in figures and tables."""
+
+    kind: Kind
+    """`fitted` networks are trained on the clip itself and share the condition's budget and seeds; `learned`
+    ones are trained beforehand; `classical` ones are encoders; the results of a `control` are known."""
+
+    settings: dict[str, Finite] = {}
+    """Settings that replace the family's defaults."""
+
+    points: Annotated[dict[Name, dict[str, Finite]], DISTINCT] = {}
+    """Rate points for conditions that give none, from the lowest rate to the highest: name -> settings."""
+
+    threads: Annotated[int, Field(ge=1)] = 1
+    """CPU threads of an encode. Fixed, because encoders change their output with it."""
+
+    test: dict[str, Finite] = {}
+    """Settings of the contract tests, with which a tiny clip takes seconds. They replace all others."""
+
+    size: dict[str, SizeValues] = {}
+    """Settings that `bench size` changes to reach a rate, with their values, the width first. The first value
+    of a list is the proportion to keep."""
+
+    citation: str
+    """The paper or the program."""
+
+    license: str
+    """Licence of the implementation that runs here."""
+
+    note: str = ""
+    """What a reader of the results must know."""
+
+    footnote: str = ""
+    """What every figure with the codec, and the summary, must state about it."""
+
+    _path: Path = PrivateAttr(Path())
+
+    @classmethod
+    def of_file(cls, values: Any, path: Path) -> CodecConfig:
+        """The model of a file's values.
+
+        Raises:
+            BenchError: a key is unknown or missing, or a value does not fit; it is named.
+        """
+        config = validate(cls, values, where=path)
+        config._path = path
+        return config
+
+    @property
+    def path(self) -> Path:
+        """The YAML file."""
+        return self._path
+
+    @property
+    def id(self) -> str:
+        return self._path.stem

@@ -1,0 +1,267 @@
+"""Settings that all fitted networks share: the fit (`bench.inr.fitting.recipe.Recipe`) and the quantiser.
+
+This module imports no torch: a plan checks settings with it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from bench.base.strict_model import StrictModel
+from bench.codec.settings import Settings
+
+Loss = Literal[
+    "L1",
+    "L2",
+    "SSIM",
+    "Fusion1",
+    "Fusion2",
+    "Fusion3",
+    "Fusion4",
+    "Fusion5",
+    "Fusion6",
+    "Fusion7",
+    "Fusion8",
+    "Fusion9",
+    "Fusion10",
+    "Fusion11",
+    "Fusion12",
+    "Fusion10-win5",
+]
+Activation = Literal[
+    "relu",
+    "leaky",
+    "leaky01",
+    "relu6",
+    "gelu",
+    "swish",
+    "softplus",
+    "hardswish",
+    "sin",
+    "sin30",
+    "none",
+]
+
+Count = Annotated[int, Field(ge=1)]
+Counts = Annotated[list[Count], Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Bits = Annotated[int, Field(ge=2, le=10)]
+#: Base, above 0, and number of frequencies of a positional encoding.
+Encoding = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]
+_Decay = Annotated[float, Field(ge=0, lt=1)]
+_StageRate = Annotated[float, Field(ge=0)]
+
+
+class Prune(StrictModel):
+    """Magnitude pruning after `epochs`, then fine-tuning."""
+
+    ratio: Annotated[float, Field(gt=0, lt=1)]
+    """Share of the prunable weights that become zero."""
+
+    epochs: Count
+    """Epochs of fine-tuning."""
+
+    learning_rate: _StageRate | None = None
+    """Learning rate at the start of the fine-tuning; null: the fit's."""
+
+
+class Quantise(StrictModel):
+    """A last stage that trains with quantisation noise (HiNeRV)."""
+
+    epochs: Count
+    """Epochs of this stage."""
+
+    bits: Bits
+    """Bit width of the noise."""
+
+    noise: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of the weights that a step quantises."""
+
+    learning_rate: _StageRate | None = None
+    """Learning rate at the start of the stage; null: the fit's."""
+
+
+class Rounding(StrictModel):
+    """A last stage that trains through the rounding of the stream's quantiser."""
+
+    epochs: Count
+    """Epochs of this stage."""
+
+    learning_rate: _StageRate | None = None
+    """Learning rate at the start of the stage; null: an eighth of the fit's."""
+
+
+class Override(StrictModel):
+    """A quantiser for a part of the network. With a `name` it starts anew, else it changes the usual one."""
+
+    name: Literal["float32", "affine", "hnerv", "uniform", "tanh", "symmetric"] | None = None
+    """Name of the quantiser."""
+
+    bits: Annotated[float, Field(ge=2, le=10)] | None = None
+    """Bit width of the codes."""
+
+    axis: Literal[0] | None = None
+    """0: a range for each output channel."""
+
+    zero_point: Literal["float", "integer"] | None = None
+    """As in `affine`."""
+
+    allocate: bool | None = None
+    """As in `uniform`."""
+
+
+Overrides = dict[str, Override]
+
+
+class Float32(StrictModel):
+    """Weights as they are: 32 bits each, for tables of representations."""
+
+    name: Literal["float32"]
+    """Name of the quantiser."""
+
+
+class Affine(StrictModel):
+    """Post-training quantisation of NeRV and E-NeRV: a scale and an offset for each tensor."""
+
+    name: Literal["affine"]
+    """Name of the quantiser."""
+
+    bits: Bits = 8
+    """Bit width of the codes."""
+
+    axis: Literal[0] | None = None
+    """0: a range for each output channel; null: one for each tensor."""
+
+    zero_point: Literal["float", "integer"] = "float"
+    """`integer` keeps zeros; `float` moves them, as NeRV's code does. A pruned network must have it set."""
+
+    overrides: Overrides = {}
+    """Part of the network -> what differs there."""
+
+
+class HNeRVQuantiser(StrictModel):
+    """Post-training quantisation of HNeRV, whose axis depends on the tensor."""
+
+    name: Literal["hnerv"]
+    """Name of the quantiser."""
+
+    bits: Bits = 8
+    """Bit width of the codes."""
+
+    overrides: Overrides = {}
+    """Part of the network -> what differs there."""
+
+
+class Uniform(StrictModel):
+    """A weight is a whole number of its tensor's steps."""
+
+    name: Literal["uniform"]
+    """Name of the quantiser."""
+
+    bits: Annotated[float, Field(ge=2, le=10)] = 8
+    """Bit width of the codes; with `allocate` the mean over all weights."""
+
+    allocate: bool = False
+    """Whether the encoder finds the step of every tensor on the clip."""
+
+    overrides: Overrides = {}
+    """Part of the network -> what differs there; not with `allocate`."""
+
+
+DEFAULT_QUANTISER: Any = {"name": "affine", "bits": 8}
+Quantiser = Annotated[Float32 | Affine | HNeRVQuantiser | Uniform, Field(discriminator="name")]
+
+
+class FitSettings(Settings):
+    """How a network is fitted and its weights are quantised."""
+
+    epochs: Count
+    """Passes over the clip, before the stages `prune`, `quantise` and `rounding`."""
+
+    learning_rate: Positive
+    """Peak learning rate of Adam."""
+
+    warmup: Share = 0.2
+    """Share of the epochs over which the learning rate climbs to its peak."""
+
+    warmup_start: Share = 0.1
+    """Share of the peak at which it begins to climb."""
+
+    floor: Share = 0.0
+    """Share of a stage's peak at which its cosine schedule ends."""
+
+    cosine_from: Literal["warmup", "start"] = "warmup"
+    """Where the cosine of the first stage begins: at the end of the warm-up, or at the start."""
+
+    betas: Annotated[list[_Decay], Field(min_length=2, max_length=2)] = [0.5, 0.999]
+    """Decay rates of Adam's moments."""
+
+    loss: Loss = "Fusion6"
+    """Training loss; `bench/inr/network/losses.py` has the weights of L1, L2, SSIM and MS-SSIM in each."""
+
+    batch_size: Count = 1
+    """Frames in a step, or as many patches as these have."""
+
+    fit_every: Count = 1
+    """Fit every n-th frame; the others are held out (frame interpolation)."""
+
+    clip_gradient: Positive | None = None
+    """Largest norm of the gradients of all weights together; null: not clipped."""
+
+    rate_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight in the loss of an estimate of the weights' coded size, per bit a pixel."""
+
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
+    """Precision of a step's multiplications; decoding is float32 always."""
+
+    compile: bool = False
+    """Whether training runs through `torch.compile`."""
+
+    save_every: Count = 5
+    """Epochs from one saved state to the next."""
+
+    refresh: Literal["saves", "official"] = "saves"
+    """When FFNeRV's frame buffer is recomputed: at every saved state, or as its script does."""
+
+    prune: Prune | None = None
+    """Pruning and fine-tuning; null: none."""
+
+    quantise: Quantise | None = None
+    """Training with quantisation noise; null: none."""
+
+    rounding: Rounding | None = None
+    """Training through the stream's rounding; null: none."""
+
+    restart_adam: bool = False
+    """Whether the later stages begin with a new Adam."""
+
+    quantiser: Quantiser = Field(DEFAULT_QUANTISER)
+    """Quantiser of the coded weights."""
+
+
+class DecoderSettings(FitSettings):
+    """What FFNeRV, NeRV and E-NeRV share: a decoder that upsamples stage by stage."""
+
+    channels: Count
+    """Channels of the latent."""
+
+    strides: Counts = [5, 2, 2]
+    """Upsampling factor of each stage."""
+
+    expansion: Positive = 1.0
+    """The first stage multiplies the channels by it."""
+
+    reduction: Count = 2
+    """Every later stage divides the channels by it."""
+
+    lower_width: Count = 12
+    """Least number of channels of a stage."""
+
+    activation: Activation = "gelu"
+    """Activation function of the stages."""
+
+    head: Literal["tanh", "sigmoid"] = "tanh"
+    """What bounds the output to [0, 1]."""
