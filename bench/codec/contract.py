@@ -180,8 +180,9 @@ class Codec(ABC):
     family while it plans. Import torch inside the methods.
     """
 
-    #: Settings with their default values, for a family without a `settings_model`. A codec id, a condition or a
-    #: rate point may override them with a value of the same type. A setting with the default `...` must be given.
+    #: Settings with their default values, for a family without a `settings_model`. A codec id, a condition or
+    #: a rate point may override them with a value of the same type. The default `...` marks a setting that
+    #: must be given.
     defaults: Mapping[str, Any] = {}
 
     #: Whether encode and decode run on a torch device. Other codecs get the device "cpu".

@@ -27,7 +27,12 @@ WIDTH, HEIGHT, FRAMES = 64, 48, 10
 def encode(clip: Clip, out: Path, encoder: str, *, threads: int = 1, **settings: object) -> Stream:
     codec, clock = FfmpegCodec(), StageClock()
     job = EncodeJob(
-        settings={**codec.defaults, **QUICK[encoder], "encoder": encoder, **settings},
+        settings={
+            **codec.settings_model().default_values(),
+            **QUICK[encoder],
+            "encoder": encoder,
+            **settings,
+        },
         threads=threads,
         state_dir=out.parent,
         progress=lambda line: None,

@@ -35,7 +35,7 @@ def family(name: str) -> INRCodec:
 
 
 def settings(name: str, **changes: Any) -> dict[str, Any]:
-    return {**family(name).defaults, "epochs": 10, "learning_rate": 1e-3, **changes}
+    return {**family(name).settings_model().default_values(), "epochs": 10, "learning_rate": 1e-3, **changes}
 
 
 def counted(macs: float, parameters: int = 100) -> FitCost:

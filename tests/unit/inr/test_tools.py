@@ -114,7 +114,7 @@ def edited_ffnerv(folder: Path, size_section: str) -> CodecConfig:
         ("channels: wide", "size: channels: 'wide' must be a table; write {key: value}"),
         ("channels: []", "size: channels: [] has 0 values; give at least one value"),
         ("channels:", "size: channels: None must be a table; write {key: value}"),
-        ("expansion: [1.0, much]", "size: expansion: 0: 'much'"),
+        ("expansion: [1.0, much]", "size: expansion: 1: 'much'"),
         ("expansion: [0]", "size: expansion: 0: 0 must be above 0; write a number above 0"),
         ("expansion: [.nan]", "size: expansion: 0: nan must be a finite number"),
         ("chanels: [8]", "size: unknown setting 'chanels'; try channels"),

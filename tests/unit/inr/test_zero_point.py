@@ -181,7 +181,12 @@ def test_zero_points_are_integer_or_float():
 
 def test_settings_that_prune_and_do_not_say_are_one_line(tiny_clip):
     """The default quantiser is affine; a network that is not pruned need not say anything."""
-    settings = {**FFNeRVCodec.defaults, "epochs": 2, "learning_rate": 1e-2, "channels": 8}
+    settings = {
+        **FFNeRVCodec.settings_model().default_values(),
+        "epochs": 2,
+        "learning_rate": 1e-2,
+        "channels": 8,
+    }
     settings |= {"grid_lengths": [3, 5], "strides": [2, 2, 2], "bits": None}
     prune = {"ratio": 0.5, "epochs": 1}
     FFNeRVCodec().resolve(tiny_clip.info, settings)

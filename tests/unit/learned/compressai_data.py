@@ -34,7 +34,7 @@ def tiny_weights(path: Path) -> Iterator[Path]:
 
 def settings(architecture: str, **others: Any) -> dict[str, Any]:
     tiny = {"architecture": architecture, "quality": 1, "weights": "tiny"}
-    return {**CompressaiCodec.defaults, **tiny, **others}
+    return {**CompressaiCodec.settings_model().default_values(), **tiny, **others}
 
 
 def code(clip: Clip, path: Path, **chosen: Any) -> tuple[Stream, dict[str, Any]]:

@@ -91,8 +91,9 @@ from bench.video.clip import ClipInfo
 from bench.codec.registry import load_family
 codec = load_family("compressai")
 info = ClipInfo(name="a", sequence="bikes", width=64, height=64, frames=1, fps=Fraction(25))
+defaults = codec.settings_model().default_values()
 for weights in ("zoo", "without-{sequence}"):
-    codec.skip(info, codec.defaults | {"architecture": "ssf2020", "quality": 1, "weights": weights})
+    codec.skip(info, defaults | {"architecture": "ssf2020", "quality": 1, "weights": weights})
 sys.exit(bool({"torch", "compressai"} & set(sys.modules)))
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
