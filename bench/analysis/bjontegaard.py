@@ -1,12 +1,24 @@
-"""Bjontegaard differences of two curves, and a curve's value between its points.
+"""Bjontegaard differences of two RD curves (BD-rate, BD-PSNR), and values between the points of a curve.
 
-A comparison that the data do not carry is refused by name (`Refusal`); its reason stands in the
-table where the number would.
+BD-rate is the mean difference of two codecs' rates at equal quality. Let l_A(q) and l_B(q) be log10 of the
+rates that the anchor A and the tested codec B need for quality q, and [a, b] the interval of qualities that
+both reach:
+
+    BD-rate = 10^d - 1,    d = 1 / (b - a) * integral from a to b of (l_B(q) - l_A(q)) dq.
+
+10^d is the geometric mean of the ratio of the rates, so halving and doubling the rate cancel out. BD-PSNR
+swaps the axes: the mean difference of quality over the common interval of log10(rate).
+
+Bjontegaard interpolates the points with one cubic polynomial (ITU-T VCEG-M33, 2001). Here they are
+interpolated by PCHIP, the piecewise cubic that keeps monotonic data monotonic (Fritsch and Butland, SIAM J.
+Sci. Stat. Comput. 1984), as in the sheets of JVET's common test conditions.
+
+A comparison that the data do not support raises `NotComparable` with the reason, which tables print in place
+of the number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +26,14 @@ from scipy.interpolate import PchipInterpolator
 
 from bench.analysis.curves import Curve
 
-#: Fewer points than this carry no Bjontegaard difference (the common practice asks for four).
+#: Least number of points of a curve that is compared, as the common test conditions require.
 MIN_POINTS = 4
-#: Below this share of the narrower curve's range, a difference is flagged as a partial overlap.
+#: A common interval below this share of the narrower curve's range is remarked as a partial overlap.
 FULL_OVERLAP = 0.5
 
 
-class Refusal(ValueError):  # noqa: N818 - an answer, not a fault
-    """Why two curves are not compared."""
+class NotComparable(ValueError):  # noqa: N818 - a result that tables print
+    """Reason why two curves are not compared."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -30,12 +42,12 @@ class Refusal(ValueError):  # noqa: N818 - an answer, not a fault
 
 @dataclass(frozen=True, kw_only=True)
 class Delta:
-    """A Bjontegaard difference and the interval that carries it.
+    """A Bjontegaard difference and the common interval that it is a mean over.
 
     Attributes:
-        value: percent of rate (`bd_rate`) or units of the metric (`bd_quality`).
-        low, high: the common interval, in the metric's units or in bpp.
-        share: its part of the narrower curve's range, 0 to 1.
+        value: percent of rate (`bd_rate`), or units of the metric (`bd_quality`).
+        low, high: the common interval, in units of the metric (`bd_rate`) or in bpp (`bd_quality`).
+        share: length of the interval divided by the range of the narrower curve, 0 to 1.
     """
 
     value: float
@@ -44,96 +56,106 @@ class Delta:
     share: float
 
     @property
-    def flag(self) -> str:
-        """A remark for a difference that rests on little; empty where there is none."""
+    def remark(self) -> str:
+        """Remark on a small common interval; empty for a large one."""
         return f"partial overlap {100 * self.share:.0f} %" if self.share < FULL_OVERLAP else ""
 
 
 def bd_rate(anchor: Curve, test: Curve) -> Delta:
-    """Mean difference of rate at equal quality in percent; negative: `test` needs fewer bits.
-
-    PCHIP of log10(rate) over quality, averaged over the qualities that both curves have (Bjontegaard,
-    VCEG-M33, with the piecewise interpolation of JVET's sheets).
+    """Mean difference of rate at equal quality in percent. Negative: `test` needs fewer bits.
 
     Raises:
-        Refusal: fewer than four points, not monotonic, or no common quality.
+        NotComparable: fewer than four points, not monotonic, or no common quality.
     """
-    digits, axis = anchor.metric.digits, anchor.metric.axis
-    delta = _mean_difference(
-        anchor, test, lambda c: (c.quality, np.log10(c.rate_bpp)), lambda x: f"{x:.{digits}f}", axis
-    )
-    return Delta(value=100 * (10**delta.value - 1), low=delta.low, high=delta.high, share=delta.share)
+    check(anchor)
+    check(test)
+    delta = mean_difference(rate_over_quality(anchor), rate_over_quality(test))
+    if delta is None:
+        digits, unit = anchor.metric.digits, anchor.metric.axis
+        ranges = (f"{c.quality[0]:.{digits}f} to {c.quality[-1]:.{digits}f}" for c in (test, anchor))
+        raise NotComparable(f"no overlap: {' against '.join(ranges)} {unit}")
+    return Delta(value=percent(delta.value), low=delta.low, high=delta.high, share=delta.share)
 
 
 def bd_quality(anchor: Curve, test: Curve) -> Delta:
-    """Mean difference of quality at equal rate (BD-PSNR), over the common range of log10(rate).
+    """Mean difference of quality at equal rate (BD-PSNR), over the common interval of log10(rate).
 
     Raises:
-        Refusal: as in `bd_rate`, with the rates in place of the qualities.
+        NotComparable: fewer than four points, not monotonic, or no common rate.
     """
-    delta = _mean_difference(
-        anchor, test, lambda c: (np.log10(c.rate_bpp), c.quality), lambda x: f"{10**x:.3g}", "bpp"
-    )
+    check(anchor)
+    check(test)
+    delta = mean_difference(quality_over_rate(anchor), quality_over_rate(test))
+    if delta is None:
+        ranges = (f"{c.rate_bpp[0]:.3g} to {c.rate_bpp[-1]:.3g}" for c in (test, anchor))
+        raise NotComparable(f"no overlap: {' against '.join(ranges)} bpp")
     return Delta(value=delta.value, low=10**delta.low, high=10**delta.high, share=delta.share)
 
 
-def _mean_difference(
-    anchor: Curve,
-    test: Curve,
-    axes: Callable[[Curve], tuple[np.ndarray, np.ndarray]],
-    text: Callable[[float], str],
-    unit: str,
-) -> Delta:
-    """The mean of y(test) - y(anchor) over the common x; `text` and `unit` word x in a refusal."""
-    check(anchor)
-    check(test)
-    (x_anchor, y_anchor), (x_test, y_test) = axes(anchor), axes(test)
-    low, high = max(x_anchor[0], x_test[0]), min(x_anchor[-1], x_test[-1])
-    if high <= low:
-        ours, theirs = (f"{text(x[0])} to {text(x[-1])}" for x in (x_test, x_anchor))
-        raise Refusal(f"no overlap: {ours} against {theirs} {unit}")
-    area = PchipInterpolator(x_test, y_test).integrate(low, high)
-    area -= PchipInterpolator(x_anchor, y_anchor).integrate(low, high)
-    narrower = min(x_anchor[-1] - x_anchor[0], x_test[-1] - x_test[0])
-    return Delta(value=float(area / (high - low)), low=low, high=high, share=float((high - low) / narrower))
-
-
 def check(curve: Curve, min_points: int = MIN_POINTS) -> None:
-    """Refuse a curve that cannot be interpolated.
+    """Check that a curve can be interpolated.
 
     Raises:
-        Refusal: fewer than `min_points`, a rate that is not positive, or quality that does not
-            rise with rate (says between which points).
+        NotComparable: a metric of which lower values are better, fewer than `min_points` points, a rate that
+            is not positive, or quality that does not rise with rate (with the points between which it falls).
     """
     n = len(curve.points)
+    if not curve.metric.higher_is_better:
+        raise NotComparable(f"lower values of {curve.metric.label} are better")
     if n < min_points:
-        raise Refusal(f"{curve.full_label} has {n} point{'s' * (n != 1)}, {min_points} needed")
+        raise NotComparable(f"{curve.full_label} has {n} point{'s' * (n != 1)}, {min_points} needed")
     if not np.all(curve.rate_bpp > 0):
-        raise Refusal(f"{curve.full_label} has a rate of zero")
+        raise NotComparable(f"{curve.full_label} has a rate of zero")
     steps = np.flatnonzero((np.diff(curve.rate_bpp) <= 0) | (np.diff(curve.quality) <= 0))
     if len(steps):
         pairs = ", ".join(f"{curve.points[i]} to {curve.points[i + 1]}" for i in steps)
-        raise Refusal(f"{curve.full_label} is not monotonic: {pairs}")
+        raise NotComparable(f"{curve.full_label} is not monotonic: {pairs}")
+
+
+def rate_over_quality(curve: Curve) -> PchipInterpolator:
+    """log10(rate in bpp) as a function of quality."""
+    return PchipInterpolator(curve.quality, np.log10(curve.rate_bpp))
+
+
+def quality_over_rate(curve: Curve) -> PchipInterpolator:
+    """Quality as a function of log10(rate in bpp)."""
+    return PchipInterpolator(np.log10(curve.rate_bpp), curve.quality)
+
+
+def mean_difference(anchor: PchipInterpolator, test: PchipInterpolator) -> Delta | None:
+    """Mean of test(x) - anchor(x) over the interval where both are defined; None without such an interval."""
+    low, high = max(anchor.x[0], test.x[0]), min(anchor.x[-1], test.x[-1])
+    if high <= low:
+        return None
+    area = test.integrate(low, high) - anchor.integrate(low, high)
+    narrower = min(anchor.x[-1] - anchor.x[0], test.x[-1] - test.x[0])
+    return Delta(value=float(area / (high - low)), low=low, high=high, share=float((high - low) / narrower))
+
+
+def percent(log_ratio: float) -> float:
+    """Percent by which a rate is higher whose log10 is higher by `log_ratio`."""
+    return 100 * (10**log_ratio - 1)
 
 
 def quality_at(curve: Curve, rate_bpp: float) -> float:
-    """Quality at a rate between the curve's ends, by PCHIP over log10(rate).
+    """Quality at a rate between the ends of the curve.
 
     Raises:
-        Refusal: outside the curve's range, or a curve that cannot be interpolated.
+        NotComparable: a rate outside the curve, or a curve that cannot be interpolated.
     """
     check(curve, min_points=2)
-    return _inside(np.log10(curve.rate_bpp), curve.quality, np.log10(rate_bpp), curve)
+    return _evaluate(quality_over_rate(curve), float(np.log10(rate_bpp)), curve)
 
 
 def rate_at(curve: Curve, quality: float) -> float:
-    """Rate in bpp that reaches a quality between the curve's ends; raises as `quality_at`."""
+    """Rate in bpp at a quality between the ends of the curve; raises as `quality_at`."""
     check(curve, min_points=2)
-    return 10 ** _inside(curve.quality, np.log10(curve.rate_bpp), quality, curve)
+    return 10 ** _evaluate(rate_over_quality(curve), quality, curve)
 
 
-def _inside(x: np.ndarray, y: np.ndarray, at: float, curve: Curve) -> float:
-    # The logarithm of an end point may fall outside by its last digit.
-    if not x[0] - 1e-9 <= at <= x[-1] + 1e-9:
-        raise Refusal(f"{curve.full_label} has no points on both sides")
-    return float(PchipInterpolator(x, y)(np.clip(at, x[0], x[-1])))
+def _evaluate(function: PchipInterpolator, x: float, curve: Curve) -> float:
+    low, high = function.x[0], function.x[-1]
+    # The logarithm of an end point may lie outside by its last digit.
+    if not low - 1e-9 <= x <= high + 1e-9:
+        raise NotComparable(f"{curve.full_label} has no points on both sides")
+    return float(function(np.clip(x, low, high)))

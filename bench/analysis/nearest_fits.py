@@ -1,4 +1,4 @@
-"""The fitted series of a clip, each at its point nearest to a rate, with the label that figures give it."""
+"""The fitted series of a clip, each at its point nearest to a rate, with its label."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis.curves import epochs_of, nearest_points, series_label
+from bench.analysis.labels import label_of
+from bench.analysis.rd_points import nearest_points
 from bench.base.result_files import RunKey
 
 
@@ -24,6 +25,4 @@ def nearest_fits(rows: pd.DataFrame, *, clip: str, rate_bpp: float) -> Iterator[
     """Every fitted series of a clip at its point nearest to a rate in bits per pixel."""
     nearest = nearest_points(rows, clip=clip, rate_bpp=rate_bpp)
     for _, row in nearest[nearest["kind"] == "fitted"].iterrows():
-        epochs = epochs_of(row.to_frame().T)
-        label = series_label(row["label"], kind=row["kind"], reference=row["reference"], epochs=epochs)
-        yield Fit(row, label, RunKey.of(row).file("stream.bin"))
+        yield Fit(row, label_of(row.to_frame().T), RunKey.of(row).file("stream.bin"))

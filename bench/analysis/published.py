@@ -1,7 +1,7 @@
-"""Published curves (`baselines/reported`) and a user's own, chosen to stand beside measured ones.
+"""Selection of published curves (`baselines/reported`) and of a user's own for comparison with measured ones.
 
-Nothing of them was measured by this suite: they are drawn and tabulated beside measured points and never
-mixed with these. `bench.analysis.curve_file` says how a file of curves is written.
+This suite measured none of them. Figures and tables show them beside measured points and never average the
+two. `bench.analysis.curve_file` describes the format of the files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.analysis.curve_file import ANY, MEAN, REPORTED, load_curves, read_rows
+from bench.analysis.curve_file import ANY_CLIP, DATA_SET_MEAN, REPORTED, load_curves, read_rows
 from bench.analysis.curves import Curve, curves
 from bench.base.errors import BenchError
 from bench.base.names import unknown_name
@@ -25,7 +25,7 @@ SOURCES, BD_RATES = "sources.csv", "bd_rates.csv"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One row of sources.csv: where numbers are from, and what moves them. Empty text: not stated."""
+    """One row of sources.csv: origin of published numbers and how they were measured. Empty: not stated."""
 
     id: str
     cite: str
@@ -41,16 +41,16 @@ class Source:
 
     @property
     def frames_scored(self) -> str:
-        """«uvg; 1920x1080; PNG by ffmpeg»: which frames were scored."""
+        """The frames that were scored: "uvg; 1920x1080; PNG by ffmpeg"."""
         return "; ".join(filter(None, [self.dataset, self.size, self.colour]))
 
     @property
     def summary(self) -> str:
-        """All that a reader must know before comparing."""
+        """All facts that a comparison depends on."""
         frames, rate = (
             f"{name}: {text}" * bool(text) for name, text in (("frames", self.frames), ("rate", self.rate))
         )
-        said = [
+        facts = [
             self.frames_scored,
             frames,
             self.averaging,
@@ -58,17 +58,17 @@ class Source:
             "read off a figure" * self.from_figure,
             self.note,
         ]
-        return f"{self.title}: {'; '.join(filter(None, said))}"
+        return f"{self.title}: {'; '.join(filter(None, facts))}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selector:
-    """Which published points a condition is compared with.
+    """Published points that a condition is compared with.
 
     Attributes:
-        source: an id of sources.csv, or the path of a CSV of one's own.
-        label: the method there; None takes all of the source.
-        codec: the condition's codec id that it is the counterpart of; None: drawn, not tabulated.
+        source: an id of sources.csv, or the path of a curve file.
+        label: method of the source; None: all its methods.
+        codec: codec id of the condition that it is the counterpart of; None: shown in figures only.
     """
 
     source: str
@@ -77,8 +77,8 @@ class Selector:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beside:
-    """A curve that is drawn beside measured ones: its name in the key, and what a note says of it."""
+class PublishedCurve:
+    """A curve that this suite did not measure, with its text in a legend and a note on its origin."""
 
     curve: Curve
     text: str
@@ -86,35 +86,35 @@ class Beside:
 
 
 def load_sources(folder: Path = REPORTED_DIR) -> dict[str, Source]:
-    """The rows of sources.csv by id.
+    """Read sources.csv; sources by id.
 
     Raises:
-        BenchError: no such file, other columns, an id twice, or `from_figure` neither yes nor no.
+        BenchError: no such file, wrong columns, a duplicate id, or `from_figure` other than yes or no.
     """
     path = folder / SOURCES
     header, rows = read_rows(path)
     columns = [f.name for f in fields(Source)]
     if header != columns:
-        raise BenchError(f"{path}:1", "has other columns than expected", f"use {','.join(columns)}")
-    found: dict[str, Source] = {}
+        raise BenchError(f"{path}:1", "has wrong columns", f"use {','.join(columns)}")
+    sources: dict[str, Source] = {}
     for line, row in rows:
-        if not row["id"] or row["id"] in found:
-            problem = f"column id: {row['id']!r} is empty or there twice"
-            raise BenchError(f"{path}:{line}", problem, "give each source its own")
+        if not row["id"] or row["id"] in sources:
+            problem = f"column id: {row['id']!r} is empty or duplicate"
+            raise BenchError(f"{path}:{line}", problem, "give each source another id")
         if row["from_figure"] not in ("yes", "no"):
-            problem = f"column from_figure: {row['from_figure']!r} is no answer"
+            problem = f"column from_figure: {row['from_figure']!r} is not yes or no"
             raise BenchError(f"{path}:{line}", problem, "write yes or no")
         texts = {name: text for name, text in row.items() if name != "from_figure"}
-        found[row["id"]] = Source(**texts, from_figure=row["from_figure"] == "yes")
-    return found
+        sources[row["id"]] = Source(**texts, from_figure=row["from_figure"] == "yes")
+    return sources
 
 
 @functools.cache
 def load_reported(folder: Path = REPORTED_DIR) -> pd.DataFrame:
-    """All published points: the columns of `load_curves`, NaN where a file has no such metric.
+    """Read all published points. Columns as in `load_curves`; NaN where a file lacks a metric.
 
     Raises:
-        BenchError: as `load_curves`, and for a source that sources.csv does not have.
+        BenchError: as `load_curves`, or a source that is not in sources.csv.
     """
     sources = load_sources(folder)
     tables = []
@@ -129,13 +129,13 @@ def load_reported(folder: Path = REPORTED_DIR) -> pd.DataFrame:
 
 
 def select(selectors: Iterable[Selector]) -> pd.DataFrame:
-    """The rows that selectors name, `codec` filled in.
+    """The rows of all selectors, with `codec` of the selector.
 
     Raises:
-        BenchError: a source or label that is not there (close matches are named), or a wrong file.
+        BenchError: an unknown source or label (with close matches), or a wrong file.
     """
-    found = [_selected(selector) for selector in selectors]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["series"])
+    tables = [_selected(selector) for selector in selectors]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["series"])
 
 
 def _selected(selector: Selector) -> pd.DataFrame:
@@ -143,10 +143,10 @@ def _selected(selector: Selector) -> pd.DataFrame:
     if selector.source.endswith(".csv"):
         rows = load_curves(selector.source)
     else:
-        everything = load_reported()
-        rows = everything[everything["source"] == selector.source]
+        reported = load_reported()
+        rows = reported[reported["source"] == selector.source]
         if rows.empty:
-            raise unknown_name("source", selector.source, everything["source"].unique(), where=where)
+            raise unknown_name("source", selector.source, reported["source"].unique(), where=where)
     if selector.label is not None:
         labels = rows["label"].unique()
         rows = rows[rows["label"] == selector.label]
@@ -156,50 +156,54 @@ def _selected(selector: Selector) -> pd.DataFrame:
 
 
 def at_clips(rows: pd.DataFrame, clips: Mapping[str, str], *, clip: str | None = None) -> pd.DataFrame:
-    """The rows that stand beside measured clips, under the measured clips' names.
+    """The rows that are comparable with measured clips, under the names of the measured clips.
 
-    Of each series: its rows of just these clips where it has them all, so that both means are over the
-    same clips; else its rows that go with any clip; else, beside a mean, its own mean over a data set
-    (clip «mean»).
+    For each series these are, in this order of preference:
+
+    1. its rows of exactly these clips, if it has them all, so that both means are over the same clips;
+    2. its rows that are shown with any clip;
+    3. for a mean over clips: its own mean over a data set.
 
     Args:
-        clips: measured clip -> its sequence's name; clip: one of them; None: the mean over all.
+        clips: measured clip -> name of its sequence. clip: one of them; None: the mean over all.
     """
     wanted = clips if clip is None else {clip: clips[clip]}
-    found = [rows.iloc[:0]]
+    tables = [rows.iloc[:0]]
     for _, group in rows.groupby("series", sort=False):
         parts = [group[group["clip"].isin(pair)].assign(clip=pair[0]) for pair in wanted.items()]
         if any(part.empty for part in parts):
-            rest = group[group["clip"] == ANY]
-            parts = [group[group["clip"] == MEAN]] if rest.empty and clip is None else [rest]
-        found += [part for part in parts if len(part)]
-    return pd.concat(found) if len(found) > 1 else found[0]
+            rest = group[group["clip"] == ANY_CLIP]
+            parts = [group[group["clip"] == DATA_SET_MEAN]] if rest.empty and clip is None else [rest]
+        tables += [part for part in parts if len(part)]
+    return pd.concat(tables) if len(tables) > 1 else tables[0]
 
 
 def reported_curves(
     rows: pd.DataFrame, metric: str, *, clips: Mapping[str, str], clip: str | None = None
 ) -> list[Curve]:
-    """One curve a series that has points of `metric` and rates beside these clips (see `at_clips`)."""
+    """One curve for each series that has rates and values of `metric` on these clips (see `at_clips`)."""
     if not {metric, "rate_bpp"} <= set(rows):
         return []
-    at = at_clips(rows[rows["rate_bpp"].notna()], clips, clip=clip)
-    # A series that two codecs are compared with is drawn once.
-    at = at.drop_duplicates(["series", "clip", "point"])
-    said = np.where(at["kind"] == REPORTED, at["label"] + " (reported)", at["label"])
-    at = at.assign(label=said, epochs=at.get("epochs", np.nan))
-    return [curve for curve in curves(at, metric) if len(curve.points)]
+    points = at_clips(rows[rows["rate_bpp"].notna()], clips, clip=clip)
+    # A series that is the counterpart of two codecs is one curve.
+    points = points.drop_duplicates(["series", "clip", "point"])
+    labels = np.where(points["kind"] == REPORTED, points["label"] + " (reported)", points["label"])
+    points = points.assign(label=labels, epochs=points.get("epochs", np.nan))
+    return [curve for curve in curves(points, metric) if len(curve.points)]
 
 
-def beside(rows: pd.DataFrame, metric: str, *, clips: Mapping[str, str], clip: str | None) -> list[Beside]:
-    """The curves of `reported_curves` with what a figure says of each."""
+def published_curves(
+    rows: pd.DataFrame, metric: str, *, clips: Mapping[str, str], clip: str | None
+) -> list[PublishedCurve]:
+    """The curves of `reported_curves` with their texts for a figure."""
     sources, first = load_sources(), rows.drop_duplicates("series").set_index("series")
-    found = []
+    published = []
     for curve in reported_curves(rows, metric, clips=clips, clip=clip):
         source, text = first.loc[curve.series, "source"], curve.label
         note = f"{curve.label}: {source}" * bool(source)
         if curve.kind == REPORTED:
             cite = sources[source].cite
-            mean = "mean of " * (curve.clips == (MEAN,))
+            mean = "mean of " * (curve.clips == (DATA_SET_MEAN,))
             text, note = f"{text}, {cite}", f"{cite}: {mean}{sources[source].frames_scored}"
-        found.append(Beside(curve=curve, text=text, note=note))
-    return found
+        published.append(PublishedCurve(curve=curve, text=text, note=note))
+    return published

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.base.errors import BenchError
-from bench.tables.text_table import Text, number, plain
+from bench.tables.text_table import TextTable, number, plain
 
 _HEADER = ("Stream", "Weights", "Here (bytes)", "Huffman (bytes)", "", "NNC (bytes)", "")
 _NOTES = (
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
     check_installed()
     rows = [_row(path) for path in args.streams]
-    sys.stdout.write(plain(Text(_HEADER, rows, [False] + [True] * (len(_HEADER) - 1), ["", *_NOTES])))
+    sys.stdout.write(plain(TextTable(_HEADER, rows, [False] + [True] * (len(_HEADER) - 1), ["", *_NOTES])))
     return 0
 
 

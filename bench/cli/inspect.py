@@ -82,7 +82,7 @@ def _draw(
     if not parts:
         raise BenchError(stream.path, "has no parts to show", "give a stream of FFNeRV")
     title = f"{stream.header.family}, {8 * stream.bytes / _pixels(stream.header):.3f} bpp"
-    draw_parts([Panel("", parts)], title=title, outs=outs)
+    draw_parts([Panel("", parts)], title=title, outputs=outs)
 
 
 def _pixels(header: Header) -> int:

@@ -29,13 +29,13 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bench.analysis.curves import load_points
+    from bench.analysis.labels import nearest_title
     from bench.analysis.nearest_fits import nearest_fits
-    from bench.figures.series import nearest_title, need_clip
+    from bench.analysis.rd_points import load_points, rows_of_clip
 
     process.die_with_parent()
     rows = load_points(args.points)
-    fits = list(nearest_fits(need_clip(rows, args.clip), clip=args.clip, rate_bpp=args.rate_bpp))
+    fits = list(nearest_fits(rows_of_clip(rows, args.clip), clip=args.clip, rate_bpp=args.rate_bpp))
     if args.pictures:
         _draw(fits, args.frame, title=nearest_title(rows, args.clip, args.rate_bpp), outs=args.pictures)
     else:
@@ -56,7 +56,7 @@ def _draw(fits: list[Fit], frame: int, *, title: str, outs: list[Path]) -> None:
         if parts := parts_of_frames(codec, stream, frames, device="cpu"):
             panels.append(Panel(f"{fit.label}, {fit.row['rate_bpp']:.3f} bpp", parts))
     width = SINGLE_COLUMN if len(panels) == 1 else DOUBLE_COLUMN
-    draw_parts(panels, title=title, outs=outs, width=width)
+    draw_parts(panels, title=title, outputs=outs, width=width)
 
 
 def _tabulate(fits: list[Fit], *, outs: list[Path]) -> None:
@@ -67,4 +67,4 @@ def _tabulate(fits: list[Fit], *, outs: list[Path]) -> None:
     for fit in fits:
         series = {name: fit.row[name] for name in ("clip", "series", "point", "rate_bpp")}
         rows += [{**series, "label": fit.label, **row} for row in bit_rows(Path(fit.stream))]
-    write_bits(rows, outs=outs)
+    write_bits(rows, outputs=outs)

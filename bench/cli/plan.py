@@ -16,7 +16,7 @@ from bench.base import process
 from bench.base.paths import ROOT
 from bench.base.strict_yaml import read_yaml
 from bench.codec.device import DEVICES, resolve_device, synchronizer
-from bench.tables.text_table import Text, plain
+from bench.tables.text_table import TextTable, plain
 from bench.workflow.estimate import Estimate
 from bench.workflow.plan import Plan, make_plan
 
@@ -71,7 +71,7 @@ def _jobs(estimate: Estimate) -> str:
     rows = [(jobs.kind, str(jobs.to_do), str(jobs.done)) for jobs in estimate.jobs()]
     to_do, done = (sum(int(row[column]) for row in rows) for column in (1, 2))
     rows.append(("in all, without tables and figures", str(to_do), str(done)))
-    return plain(Text(("jobs", "to do", "done"), rows, (False, True, True)))
+    return plain(TextTable(("jobs", "to do", "done"), rows, (False, True, True)))
 
 
 def _bytes(estimate: Estimate) -> str:
@@ -83,7 +83,7 @@ def _bytes(estimate: Estimate) -> str:
     rows.append(("disk", _size(sum(room.total for room in disk)), _size(to_come), free))
     largest = max(3 * info.width * info.height * info.frames for info in estimate.clips.values())
     note = f"A fit holds its clip as RGB: up to {_size(largest)} of memory, beside the network's."
-    return plain(Text(("bytes", "in all", "to come", ""), rows, (False, True, True, False), [note]))
+    return plain(TextTable(("bytes", "in all", "to come", ""), rows, (False, True, True, False), [note]))
 
 
 def _hours(estimate: Estimate, device: str) -> str:
@@ -109,7 +109,7 @@ def _hours(estimate: Estimate, device: str) -> str:
     at_once = f"{_time(total / cores)} where {cores} jobs run at once, each on a core of its own"
     shared = "" if any(device.startswith("cuda") for device in watch.devices) else at_once
     rows.append(("in all, as far as estimated", str(jobs), "", _time(total), shared))
-    text = Text(("time", "jobs", "a job", "in all", "from"), rows, (False, True, True, True, False))
+    text = TextTable(("time", "jobs", "a job", "in all", "from"), rows, (False, True, True, True, False))
     return plain(replace(text, notes=list(_notes(watch.devices))))
 
 

@@ -1,8 +1,7 @@
 """Figures of one condition, drawn from its rd_points.csv and the files beside its records.
 
-`rd.draw_rd`, `frames.draw_frames`, `strip.draw_strip`, `fit.draw_fit`: each takes `outs`, paths whose
-suffixes (.pdf, .png, .svg) choose the formats, and the same inputs give the same bytes. Missing or
-empty inputs are a `BenchError`.
+Each `draw_...` function takes `outputs`, paths whose suffixes (.pdf, .png, .svg) choose the formats. The same
+inputs give the same bytes. `bench.analysis` computes all values. Missing or empty inputs are a `BenchError`.
 
-Nothing is imported here, so that a rule of the workflow depends on the code of its own figure alone.
+Import the modules themselves: a rule of the workflow then depends on the code of its own figure only.
 """

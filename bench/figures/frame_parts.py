@@ -1,4 +1,4 @@
-"""What frames of fitted networks are made of: a panel a network, a column a frame, a row a part."""
+"""Figure of the parts of frames of fitted networks: a panel for each network, a column for each frame."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from bench.figures.page import (
     save_note,
     text_width,
     wrap,
-    write_words,
+    write_texts,
 )
 
 GAP, BETWEEN, MARGIN, TITLE, LABEL = 0.05, 0.16, 0.06, 0.3, 0.15
-#: So many panels stand side by side.
-ABREAST = 2
+#: Number of panels side by side.
+PANEL_COLUMNS = 2
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Panel:
     """The parts of some frames of one network.
 
     Attributes:
-        title: stands above them.
+        title: text above them.
         frames: frame number -> part -> image (3, H, W) or map (H, W) in [0, 1], or flow (2, H, W) in
             pixels, x then y. All frames have the same number of parts in the same order.
     """
@@ -55,21 +55,21 @@ class Panel:
 
 
 def draw_parts(
-    panels: Sequence[Panel], *, title: str, outs: Sequence[Path | str], width: float = DOUBLE_COLUMN
+    panels: Sequence[Panel], *, title: str, outputs: Sequence[Path | str], width: float = DOUBLE_COLUMN
 ) -> None:
-    """Draw all panels on one page of `width` inches; without any, a page that says so."""
+    """Draw all panels on one page of `width` inches. Without panels, the page has a text only."""
     with print_style():
         if panels:
-            save(_plot(panels, title, width), outs)
+            save(_plot(panels, title, width), outputs)
         else:
-            text = "No network here is made of parts that could be shown."
-            save_note(text, title=title, width=width, outs=outs)
+            text = "No network composes its frames of parts."
+            save_note(text, title=title, width=width, outputs=outputs)
 
 
 def _plot(panels: Sequence[Panel], title: str, width: float) -> Figure:
-    bands = [panels[at : at + ABREAST] for at in range(0, len(panels), ABREAST)]
-    abreast, columns = len(bands[0]), max(len(panel.frames) for panel in panels)
-    room = (width - 2 * MARGIN - BETWEEN * (abreast - 1)) / abreast
+    bands = [panels[at : at + PANEL_COLUMNS] for at in range(0, len(panels), PANEL_COLUMNS)]
+    panel_columns, columns = len(bands[0]), max(len(panel.frames) for panel in panels)
+    room = (width - 2 * MARGIN - BETWEEN * (panel_columns - 1)) / panel_columns
     each = (room - GAP * (columns - 1)) / columns
     tall = each * max(image.shape[-2] / image.shape[-1] for panel in panels for image in panel.images)
     heights = [TITLE + max(panel.rows for panel in band) * (tall + LABEL) for band in bands]
@@ -78,11 +78,11 @@ def _plot(panels: Sequence[Panel], title: str, width: float) -> Figure:
     heading = wrap(title, width - 2 * MARGIN, TITLE_PT)
     top, foot = 0.12 + TITLE_ROW * len(heading), NOTE_ROW * len(note) + 0.12
     figure = new_figure(width, top + sum(heights) + foot)
-    write_words(figure, heading, at=MARGIN, note=note, foot=foot - 0.06)
+    write_texts(figure, heading, at=MARGIN, note=note, foot=foot - 0.06)
     y = figure.get_figheight() - top
     for band, height in zip(bands, heights, strict=True):
-        for place, panel in enumerate(band):
-            corner = (MARGIN + place * (room + BETWEEN), y)
+        for index, panel in enumerate(band):
+            corner = (MARGIN + index * (room + BETWEEN), y)
             _draw_panel(figure, panel, corner, tile=(each, tall), longest=longest)
         y -= height
     return figure
@@ -96,40 +96,40 @@ def _draw_panel(
     tile: tuple[float, float],
     longest: float,
 ) -> None:
-    """Draw a panel from its upper left corner downwards; lengths in inches from the lower left one."""
+    """Draw a panel downwards from its upper left corner, in inches from the lower left of the figure."""
     width, height = figure.get_size_inches()
     (left, y), (each, tall) = corner, tile
     put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "bottom"}
     room = len(panel.frames) * (each + GAP) - GAP
-    size = _fitting_pt(panel.title, room, bold=True)
+    size = _font_size(panel.title, room, bold=True)
     figure.text(left, y - 0.15, panel.title, fontsize=size, weight="bold", **put)
     for column, (number, parts) in enumerate(panel.frames.items()):
         x = left + column * (each + GAP)
         figure.text(x, y - TITLE + 0.02, f"frame {number}", fontsize=SMALL_PT, **put)
         for row, (name, part) in enumerate(parts.items()):
             bottom = y - TITLE - (row + 1) * (tall + LABEL)
-            figure.text(x, bottom + tall + 0.025, name, fontsize=_fitting_pt(name, each), **put)
+            figure.text(x, bottom + tall + 0.025, name, fontsize=_font_size(name, each), **put)
             axes = figure.add_axes((x / width, bottom / height, each / width, tall / height))
             axes.imshow(_picture(part, longest), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set_axis_off()
 
 
-def _fitting_pt(text: str, room: float, *, bold: bool = False) -> float:
-    """The size of a text that must not be wider than `room` inches."""
+def _font_size(text: str, room: float, *, bold: bool = False) -> float:
+    """Font size at which a text is at most `room` inches wide."""
     width = text_width(text, size=SMALL_PT, bold=bold) if text else 0.0
     return SMALL_PT * min(1.0, room / width) if width else SMALL_PT
 
 
 def _longest_flow(panels: Sequence[Panel]) -> float:
-    """A length that 99 % of all displacements keep within: one scale for all, and outliers do not set it."""
+    """99th percentile of the lengths of all displacements in pixels: the common scale, robust to outliers."""
     lengths = [np.hypot(*part).ravel() for panel in panels for part in panel.images if _is_flow(part)]
     return float(np.percentile(np.concatenate(lengths), 99)) if lengths else 0.0
 
 
 def _flow_note(longest: float) -> str:
     return (
-        "Flows: red points to the right, yellow downwards, cyan to the left, blue upwards; the paler, the "
-        f"shorter, in full colour {longest:.1f} pixels. Shares and weights: black is 0, white is 1."
+        "Flows: red is to the right, yellow downwards, cyan to the left, blue upwards; saturation is length, "
+        f"full at {longest:.1f} pixels. Shares and weights: black is 0, white is 1."
     )
 
 
@@ -138,7 +138,7 @@ def _is_flow(part: np.ndarray) -> bool:
 
 
 def _picture(part: np.ndarray, longest: float) -> np.ndarray:
-    """What `imshow` takes; colours in 8 bits, since many of them are held at once."""
+    """Image for `imshow`. Colours have 8 bits, because many images are in memory at once."""
     if part.ndim == 2:
         return part
     colours = flow_colours(part, largest=longest) if _is_flow(part) else part.transpose(1, 2, 0)

@@ -1,4 +1,4 @@
-"""Quality frame by frame."""
+"""Figure of the quality of each frame."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from bench.analysis.curves import load_points, nearest_points, with_footnotes
+from bench.analysis.labels import nearest_title, with_footnotes
+from bench.analysis.point_files import frame_values, point_dir
+from bench.analysis.rd_points import load_points, nearest_points, rows_of_clip
 from bench.base.errors import BenchError
 from bench.figures.page import DOUBLE_COLUMN, page, print_style, save, save_note
-from bench.figures.series import key_groups, looks, nearest_title, need_clip, point_dir, remarks
+from bench.figures.series import drawn_series, equal_rate_note, legend_groups
 from bench.scoring.metrics import describe
 
-#: Markers tell the lines apart in greyscale; on every frame they would hide them.
+#: Number of markers on a line. Markers distinguish lines in greyscale, but on every frame they would hide
+#: them.
 MARKERS = 9
 
 
@@ -23,61 +27,59 @@ def draw_frames(
     points_dir: Path | str,
     clip: str,
     rate_bpp: float,
-    outs: Sequence[Path | str],
+    outputs: Sequence[Path | str],
     metric: str = "psnr_rgb_db",
     footnotes: Mapping[str, str] | None = None,
     title: str | None = None,
     width: float = DOUBLE_COLUMN,
 ) -> None:
-    """Draw a metric over frames, a line a series at its point whose rate is nearest to `rate_bpp`.
+    """Draw a metric over frames, one line for each series at its point whose rate is nearest to `rate_bpp`.
 
-    Reads `frames.csv` of those points, in `points_dir`/condition/clip/codec/point/run. A series
-    without one is named in the figure's note.
-
-    A page says so where no point has the metric frame by frame.
+    Values are read from frames.csv in `points_dir`/condition/clip/codec/point/run. The note names series
+    without that file. If no point has the metric for single frames, the page has a text only.
 
     Args:
-        footnotes: codec -> what is said of it below, where it is drawn.
+        footnotes: codec id -> text below the figure, where the codec is drawn.
 
     Raises:
-        BenchError: no points, no such clip, or no frames.csv at all.
+        BenchError: no points, no such clip, or not one frames.csv.
     """
     rows = load_points(points_csv)
-    chosen = nearest_points(need_clip(rows, clip), clip=clip, rate_bpp=rate_bpp)
+    chosen = nearest_points(rows_of_clip(rows, clip), clip=clip, rate_bpp=rate_bpp)
     files = {row["series"]: point_dir(points_dir, row) / "frames.csv" for _, row in chosen.iterrows()}
     if files and not any(file.is_file() for file in files.values()):
         raise BenchError(points_dir, f"no frames.csv of clip {clip}", "measure its points first")
-    values = {series: table for series, file in files.items() if len(table := _read(file, metric))}
+    values = {series: table for series, file in files.items() if len(table := frame_values(file, metric))}
     title = title or nearest_title(rows, clip, rate_bpp)
     with print_style():
         if not values:
-            note = f"No codec's point has {describe(metric).label} frame by frame."
-            save_note(note, title=title, width=width, outs=outs)
+            note = f"No point has {describe(metric).label} of single frames."
+            save_note(note, title=title, width=width, outputs=outputs)
             return
-        # The key lists the lines from top to bottom, as the eye meets them.
+        # The legend has the order of the lines from top to bottom.
         order = sorted(values, key=lambda series: -values[series]["value"].mean())
         shown = chosen.loc[order]
-        note = with_footnotes(remarks(chosen, shown), shown, footnotes or {})
-        save(_plot(rows, shown, values, metric, title, width, note), outs)
+        note = with_footnotes(equal_rate_note(chosen, shown), shown, footnotes or {})
+        save(_plot(rows, shown, values, metric, title, width, note), outputs)
 
 
-def _read(path: Path, metric: str) -> pd.DataFrame:
-    """Columns frame and value, both numbers; no rows where the file or the metric is missing."""
-    table = pd.read_csv(path) if path.is_file() else pd.DataFrame()
-    if "frame" not in table or metric not in table:
-        return pd.DataFrame({"frame": [], "value": []})
-    return pd.DataFrame({"frame": table["frame"], "value": table[metric]}).dropna()
-
-
-def _plot(rows, shown, values, metric, title, width, note):
-    look = looks(rows)
+def _plot(
+    rows: pd.DataFrame,
+    shown: pd.DataFrame,
+    values: Mapping[str, pd.DataFrame],
+    metric: str,
+    title: str,
+    width: float,
+    note: str,
+) -> Figure:
+    drawn = drawn_series(rows)
     texts = {row["series"]: f"{row['label']}, {row['rate_bpp']:.3f} bpp" for _, row in shown.iterrows()}
-    key = key_groups([look[series] for series in shown["series"]], texts=texts)
-    figure, (axes,) = page(title=title, key=key, width=width, height=2.9, note=note)
-    for place, (series, row) in enumerate(shown.iterrows()):
-        table, style = values[series], look[series].style.line_kwargs()
+    legend = legend_groups([drawn[series] for series in shown["series"]], texts=texts)
+    figure, (axes,) = page(title=title, legend=legend, width=width, height=2.9, note=note)
+    for index, (series, row) in enumerate(shown.iterrows()):
+        table, style = values[series], drawn[series].style.line_kwargs()
         every = max(1, len(table) // MARKERS)
-        start = (place * every) // max(1, len(shown))
+        start = (index * every) // max(1, len(shown))
         order = 3 if row["kind"] == "fitted" else 2
         axes.plot(
             "frame", "value", data=table, zorder=order, markevery=(start, every), **style | {"linewidth": 1.0}

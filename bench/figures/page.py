@@ -1,6 +1,6 @@
-"""The printed page: sizes, fonts, the key beside or below the axes, and files that never differ.
+"""Page layout of figures: sizes, fonts, axes, legend and notes, and reproducible files.
 
-All lengths are inches, so that a figure of 3.5 or 7 inches fits a journal's column as it is.
+All lengths are in inches. A figure of 3.5 or 7 inches fits one or two columns of a journal without scaling.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from bench.figures.style import Style
 
 DOUBLE_COLUMN, SINGLE_COLUMN = 7.0, 3.5
 PNG_DPI = 200
-#: From this width on, the key stands beside the axes.
+#: From this width on, the legend is beside the axes; on a narrower page it is below them.
 WIDE = 5.0
 TITLE_PT, TEXT_PT, SMALL_PT, NOTE_PT = 8.5, 8.0, 7.0, 6.5
 LEFT, RIGHT, BOTTOM, TOP, GAP = 0.62, 0.08, 0.42, 0.30, 0.56
-HEADING, ROW, GROUP_GAP, SAMPLE, KEY_GAP = 0.165, 0.15, 0.09, 0.32, 0.2
+HEADING, ROW, GROUP_GAP, SAMPLE, LEGEND_GAP = 0.165, 0.15, 0.09, 0.32, 0.2
 NOTE_ROW, TITLE_ROW = 0.125, 0.155
 GRID, INK, FAINT = "#E4E4E4", "#262626", "#6A6A6A"
 
-#: Only what matplotlib ships itself, so that a figure is the same on every machine.
+#: Only fonts that matplotlib ships, so that a figure is the same on every machine.
 RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": TEXT_PT,
@@ -54,7 +54,7 @@ RC: Any = {
     "grid.color": GRID,
     "grid.linewidth": 0.5,
     "text.color": INK,
-    # A dollar sign in somebody's label is a dollar sign.
+    # A label may contain dollar signs.
     "text.parse_math": False,
     "xtick.color": INK,
     "ytick.color": INK,
@@ -79,19 +79,19 @@ _NO_DATES = {
 
 
 @dataclass(frozen=True)
-class KeyEntry:
-    """One row of the key: a sample of the line (none: text alone) and its text."""
+class LegendEntry:
+    """One row of the legend: its text, and a sample of a line (None: no sample)."""
 
     text: str
     style: Style | None = None
 
 
 @dataclass(frozen=True)
-class KeyGroup:
-    """Rows of the key under a heading."""
+class LegendGroup:
+    """Rows of the legend under a heading."""
 
     heading: str
-    entries: tuple[KeyEntry, ...]
+    entries: tuple[LegendEntry, ...]
 
     @property
     def height(self) -> float:
@@ -105,7 +105,7 @@ class KeyGroup:
 
 @contextmanager
 def print_style() -> Iterator[None]:
-    """Draw and save inside this; matplotlib's settings come back afterwards."""
+    """Context with the settings of all figures; restores the previous settings of matplotlib after it."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(RC)
@@ -113,7 +113,7 @@ def print_style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of `width` x `height` inches that can measure its texts."""
+    """A figure of `width` x `height` inches with a canvas, which text measurement needs."""
     figure = Figure(figsize=(width, height), dpi=PNG_DPI)
     FigureCanvasAgg(figure)
     return figure
@@ -122,47 +122,47 @@ def new_figure(width: float, height: float) -> Figure:
 def page(
     *,
     title: str,
-    key: Sequence[KeyGroup],
+    legend: Sequence[LegendGroup],
     panels: int = 1,
     width: float = DOUBLE_COLUMN,
     height: float = 3.3,
     note: str = "",
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with `panels` axes side by side under a title, the key, and a note at the foot.
+    """A figure with a title, `panels` axes side by side, a legend, and a note at the bottom.
 
-    The key stands right of the axes on a page of two columns, below them on a narrow one, which
-    grows by what the key takes.
+    The legend is to the right of the axes on a wide page. On a narrow page it is below them, and the page is
+    higher.
 
     Args:
-        height: of the figure without a note, and without a key below the axes.
+        height: of the figure without a note and without a legend below the axes.
     """
     lines = wrap(note, width - 0.2, NOTE_PT)
     foot = NOTE_ROW * len(lines) + 0.06 if lines else 0.0
     heading = wrap(title, width - LEFT - RIGHT, TITLE_PT)
     top = TOP + TITLE_ROW * (len(heading) - 1)
     wide = width >= WIDE
-    columns = [list(key)] if wide else _deal(key, width)
+    columns = [list(legend)] if wide else _columns(legend, width)
     tall = max((sum(g.height + GROUP_GAP for g in column) for column in columns), default=0.0)
     if wide:
         figure = new_figure(width, max(height, top + tall) + foot)
-        beside = max((group.width for group in key), default=-KEY_GAP) + KEY_GAP
-        axes = _axes(figure, panels, right=beside, bottom=foot, top=top)
-        _draw_key(figure, key, x=width - beside + KEY_GAP - RIGHT, y=figure.get_figheight() - top)
+        right = max((group.width for group in legend), default=-LEGEND_GAP) + LEGEND_GAP
+        axes = _axes(figure, panels, right=right, bottom=foot, top=top)
+        _draw_legend(figure, legend, x=width - right + LEGEND_GAP - RIGHT, y=figure.get_figheight() - top)
     else:
         figure = new_figure(width, height + tall + foot)
         axes = _axes(figure, panels, right=0.0, bottom=tall + foot, top=top)
         x = 0.1
         for column in columns:
-            _draw_key(figure, column, x=x, y=tall + foot)
-            x += max(group.width for group in column) + KEY_GAP
-    write_words(figure, heading, at=LEFT, note=lines, foot=foot)
+            _draw_legend(figure, column, x=x, y=tall + foot)
+            x += max(group.width for group in column) + LEGEND_GAP
+    write_texts(figure, heading, at=LEFT, note=lines, foot=foot)
     return figure, axes
 
 
-def write_words(
+def write_texts(
     figure: Figure, heading: Sequence[str], *, at: float, note: Sequence[str], foot: float
 ) -> None:
-    """Write the lines of the heading from `at` inches on, and those of the note from `foot` downwards."""
+    """Write the heading `at` inches from the left, and the note from `foot` inches downwards."""
     put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "top"}
     figure.text(at, figure.get_figheight() - 0.08, "\n".join(heading), fontsize=TITLE_PT, **put)
     figure.text(min(at, 0.1), foot, "\n".join(note), fontsize=NOTE_PT, color=FAINT, **put)
@@ -173,20 +173,20 @@ def _axes(figure: Figure, panels: int, *, right: float, bottom: float, top: floa
     room = width - LEFT - RIGHT - right - GAP * (panels - 1)
     each, tall = room / panels, height - top - BOTTOM - bottom
     corners = [LEFT + index * (each + GAP) for index in range(panels)]
-    made = [
+    axes_of_panels = [
         figure.add_axes((x / width, (BOTTOM + bottom) / height, each / width, tall / height)) for x in corners
     ]
-    for axes in made:
+    for axes in axes_of_panels:
         axes.yaxis.set_major_locator(MaxNLocator(max(4, int(tall / 0.27)), steps=[1, 2, 5, 10]))
-        # A fixed place: a label that makes way for its tick labels leaves the page.
+        # Fixed, because a label that moves away from wide tick labels would leave the page.
         axes.yaxis.set_label_coords((0.19 - LEFT) / each, 0.5)
-    return made
+    return axes_of_panels
 
 
-def _draw_key(figure: Figure, key: Sequence[KeyGroup], *, x: float, y: float) -> None:
-    """Draw groups downwards from (x, y), inches from the figure's lower left corner."""
+def _draw_legend(figure: Figure, legend: Sequence[LegendGroup], *, x: float, y: float) -> None:
+    """Draw groups downwards from (x, y), in inches from the lower left corner of the figure."""
     put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "fontsize": SMALL_PT, "va": "center"}
-    for group in key:
+    for group in legend:
         figure.text(x, y - HEADING / 2, group.heading, fontweight="bold", **put)
         y -= HEADING
         for entry in group.entries:
@@ -201,15 +201,15 @@ def _draw_key(figure: Figure, key: Sequence[KeyGroup], *, x: float, y: float) ->
         y -= GROUP_GAP
 
 
-def _deal(key: Sequence[KeyGroup], width: float) -> list[list[KeyGroup]]:
-    """Groups to as many columns as fit into `width`, the tallest first, each to the shortest column."""
-    if not key:
+def _columns(legend: Sequence[LegendGroup], width: float) -> list[list[LegendGroup]]:
+    """Distribute groups to the columns that fit into `width`: tallest first, each to the shortest column."""
+    if not legend:
         return []
-    n = max(1, int((width - 0.1) // (max(group.width for group in key) + KEY_GAP)))
-    columns: list[list[KeyGroup]] = [[] for _ in range(min(n, len(key)))]
-    for group in sorted(key, key=lambda group: -group.height):
+    n = max(1, int((width - 0.1) // (max(group.width for group in legend) + LEGEND_GAP)))
+    columns: list[list[LegendGroup]] = [[] for _ in range(min(n, len(legend)))]
+    for group in sorted(legend, key=lambda group: -group.height):
         min(columns, key=lambda column: sum(g.height + GROUP_GAP for g in column)).append(group)
-    return [sorted(column, key=key.index) for column in columns]
+    return [sorted(column, key=legend.index) for column in columns]
 
 
 def text_width(text: str, *, size: float, bold: bool = False) -> float:
@@ -220,7 +220,7 @@ def text_width(text: str, *, size: float, bold: bool = False) -> float:
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:
-    """The lines of a text of `size` points that is at most `width` inches wide."""
+    """Lines of a text of `size` points, each at most `width` inches wide."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -232,12 +232,12 @@ def wrap(text: str, width: float, size: float) -> list[str]:
 
 
 def plain_log_axis(axes: Axes, low: float, high: float) -> None:
-    """A logarithmic x axis from `low` to `high` with as many plain numbers as stand clear of each other."""
+    """Make the x axis logarithmic from `low` to `high`, with decimal tick labels that do not overlap."""
     decades = range(-6, 8)
     length = axes.get_window_extent().width / PNG_DPI
     for steps, fewest in (((1, 2, 5), 4), ((1, 1.5, 2, 3, 5, 7), 4), ((1, 3), 3), ((1,), 0)):
         ticks = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
-        if len(ticks) >= fewest and _clear(ticks, length / math.log(high / low)):
+        if len(ticks) >= fewest and _labels_fit(ticks, length / math.log(high / low)):
             break
     axes.set_xscale("log")
     axes.set_xlim(low, high)
@@ -247,32 +247,32 @@ def plain_log_axis(axes: Axes, low: float, high: float) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _clear(ticks: Sequence[float], scale: float) -> bool:
-    """Whether tick labels do not touch, at `scale` inches a factor of e."""
+def _labels_fit(ticks: Sequence[float], scale: float) -> bool:
+    """Whether tick labels do not overlap, at `scale` inches for a factor of e."""
     widths = [text_width(f"{tick:g}", size=SMALL_PT) for tick in ticks]
-    places = [scale * math.log(tick) for tick in ticks]
-    pairs = zip(pairwise(places), pairwise(widths), strict=True)
+    positions = [scale * math.log(tick) for tick in ticks]
+    pairs = zip(pairwise(positions), pairwise(widths), strict=True)
     return all(right - left > (one + two) / 2 + 0.08 for (left, right), (one, two) in pairs)
 
 
-def save(figure: Figure, outs: Sequence[Path | str]) -> None:
+def save(figure: Figure, outputs: Sequence[Path | str]) -> None:
     """Write the figure in the formats that the suffixes name, each atomically, without a date.
 
     Raises:
         BenchError: a suffix other than .pdf, .png or .svg.
     """
-    for out in map(Path, outs):
+    for out in map(Path, outputs):
         if out.suffix not in _NO_DATES:
-            raise BenchError(out, "not a format of figures", "end it with .pdf, .png or .svg")
+            raise BenchError(out, "is not a format of figures", "end it with .pdf, .png or .svg")
         buffer = BytesIO()
         figure.savefig(buffer, format=out.suffix[1:], dpi=PNG_DPI, metadata=_NO_DATES[out.suffix])
         with atomic_file(out) as file:
             file.write(buffer.getvalue())
 
 
-def save_note(text: str, *, title: str, width: float, outs: Sequence[Path | str]) -> None:
-    """Write a page that says in words why there is nothing to draw."""
+def save_note(text: str, *, title: str, width: float, outputs: Sequence[Path | str]) -> None:
+    """Write a page with a text in place of a figure, where there is nothing to draw."""
     figure = new_figure(width, 0.8)
     figure.text(LEFT / width, 0.9, title, va="top", fontsize=TITLE_PT)
     figure.text(LEFT / width, 0.35, text, va="center", color=FAINT)
-    save(figure, outs)
+    save(figure, outputs)

@@ -1,4 +1,4 @@
-"""Rate-distortion curves."""
+"""Figure of rate-distortion curves."""
 
 from __future__ import annotations
 
@@ -11,16 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.analysis.curve_file import OWN, load_curves
-from bench.analysis.curves import (
-    CONTROL,
-    Curve,
-    condition_title,
-    curves,
-    load_points,
-    with_footnotes,
-)
-from bench.analysis.published import Beside, Selector, beside, select
+from bench.analysis.curve_file import USER, load_curves
+from bench.analysis.curves import Curve, curves
+from bench.analysis.labels import condition_title, with_footnotes
+from bench.analysis.published import PublishedCurve, Selector, published_curves, select
+from bench.analysis.rd_points import CONTROL, load_points
 from bench.figures.page import (
     DOUBLE_COLUMN,
     FAINT,
@@ -31,12 +26,12 @@ from bench.figures.page import (
     save,
     save_note,
 )
-from bench.figures.series import Look, key_groups, looks, looks_beside
+from bench.figures.series import DrawnSeries, drawn_series, legend_groups, published_series
 from bench.scoring.metrics import describe
 
-#: From this ratio of the highest rate to the lowest on, rates are drawn on a logarithmic axis.
+#: Above this ratio of the highest rate to the lowest one, the axis of rates is logarithmic.
 LOG_FROM = 8.0
-#: How far, as a factor, published points may widen the axis of rates beyond the measured ones.
+#: Factor by which published points may extend the axis beyond the measured rates.
 REACH = 2.0
 
 
@@ -44,137 +39,139 @@ def draw_rd(
     points_csv: Path | str,
     *,
     metric: str,
-    outs: Sequence[Path | str],
+    outputs: Sequence[Path | str],
     clip: str | None = None,
     published: Sequence[Selector] = (),
-    my_curves: Path | str | None = None,
+    user_curves: Path | str | None = None,
     sequences: Mapping[str, str] | None = None,
     footnotes: Mapping[str, str] | None = None,
     title: str | None = None,
     width: float = DOUBLE_COLUMN,
 ) -> None:
-    """Draw one metric over rate, a curve a series: of `clip`, or the mean over all clips.
+    """Draw one metric over rate, one curve for each series: on `clip`, or the mean over all clips.
 
-    The mean frame (a control) is a horizontal line; lossless controls are not drawn. Where points
-    have several seeds, bars span the lowest and the highest. A metric that no record has (VMAF
-    without libvmaf, MS-SSIM of tiny frames) gives a page that says so.
+    The mean frame (a control) is a horizontal line; lossless controls are not drawn. Bars span the lowest and
+    the highest seed. If no record has the metric (VMAF without libvmaf, MS-SSIM of small frames), the page
+    has a text only.
 
-    Curves that were not measured here are thin, dashed and open, in groups of their own in the key;
-    a note below says how they came about, and which of them cannot be shown.
+    Curves that were not measured here are thin and dashed with open markers, in separate groups of the
+    legend. A note states their origin and names those that cannot be shown.
 
     Args:
-        metric: a quality column of rd_points.csv, or `ms_ssim_rgb_db`, `ms_ssim_y_db` for
+        metric: a quality column of rd_points.csv; `ms_ssim_rgb_db` and `ms_ssim_y_db` are
             -10 log10(1 - MS-SSIM).
-        outs: files to write; their suffixes choose among pdf, png and svg.
-        published: curves of `baselines/reported` that are drawn too.
-        my_curves: a CSV of one's own curves that are drawn too (see `bench.analysis.curve_file`).
-        sequences: clip -> name of its sequence, by which published curves know it.
-        footnotes: codec -> what is said of it below, where it is drawn.
-        title: default: the condition, its clip and the clip's size.
-        width: inches; 7 for two columns of a journal, 3.5 for one.
+        outputs: files to write; their suffixes choose the formats (.pdf, .png, .svg).
+        published: published curves to draw (`baselines/reported`).
+        user_curves: a curve file to draw (`bench.analysis.curve_file`).
+        sequences: clip -> name of its sequence, which published curves use.
+        footnotes: codec id -> text below the figure, where the codec is drawn.
+        title: default: condition, clip and number of frames.
+        width: in inches; 7 for two columns of a journal, 3.5 for one.
 
     Raises:
-        BenchError: no points, no such column or clip, or a curve that cannot be read or is not there.
+        BenchError: no points, no such column or clip, or a published curve that is unknown or cannot be read.
     """
     rows = load_points(points_csv)
-    drawn = curves(rows, metric, clip=clip)
+    measured = curves(rows, metric, clip=clip)
     title = condition_title(rows, clip) if title is None else title
-    # Read even where nothing is measured: a wrong file is better known now.
-    others = _others(rows, metric, clip, published, my_curves, sequences or {})
+    # Read before the check for measured points, so that a wrong file is always an error.
+    others = _published(rows, metric, clip, published, user_curves, sequences or {})
     with print_style():
-        if not any(len(curve.points) for curve in drawn if curve.kind != CONTROL):
+        if not any(len(curve.points) for curve in measured if curve.kind != CONTROL):
             note = f"{describe(metric).label}: no record of this condition has a value."
-            save_note(note, title=title, width=width, outs=outs)
+            save_note(note, title=title, width=width, outputs=outputs)
             return
-        save(_plot(rows, drawn, *others, footnotes=footnotes or {}, title=title, width=width), outs)
+        save(_plot(rows, measured, *others, footnotes=footnotes or {}, title=title, width=width), outputs)
 
 
-def _others(
+def _published(
     rows: pd.DataFrame,
     metric: str,
     clip: str | None,
     published: Sequence[Selector],
-    my_curves: Path | str | None,
+    user_curves: Path | str | None,
     sequences: Mapping[str, str],
-) -> tuple[list[Beside], list[str]]:
-    """Curves that were not measured here, and the names of those that are of other clips."""
+) -> tuple[list[PublishedCurve], list[str]]:
+    """Curves that were not measured here, and the labels of those that are of other clips."""
     clips = {name: sequences.get(name, name) for name in sorted(rows["clip"].unique())}
     tables = [select([selector]) for selector in published]
-    tables += [load_curves(my_curves)] if my_curves is not None else []
+    tables += [load_curves(user_curves)] if user_curves is not None else []
     if not tables:
         return [], []
     table = pd.concat(tables)
-    found = beside(table, metric, clips=clips, clip=clip)
-    able = table[table.reindex(columns=[metric, "rate_bpp"]).notna().all(axis=1)]
-    labels = able.drop_duplicates("series").set_index("series")["label"]
-    return found, list(dict.fromkeys(labels.drop([one.curve.series for one in found])))
+    shown = published_curves(table, metric, clips=clips, clip=clip)
+    with_values = table[table.reindex(columns=[metric, "rate_bpp"]).notna().all(axis=1)]
+    labels = with_values.drop_duplicates("series").set_index("series")["label"]
+    return shown, list(dict.fromkeys(labels.drop([one.curve.series for one in shown])))
 
 
 def _plot(
     rows: pd.DataFrame,
-    drawn: list[Curve],
-    others: list[Beside],
+    measured: list[Curve],
+    published: list[PublishedCurve],
     missing: list[str],
     *,
     footnotes: Mapping[str, str],
     title: str,
     width: float,
 ) -> Figure:
-    look = looks(rows) | looks_beside(others, rows)
-    codecs = [curve for curve in drawn if curve.kind != CONTROL and len(curve.points)]
+    drawn = drawn_series(rows) | published_series(published, rows)
+    codecs = [curve for curve in measured if curve.kind != CONTROL and len(curve.points)]
     rates = np.concatenate([curve.rate_bpp for curve in codecs])
-    near = {one.curve.series: _in_reach(one.curve, rates) for one in others}
-    far = [one.text for one in others if not near[one.curve.series].any()]
-    others = [one for one in others if near[one.curve.series].any()]
-    shown = [*codecs, *(one.curve for one in others)]
-    key = key_groups([look[curve.series] for curve in shown], texts=_texts(rows, codecs))
+    near = {one.curve.series: _in_reach(one.curve, rates) for one in published}
+    far = [one.text for one in published if not near[one.curve.series].any()]
+    published = [one for one in published if near[one.curve.series].any()]
+    shown = [*codecs, *(one.curve for one in published)]
+    legend = legend_groups([drawn[curve.series] for curve in shown], texts=_clip_counts(codecs))
     of_codecs = rows[rows["series"].isin([curve.series for curve in codecs])]
-    note = with_footnotes(_note(others, far=far, missing=missing), of_codecs, footnotes)
-    figure, (axes,) = page(title=title, key=key, width=width, height=3.4 if width >= 5 else 2.7, note=note)
+    note = with_footnotes(_note(published, far=far, missing=missing), of_codecs, footnotes)
+    figure, (axes,) = page(
+        title=title, legend=legend, width=width, height=3.4 if width >= 5 else 2.7, note=note
+    )
     for curve in shown:
-        _draw_curve(axes, curve, look[curve.series])
-    _frame(axes, codecs, [(one.curve, near[one.curve.series]) for one in others])
-    for curve in drawn:
+        _draw_curve(axes, curve, drawn[curve.series])
+    _frame(axes, codecs, [(one.curve, near[one.curve.series]) for one in published])
+    for curve in measured:
         if curve.codec == "mean-frame" and len(curve.points):
             _draw_mean_frame(axes, curve)
     return figure
 
 
 def _in_reach(curve: Curve, rates: np.ndarray) -> np.ndarray:
-    """Which points lie within the axes: all of one's own, of published ones those near measured rates."""
-    if curve.kind == OWN:
+    """Points that are drawn: all of a user's curve, those near measured rates of a published one."""
+    if curve.kind == USER:
         return np.ones(len(curve.points), bool)
     return (curve.rate_bpp >= rates.min() / REACH) & (curve.rate_bpp <= rates.max() * REACH)
 
 
-def _note(others: Sequence[Beside], *, far: Sequence[str], missing: Sequence[str]) -> str:
-    """How curves that were not measured here came about, each source once, and which are not shown."""
-    notes = [f"{note}." for note in dict.fromkeys(one.note for one in others) if note]
+def _note(published: Sequence[PublishedCurve], *, far: Sequence[str], missing: Sequence[str]) -> str:
+    """Origin of the curves that were not measured here, each source once, and which are not shown."""
+    notes = [f"{note}." for note in dict.fromkeys(one.note for one in published) if note]
     if far:
-        notes.append(f"Not shown, as their rates are far from all measured: {', '.join(far)}.")
+        notes.append(f"Not shown, because their rates are far from all measured ones: {', '.join(far)}.")
     if missing:
-        notes.append(f"Not shown, as they are of other clips: {', '.join(missing)}.")
+        notes.append(f"Not shown, because they are of other clips: {', '.join(missing)}.")
     return " ".join(notes)
 
 
-def _texts(rows: pd.DataFrame, codecs: list[Curve]) -> dict[str, str]:
-    """A remark beside the name of each series that does not cover all clips."""
+def _clip_counts(codecs: list[Curve]) -> dict[str, str]:
+    """Legend texts with the number of clips, of the series that do not cover all clips."""
     n = max(len(curve.clips) for curve in codecs)
     return {c.series: f"{c.label} ({len(c.clips)} of {n} clips)" for c in codecs if len(c.clips) < n}
 
 
-def _draw_curve(axes: Axes, curve: Curve, look: Look) -> None:
+def _draw_curve(axes: Axes, curve: Curve, series: DrawnSeries) -> None:
     order = 3 if curve.kind == "fitted" else 2
-    order += len(curve.points) == 1  # a lone marker, which a curve through it would hide
-    axes.plot(curve.rate_bpp, curve.quality, zorder=order, **look.style.line_kwargs())
+    order += len(curve.points) == 1  # above the curves, which would hide a single marker
+    axes.plot(curve.rate_bpp, curve.quality, zorder=order, **series.style.line_kwargs())
     if curve.seeds > 1:
-        axes.vlines(curve.rate_bpp, curve.quality_low, curve.quality_high, look.style.colour, linewidth=0.8)
+        axes.vlines(curve.rate_bpp, curve.quality_low, curve.quality_high, series.style.colour, linewidth=0.8)
 
 
-def _frame(axes: Axes, codecs: list[Curve], others: list[tuple[Curve, np.ndarray]]) -> None:
-    """Limits, ticks and labels of the axes; `others` with the points that must be inside."""
+def _frame(axes: Axes, codecs: list[Curve], published: list[tuple[Curve, np.ndarray]]) -> None:
+    """Limits, ticks and labels of the axes. `published` has the points of each curve that must be inside."""
     metric = codecs[0].metric
-    rates = np.concatenate([*(c.rate_bpp for c in codecs), *(c.rate_bpp[near] for c, near in others)])
+    rates = np.concatenate([*(c.rate_bpp for c in codecs), *(c.rate_bpp[near] for c, near in published)])
     low, high = rates.min(), rates.max()
     if high / low > LOG_FROM:
         plain_log_axis(axes, low / (high / low) ** 0.05, high * (high / low) ** 0.05)
@@ -182,7 +179,7 @@ def _frame(axes: Axes, codecs: list[Curve], others: list[tuple[Curve, np.ndarray
         pad = 0.06 * (high - low) or 0.2 * low
         axes.set_xlim(low - pad, high + pad)
     measured = [np.r_[curve.quality_low, curve.quality_high] for curve in codecs]
-    values = np.concatenate([*measured, *(curve.quality[near] for curve, near in others)])
+    values = np.concatenate([*measured, *(curve.quality[near] for curve, near in published)])
     bottom, top = values.min(), values.max()
     pad = 0.05 * (top - bottom) or 0.02 * abs(top) or 1.0
     ceiling = np.inf if metric.ceiling is None else metric.ceiling
@@ -192,20 +189,19 @@ def _frame(axes: Axes, codecs: list[Curve], others: list[tuple[Curve, np.ndarray
 
 
 def _draw_mean_frame(axes: Axes, curve: Curve) -> None:
-    """A line at the quality of one average frame, or a remark where that is far below the curves."""
+    """Draw a line at the quality of the mean frame, or only a text where that is far below the curves."""
     quality, rate = curve.quality[0], curve.rate_bpp[0]
     metric = curve.metric
-    value = f"{quality:.{metric.digits}f}{' ' + metric.unit if metric.unit else ''}"
-    text = f"{curve.label}, {value} at {rate:.2g} bpp"
+    text = f"{curve.label}, {metric.text(quality)} at {rate:.2g} bpp"
     low, high = axes.get_ylim()
-    # A white ground, so that no grid line strikes the words through.
-    ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+    # A white background hides the grid lines behind the text.
+    background = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
     put: dict[str, Any] = {
         "fontsize": SMALL_PT,
         "color": FAINT,
         "ha": "right",
         "va": "bottom",
-        "bbox": ground,
+        "bbox": background,
     }
     if quality < low - 0.45 * (high - low):
         axes.annotate(f"{text} (below)", (1, 0), (-3, 3), "axes fraction", "offset points", **put)

@@ -1,22 +1,21 @@
-"""The series of a condition as all its figures show them: one look and one name each."""
+"""The series of a condition as all its figures show them: style, label and legend group of each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis.curve_file import OWN, REPORTED
-from bench.analysis.curves import CONTROL, condition_title, epochs_of
-from bench.analysis.published import Beside
-from bench.base.errors import BenchError
-from bench.figures.page import KeyEntry, KeyGroup
-from bench.figures.style import Style, codec_styles, own_styles, reported_styles, series_style
+from bench.analysis.curve_file import REPORTED, USER
+from bench.analysis.labels import epochs_of
+from bench.analysis.published import PublishedCurve
+from bench.analysis.rd_points import CONTROL
+from bench.figures.page import LegendEntry, LegendGroup
+from bench.figures.style import Style, codec_styles, reported_styles, series_style, user_styles
 
-#: Above this ratio of rates a figure «at about equal rate» says by how much they differ.
+#: Above this ratio of rates, the note of a figure at about equal rate states the ratio.
 EQUAL_RATE = 1.15
 HEADINGS = {
     "reference": "Reference fit",
@@ -26,14 +25,14 @@ HEADINGS = {
     "classical": "Classical codec",
     CONTROL: "Control",
     REPORTED: "Reported, not measured here",
-    OWN: "Given, not measured here",
+    USER: "User's curve, not measured here",
 }
 FITS = ("reference", "short", "fitted")
 
 
 @dataclass(frozen=True)
-class Look:
-    """One series: its style, name and the group of the key it belongs to."""
+class DrawnSeries:
+    """One series: its style, label and legend group."""
 
     series: str
     label: str
@@ -42,112 +41,86 @@ class Look:
     epochs: int | None
 
 
-def looks(rows: pd.DataFrame) -> dict[str, Look]:
-    """The look of each series, which depends on the condition's codecs alone: not on the figure."""
+def drawn_series(rows: pd.DataFrame) -> dict[str, DrawnSeries]:
+    """All series of a condition by name. Styles depend on the condition's codecs only, not on the figure."""
     styles = codec_styles(rows["codec"])
     has_references = bool(rows["reference"].any())
-    found = {}
+    drawn = {}
     for series, group in rows.groupby("series", sort=False):
         first = group.iloc[0]
         kind, reference = first["kind"], bool(first["reference"])
-        found[series] = Look(
+        legend_group = kind
+        if kind == "fitted" and has_references:
+            legend_group = "reference" if reference else "short"
+        drawn[series] = DrawnSeries(
             series=series,
             label=first["label"],
             style=series_style(
                 styles[first["codec"]], kind=kind, reference=reference, has_references=has_references
             ),
-            group=_group(kind, reference=reference, has_references=has_references),
+            group=legend_group,
             epochs=epochs_of(group),
         )
-    return found
+    return drawn
 
 
-def looks_beside(found: Sequence[Beside], rows: pd.DataFrame) -> dict[str, Look]:
-    """The looks of curves that were not measured here; those of the condition's series stay as they are."""
-    reported = [one for one in found if one.curve.kind == REPORTED]
-    own = [one for one in found if one.curve.kind == OWN]
+def published_series(published: Sequence[PublishedCurve], rows: pd.DataFrame) -> dict[str, DrawnSeries]:
+    """Published and user's curves by series. They do not change the styles of measured series."""
+    reported = [one for one in published if one.curve.kind == REPORTED]
+    users = [one for one in published if one.curve.kind == USER]
     names = [(one.curve.label, one.curve.codec) for one in reported]
     styles = [
         *reported_styles(names, rows["codec"]),
-        *own_styles([one.curve.label for one in own], rows["codec"]),
+        *user_styles([one.curve.label for one in users], rows["codec"]),
     ]
     return {
-        one.curve.series: Look(
+        one.curve.series: DrawnSeries(
             series=one.curve.series, label=one.text, style=style, group=one.curve.kind, epochs=None
         )
-        for one, style in zip([*reported, *own], styles, strict=True)
+        for one, style in zip([*reported, *users], styles, strict=True)
     }
 
 
-def in_groups(shown: Sequence[Look]) -> list[Look]:
-    """Series by group in the groups' fixed order; within a group in the order given."""
-    names = [*HEADINGS, *dict.fromkeys(look.group for look in shown)]
-    return sorted(shown, key=lambda look: names.index(look.group))
+def sort_by_group(series: Sequence[DrawnSeries]) -> list[DrawnSeries]:
+    """Series in the order of `HEADINGS`; within a group in the given order."""
+    names = [*HEADINGS, *dict.fromkeys(one.group for one in series)]
+    return sorted(series, key=lambda one: names.index(one.group))
 
 
-def key_groups(shown: Sequence[Look], texts: Mapping[str, str] | None = None) -> list[KeyGroup]:
-    """The key's groups, their entries in the order given.
+def legend_groups(series: Sequence[DrawnSeries], texts: Mapping[str, str] | None = None) -> list[LegendGroup]:
+    """Groups of the legend, their entries in the given order.
+
+    A heading includes the number of epochs where it is the same for the group; else each entry does.
 
     Args:
-        texts: what stands in the key for a series, in place of its label.
+        texts: series -> text in the legend; default: its label.
     """
-    names = {look.series: (texts or {}).get(look.series, look.label) for look in shown}
+    texts = {one.series: one.label for one in series} | dict(texts or {})
     groups = []
-    for name, found in groupby(in_groups(shown), key=lambda look: look.group):
-        members = list(found)
-        heading, own = _heading(name, {look.epochs for look in members})
-        entries = (KeyEntry(names[m.series] + (f", {m.epochs} epochs" * own), m.style) for m in members)
-        groups.append(KeyGroup(heading, tuple(entries)))
+    for name, group in groupby(sort_by_group(series), key=lambda one: one.group):
+        members = list(group)
+        heading, epochs = HEADINGS.get(name, name.capitalize()), {one.epochs for one in members}
+        suffixes = [""] * len(members)
+        if name in FITS and None not in epochs:
+            if len(epochs) == 1:
+                heading += f", {epochs.pop()} epochs"
+            else:
+                suffixes = [f", {one.epochs} epochs" for one in members]
+        entries = (
+            LegendEntry(texts[one.series] + suffix, one.style)
+            for one, suffix in zip(members, suffixes, strict=True)
+        )
+        groups.append(LegendGroup(heading, tuple(entries)))
     return groups
 
 
-def _group(kind: str, *, reference: bool, has_references: bool) -> str:
-    """A fit is a short one where the condition has longer reference fits beside it."""
-    if kind != "fitted":
-        return kind
-    return "reference" if reference else "short" if has_references else kind
-
-
-def _heading(group: str, epochs: set[int | None]) -> tuple[str, bool]:
-    """A group's heading, and whether its entries must name their epochs themselves."""
-    heading = HEADINGS.get(group, group.capitalize())
-    if group not in FITS or None in epochs:
-        return heading, False
-    if len(epochs) == 1:
-        return f"{heading}, {epochs.pop()} epochs", False
-    return heading, True
-
-
-def point_dir(points_dir: Path | str, row: Mapping) -> Path:
-    """Where the files of one row's record lie: condition/clip/codec/point/run."""
-    return Path(points_dir, *(str(row[name]) for name in ("condition", "clip", "codec", "point", "run")))
-
-
-def need_clip(rows: pd.DataFrame, clip: str) -> pd.DataFrame:
-    """The rows of one clip.
-
-    Raises:
-        BenchError: there are none.
-    """
-    found = rows[rows["clip"] == clip]
-    if found.empty:
-        known = ", ".join(sorted(rows["clip"].unique()))
-        raise BenchError("rd_points.csv", f"no points of clip {clip}", f"choose one of {known}")
-    return found
-
-
-def remarks(wanted: pd.DataFrame, shown: pd.DataFrame) -> str:
-    """A figure's note: which series lack their files, and how far the rates are from equal."""
+def equal_rate_note(wanted: pd.DataFrame, shown: pd.DataFrame) -> str:
+    """Note of a figure at about equal rate: the ratio of the rates, and series whose files are missing."""
     missing = [series for series in wanted["series"] if series not in set(shown["series"])]
-    spread = shown["rate_bpp"].max() / shown["rate_bpp"].min()
+    ratio = shown["rate_bpp"].max() / shown["rate_bpp"].min()
     notes = []
-    if spread > EQUAL_RATE:
-        notes.append(f"Rates differ by up to a factor of {spread:.2f}; compare with them in mind.")
+    if ratio > EQUAL_RATE:
+        notes.append(f"Rates differ by up to a factor of {ratio:.2f}, which a comparison must consider.")
     if missing:
-        notes.append(f"Not shown, as their files are missing: {', '.join(missing)}.")
+        notes.append(f"Not shown, because files are missing: {', '.join(missing)}.")
     return " ".join(notes)
-
-
-def nearest_title(rows: pd.DataFrame, clip: str, rate_bpp: float) -> str:
-    """The title of a figure that shows each series at its point nearest to one rate."""
-    return f"{condition_title(rows, clip)}, points nearest to {rate_bpp:g} bpp"

@@ -1,4 +1,4 @@
-"""The same crop from the source and from every codec, at about the same rate."""
+"""Figure of the same crop from the source and from every codec, at about equal rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, UnidentifiedImageError
 
-from bench.analysis.curves import load_points, nearest_points, series_label, with_footnotes
+from bench.analysis.labels import nearest_title, series_label, with_footnotes
+from bench.analysis.point_files import frame_values, point_dir
+from bench.analysis.rd_points import load_points, nearest_points, rows_of_clip
 from bench.base.errors import BenchError
 from bench.figures.page import (
     DOUBLE_COLUMN,
@@ -30,18 +32,18 @@ from bench.figures.page import (
     save,
     text_width,
     wrap,
-    write_words,
+    write_texts,
 )
-from bench.figures.series import in_groups, looks, nearest_title, need_clip, point_dir, remarks
+from bench.figures.series import drawn_series, equal_rate_note, sort_by_group
 
 GAP, MARGIN, TITLE, CAPTION = 0.08, 0.06, 0.3, 0.46
-#: Crops are enlarged by whole numbers to about this width, so that every pixel stays a sharp square.
+#: Crops are enlarged by an integer factor to about this width, so that every pixel is a square.
 PIXELS = 480
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture, shape (height, width, 3), and the lines below it (the first one bold)."""
+    """One image, shape (height, width, 3), and the lines of text below it (the first one bold)."""
 
     image: np.ndarray
     lines: tuple[str, ...]
@@ -54,39 +56,39 @@ def draw_strip(
     clip: str,
     rate_bpp: float,
     frame: int,
-    outs: Sequence[Path | str],
+    outputs: Sequence[Path | str],
     source_png: Path | str | None = None,
     footnotes: Mapping[str, str] | None = None,
     title: str | None = None,
     width: float = DOUBLE_COLUMN,
 ) -> None:
-    """Draw the crops of frame `frame`, one a series at its point whose rate is nearest to `rate_bpp`.
+    """Draw the crops of frame `frame`, one for each series at its point whose rate is nearest to `rate_bpp`.
 
-    Under each: codec, rate, and the PSNR-RGB of this frame (from frames.csv). Reads `crop.png`
-    beside the records; a series without one is named in the figure's note.
+    Below each crop are codec, rate, and the PSNR-RGB of the whole frame (from frames.csv). Crops are read
+    from crop.png beside the records. The note names series without that file.
 
     Args:
-        source_png: the source's crop; default: that of the control `identity`, which is lossless.
-        footnotes: codec -> what is said of it below, where it is shown.
+        source_png: crop of the source; default: that of the control `identity`, which is lossless.
+        footnotes: codec id -> text below the figure, where the codec is shown.
 
     Raises:
-        BenchError: no points, no such clip, no crop at all, or no crop of the source.
+        BenchError: no points, no such clip, not one crop, or no crop of the source.
     """
     rows = load_points(points_csv)
-    of_clip = need_clip(rows, clip)
+    of_clip = rows_of_clip(rows, clip)
     source = _source(of_clip, points_dir, source_png)
     chosen = nearest_points(of_clip, clip=clip, rate_bpp=rate_bpp)
     has_crop = [(point_dir(points_dir, row) / "crop.png").is_file() for _, row in chosen.iterrows()]
     if has_crop and not any(has_crop):
         raise BenchError(points_dir, f"no crop.png of clip {clip}", "measure its points first")
-    look = looks(rows)
-    drawn = in_groups([look[series] for series in chosen["series"][has_crop]])
-    shown = chosen.loc[[one.series for one in drawn]]
+    drawn = drawn_series(rows)
+    in_order = sort_by_group([drawn[series] for series in chosen["series"][has_crop]])
+    shown = chosen.loc[[one.series for one in in_order]]
     tiles = [Tile(source, ("source", f"frame {frame}"))]
     tiles += [_tile(row, points_dir, frame) for _, row in shown.iterrows()]
-    note = with_footnotes(remarks(chosen, shown), shown, footnotes or {})
+    note = with_footnotes(equal_rate_note(chosen, shown), shown, footnotes or {})
     with print_style():
-        save(_plot(tiles, title or nearest_title(rows, clip, rate_bpp), width, note), outs)
+        save(_plot(tiles, title or nearest_title(rows, clip, rate_bpp), width, note), outputs)
 
 
 def _source(of_clip: pd.DataFrame, points_dir: Path | str, source_png: Path | str | None) -> np.ndarray:
@@ -95,7 +97,7 @@ def _source(of_clip: pd.DataFrame, points_dir: Path | str, source_png: Path | st
     for _, row in of_clip[of_clip["codec"] == "identity"].iterrows():
         return _image(point_dir(points_dir, row) / "crop.png")
     raise BenchError(
-        points_dir, "no crop of the source", "run the codec `identity` or give the source's crop"
+        points_dir, "no crop of the source", "run the codec `identity`, or give the crop of the source"
     )
 
 
@@ -104,28 +106,18 @@ def _image(path: Path) -> np.ndarray:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
     except (OSError, UnidentifiedImageError):
-        raise BenchError(path, "no readable picture", "measure the point again") from None
+        raise BenchError(path, "is not a readable image", "measure the point again") from None
 
 
 def _tile(row: pd.Series, points_dir: Path | str, frame: int) -> Tile:
     folder = point_dir(points_dir, row)
-    psnr = _frame_psnr(folder / "frames.csv", frame)
-    quality = "" if psnr is None else f", {psnr:.2f} dB"
-    full = series_label(row["label"], kind=row["kind"], reference=row["reference"], epochs=_epochs(row))
-    remark = full.removeprefix(row["label"]).removeprefix(", ")
-    return Tile(_image(folder / "crop.png"), (row["label"], f"{row['rate_bpp']:.3f} bpp{quality}", remark))
-
-
-def _epochs(row: pd.Series) -> int | None:
-    return None if pd.isna(row["epochs"]) else int(row["epochs"])
-
-
-def _frame_psnr(path: Path, frame: int) -> float | None:
-    if not path.is_file():
-        return None
-    table = pd.read_csv(path)
-    found = table.loc[table["frame"] == frame, "psnr_rgb_db"].dropna()
-    return float(found.iloc[0]) if len(found) else None
+    values = frame_values(folder / "frames.csv", "psnr_rgb_db")
+    of_frame = values.loc[values["frame"] == frame, "value"]
+    quality = f", {of_frame.iloc[0]:.2f} dB" if len(of_frame) else ""
+    epochs = None if pd.isna(row["epochs"]) else int(row["epochs"])
+    full = series_label(row["label"], kind=row["kind"], reference=row["reference"], epochs=epochs)
+    fit = full.removeprefix(row["label"]).removeprefix(", ")
+    return Tile(_image(folder / "crop.png"), (row["label"], f"{row['rate_bpp']:.3f} bpp{quality}", fit))
 
 
 def _plot(tiles: list[Tile], title: str, width: float, note: str) -> Figure:
@@ -138,7 +130,7 @@ def _plot(tiles: list[Tile], title: str, width: float, note: str) -> Figure:
     foot, top = NOTE_ROW * len(lines), TITLE + TITLE_ROW * (len(heading) - 1)
     height = top + ceil(len(tiles) / columns) * (tall + CAPTION) + foot
     figure = new_figure(width, height)
-    write_words(figure, heading, at=MARGIN, note=lines, foot=foot)
+    write_texts(figure, heading, at=MARGIN, note=lines, foot=foot)
     for index, tile in enumerate(tiles):
         x = MARGIN + index % columns * (each + GAP)
         y = height - top - index // columns * (tall + CAPTION)
@@ -147,18 +139,18 @@ def _plot(tiles: list[Tile], title: str, width: float, note: str) -> Figure:
 
 
 def _draw_tile(figure: Figure, tile: Tile, box: tuple[float, float, float, float]) -> None:
-    """Draw a tile downwards from the corner (x, y) of `box` = (x, y, width, height), in inches."""
+    """Draw a tile downwards from the upper left corner (x, y) of `box` = (x, y, width, height), in inches."""
     x, y, each, tall = box
     width, height = figure.get_size_inches()
     axes = figure.add_axes((x / width, (y - tall) / height, each / width, tall / height))
     scale = max(1, round(PIXELS / tile.image.shape[1]))
     axes.imshow(tile.image.repeat(scale, axis=0).repeat(scale, axis=1), interpolation="antialiased")
     axes.set_axis_off()
-    for place, line in enumerate(tile.lines):
-        weight, colour = ("bold", INK) if place == 0 else ("normal", INK if place == 1 else FAINT)
-        room = each - GAP / 2  # a name that fills its column would run into the next one
-        size = min(SMALL_PT, SMALL_PT * room / text_width(line or " ", size=SMALL_PT, bold=place == 0))
-        down = y - tall - 0.03 - 0.118 * place
+    for index, line in enumerate(tile.lines):
+        weight, colour = ("bold", INK) if index == 0 else ("normal", INK if index == 1 else FAINT)
+        room = each - GAP / 2  # keeps a distance from the text of the next column
+        size = min(SMALL_PT, SMALL_PT * room / text_width(line or " ", size=SMALL_PT, bold=index == 0))
+        down = y - tall - 0.03 - 0.118 * index
         put: dict[str, Any] = {
             "transform": figure.dpi_scale_trans,
             "va": "top",

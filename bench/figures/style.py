@@ -1,7 +1,7 @@
-"""How a series looks, everywhere and always: colour, marker and line as functions of its codec id.
+"""Styles of series: colour, marker and line as functions of the codec id, the same in all figures.
 
-Hues are those of Okabe and Ito and of Paul Tol, which readers with any common colour vision tell
-apart; markers, their filling and line styles tell the same story on a grey printout.
+Hues are those of Okabe and Ito and of Paul Tol, which readers with any common colour vision can distinguish.
+Markers, their filling and line styles distinguish the same series on a grey printout.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ FAMILIES: dict[str, tuple[str, Marker]] = {
     "vvenc": ("#882255", "d"),
     "compressai": ("#56B4E9", "P"),
 }
-#: Hues and markers of codecs that the suite does not know; a name gives the place to look from. A
-#: triple is a regular shape: corners, 1 for a star or 2 for its rays alone, angle.
+#: Hues and markers of codecs of other families. The hash of the codec id chooses the first one to try. A
+#: triple is a regular shape: number of corners, 1 for a star or 2 for an asterisk, angle.
 SPARE: tuple[tuple[str, Marker], ...] = (
     ("#8C510A", "X"),
     ("#44AA99", "*"),
@@ -40,23 +40,23 @@ SPARE: tuple[tuple[str, Marker], ...] = (
     ("#661100", (3, 2, 180)),
     ("#1B9AAA", (6, 1, 0)),
 )
-#: The first look of a family (full colour, filled marker) and the second (tint, open marker).
+#: Codec variant -> style in its family: 0 is full colour with filled marker, 1 is a tint with open marker.
 VARIANTS = {"matched": 0, "veryslow": 0, "official": 1, "medium": 1}
-#: Markers that fill their square; others are drawn larger, to weigh the same.
+#: Markers that fill their square; the others are drawn larger, so that all look equally large.
 COMPACT = ("o", "s", "^", "D", "v", ">", "<", "d", "h", "H", "8")
-#: How a published curve's name begins, letters and digits alone, where it is not a family's own name.
-NICKNAMES = {"h264": "x264", "avc": "x264", "h265": "x265", "hevc": "x265", "hm": "x265", "vtm": "vvenc"}
-NICKNAMES |= {"ssf": "compressai"}
+#: Beginning of a published curve's label (lower-case letters and digits only) -> family.
+ALIASES = {"h264": "x264", "avc": "x264", "h265": "x265", "hevc": "x265", "hm": "x265", "vtm": "vvenc"}
+ALIASES |= {"ssf": "compressai"}
 CONTROL_COLOUR = "#767676"
 SOLID, DASHED = "-", (0, (3.6, 1.6))
-#: Lines of curves that were not measured here: thin, and unlike those of any measured one.
-ELSEWHERE = ((0, (2, 1.4)), (0, (1, 1)), (0, (6, 1.4, 1, 1.4)))
-ELSEWHERE_WIDTH = 0.8
+#: Lines of curves that were not measured here: thin, with dashes that no measured curve has.
+PUBLISHED_LINES = ((0, (2, 1.4)), (0, (1, 1)), (0, (6, 1.4, 1, 1.4)))
+PUBLISHED_WIDTH = 0.8
 
 
 @dataclass(frozen=True)
 class Style:
-    """Colour (hex), marker, how it is filled, line style and width (points) of one series."""
+    """Colour (hex), marker, whether it is filled, line style and line width (points) of one series."""
 
     colour: str
     marker: Marker
@@ -82,101 +82,101 @@ class Style:
 def codec_styles(codecs: Iterable[str]) -> dict[str, Style]:
     """A style for each codec id of a condition, all different.
 
-    A known codec's style depends on its id alone; codecs that the suite does not know share out
-    the spare ones in the order of their ids.
+    The style of a codec of a known family depends on its id only. Other codecs get the spare styles, in the
+    order of their ids.
     """
     ids = sorted(set(codecs))
     known = {codec: split_id(codec) for codec in ids}
     styles: dict[str, Style] = {}
-    taken: set[int] = set()
+    used_slots: set[int] = set()
     for codec, (family, _) in known.items():
         if family is None:
-            slot = _free_slot(codec, taken)
-            taken.add(slot)
+            slot = _free_slot(codec, used_slots)
+            used_slots.add(slot)
             colour, marker = SPARE[slot % len(SPARE)]
             styles[codec] = _variant(colour, marker, slot // len(SPARE))
     for family in FAMILIES:
-        looks: set[int] = set()
+        used: set[int] = set()
         members = [codec for codec in ids if known[codec][0] == family]
-        # Those with a place of their own come first, so that a stranger cannot take it.
+        # Codecs in VARIANTS come first, so that another one cannot take their style.
         for codec in sorted(members, key=lambda codec: (known[codec][1] not in VARIANTS, codec)):
-            look = _free_look(VARIANTS.get(known[codec][1], 0), looks)
-            looks.add(look)
-            styles[codec] = _variant(*FAMILIES[family], look)
+            preferred = VARIANTS.get(known[codec][1], 0)
+            index = next(i for i in (preferred, *range(len(used) + 1)) if i not in used)
+            used.add(index)
+            styles[codec] = _variant(*FAMILIES[family], index)
     return styles
 
 
 def split_id(codec: str) -> tuple[str | None, str]:
-    """Family and variant of a codec id: ("x264", "medium"); (None, id) where no family is known."""
+    """Family and variant of a codec id: ("x264", "medium"), or (None, id) without a known family."""
     family, _, variant = codec.partition("-")
     return (family, variant) if family in FAMILIES else (None, codec)
 
 
 def series_style(style: Style, *, kind: str, reference: bool, has_references: bool) -> Style:
-    """The codec's style, dashed for a short fit where longer reference fits are drawn too."""
+    """The style of the codec, dashed for a short fit where the condition also has reference fits."""
     short = kind == "fitted" and has_references and not reference
     return replace(style, line=DASHED) if short else style
 
 
 def reported_styles(names: Sequence[tuple[str, str]], codecs: Iterable[str]) -> list[Style]:
-    """Styles of published curves: the hue and marker of their method, lighter, thin, dashed and open.
+    """Styles of published curves: hue and marker of their method, lighter, thin, dashed, with open markers.
 
     Args:
-        names: each curve's method, and the codec id that it is the counterpart of, if any.
-        codecs: all codec ids of the condition, whose styles stay what they are.
+        names: label of each curve, and the codec id that it is the counterpart of (empty: none).
+        codecs: all codec ids of the condition.
     """
     known = codec_styles(codecs)
-    found: list[Style] = []
+    styles: list[Style] = []
     for label, codec in names:
         base = known.get(codec) or _label_style(label)
-        turn = sum(style.marker == base.marker for style in found)
+        count = sum(style.marker == base.marker for style in styles)
         shades = (0.35, 0.0, 0.55)
-        found.append(_elsewhere(replace(base, colour=shade(base.colour, shades[turn % 3])), turn))
-    return found
+        styles.append(_published(replace(base, colour=shade(base.colour, shades[count % 3])), count))
+    return styles
 
 
-def own_styles(labels: Sequence[str], codecs: Iterable[str]) -> list[Style]:
-    """Styles of a user's own curves: spare hues that no codec of the condition has, thin, dashed and open."""
-    # Behind all ids of codecs, so that those choose their places first.
+def user_styles(labels: Sequence[str], codecs: Iterable[str]) -> list[Style]:
+    """Styles of a user's curves: spare hues that no codec of the condition has; thin, dashed, open."""
+    # "~" sorts after all codec ids, which therefore choose their styles first.
     ids = [f"~{label}" for label in labels]
     styles = codec_styles([*codecs, *ids])
-    return [_elsewhere(styles[name], 0) for name in ids]
+    return [_published(styles[name], 0) for name in ids]
 
 
-def _elsewhere(style: Style, turn: int) -> Style:
-    return replace(style, filled=False, line=ELSEWHERE[turn % len(ELSEWHERE)], width=ELSEWHERE_WIDTH)
+def _published(style: Style, index: int) -> Style:
+    return replace(
+        style, filled=False, line=PUBLISHED_LINES[index % len(PUBLISHED_LINES)], width=PUBLISHED_WIDTH
+    )
 
 
 def _label_style(label: str) -> Style:
-    """The first look of the family that a published label begins with; grey where there is none."""
+    """First style of the family that a published label begins with; grey where there is none."""
     slug = re.sub("[^a-z0-9]", "", label.lower())
-    names = {**{family: family for family in FAMILIES}, **NICKNAMES}
+    names = {**{family: family for family in FAMILIES}, **ALIASES}
     for name in names:
         if slug.startswith(name):
             return _variant(*FAMILIES[names[name]], 0)
     return _variant(CONTROL_COLOUR, SPARE[zlib.crc32(slug.encode()) % len(SPARE)][1], 0)
 
 
-def _free_slot(codec: str, taken: set[int]) -> int:
+def _free_slot(codec: str, used: set[int]) -> int:
+    """Index of the first unused spare style, counted on beyond `SPARE` in further shades."""
     first = zlib.crc32(codec.encode()) % len(SPARE)
     order = [(first + step) % len(SPARE) for step in range(len(SPARE))]
-    rounds = (slot + len(SPARE) * turn for turn in range(len(taken) + 1) for slot in order)
-    return next(slot for slot in rounds if slot not in taken)
+    rounds = (slot + len(SPARE) * turn for turn in range(len(used) + 1) for slot in order)
+    return next(slot for slot in rounds if slot not in used)
 
 
-def _free_look(wanted: int, taken: set[int]) -> int:
-    return next(look for look in (wanted, *range(len(taken) + 1)) if look not in taken)
-
-
-def _variant(colour: str, marker: Marker, look: int) -> Style:
-    """Looks 0, 1, 2, ... of a hue: full, tint, dark, light tint; open markers for the odd ones."""
+def _variant(colour: str, marker: Marker, index: int) -> Style:
+    """Style 0, 1, 2, ... of a hue: full colour, tint, dark, light tint; open markers for odd indices."""
     shades = (0.0, 0.38, -0.4, 0.55)
     lines = (SOLID, (0, (5, 1.2, 1, 1.2)), (0, (1, 1)))
     return Style(
-        colour=shade(colour, shades[look % len(shades)]),
+        colour=shade(colour, shades[index % len(shades)]),
         marker=marker,
-        filled=look % 2 == 0,
-        line=lines[look // len(shades) % len(lines)],
+        filled=index % 2 == 0,
+        line=lines[index // len(shades) % len(lines)],
     )
 
 

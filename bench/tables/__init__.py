@@ -1,8 +1,8 @@
-"""Tables of one condition as csv, md and tex, and the summary that a terminal shows.
+"""Tables of one condition as CSV, Markdown and LaTeX, and the summary that the workflow prints.
 
-`points.write_points`, `points.write_skipped`, `bd_rate.write_bd_rate`, `summary.write_summary`: each
-takes `outs`, paths whose suffixes (.csv, .md, .tex) choose the formats. A csv holds plain numbers under
-the names of rd_points.csv; md and tex are for readers. Empty inputs are a `BenchError`.
+Each `write_...` function takes `outputs`, paths whose suffixes (.csv, .md, .tex) choose the formats. A CSV
+file has plain numbers under the column names of rd_points.csv; Markdown and LaTeX are for readers.
+`bench.analysis` computes all values.
 
-Nothing is imported here, so that a rule of the workflow depends on the code of its own table alone.
+Import the modules themselves: a rule of the workflow then depends on the code of its own table only.
 """

@@ -1,4 +1,4 @@
-"""The table of what fitted networks' streams are made of: the bits of each stage and tensor."""
+"""Table of the bits of fitted networks' streams: for each stage, and in the CSV for each tensor too."""
 
 from __future__ import annotations
 
@@ -6,28 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.base.csv_files import csv_value, write_csv
-from bench.tables.text_table import Text, number, write
+from bench.tables.text_table import TextTable, number, write_table
 
 STAGE, TENSOR = "stage", "tensor"
 
 
-def write_bits(rows: Sequence[Mapping[str, Any]], *, outs: Sequence[Path | str]) -> None:
-    """Write the rows of one clip: all into a .csv, the stages into tables for readers.
+def write_bits(rows: Sequence[Mapping[str, Any]], *, outputs: Sequence[Path | str]) -> None:
+    """Write the rows of one clip: all into a CSV, the stages into tables for readers.
 
     Args:
-        rows: clip, series, label, point, rate_bpp, level (`STAGE` or `TENSOR`), name, shape, weights,
-            bits, bits_per_weight, share (of the stream's coded weights, 0 to 1).
+        rows: clip, series, label, point, rate_bpp, level (`STAGE` or `TENSOR`), name, shape, weights, bits,
+            bits_per_weight, share (of the coded weights of the stream, 0 to 1).
     """
-    for out in map(Path, outs):
-        if out.suffix == ".csv":
-            write_csv(out, [{name: csv_value(value) for name, value in row.items()} for row in rows])
-        else:
-            write(_text([row for row in rows if row["level"] == STAGE]), out)
+    write_table(outputs, rows=rows, text=_text([row for row in rows if row["level"] == STAGE]))
 
 
-def _text(rows: Sequence[Mapping[str, Any]]) -> Text:
-    header = ["Series", "Rate (bpp)", "Stage", "Weights", "Bits", "Bits a weight", "Share (%)"]
+def _text(rows: Sequence[Mapping[str, Any]]) -> TextTable:
+    header = ["Series", "Rate (bpp)", "Stage", "Weights", "Bits", "Bits per weight", "Share (%)"]
     cells = [
         [
             row["label"],
@@ -40,5 +35,5 @@ def _text(rows: Sequence[Mapping[str, Any]]) -> Text:
         ]
         for row in rows
     ]
-    note = "Each tensor coded by itself, without quantiser ranges and configuration."
-    return Text(header, cells, [False, True, False, True, True, True, True], [note])
+    note = "Each tensor is coded separately here, without quantiser ranges and configuration."
+    return TextTable(header, cells, [False, True, False, True, True, True, True], [note])

@@ -1,66 +1,50 @@
-"""The table of frame interpolation: the frames that a fit saw against those that were held out."""
+"""Table of frame interpolation: quality of fitted frames and of held-out frames."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.analysis.curves import epochs_of, load_points, series_label
-from bench.base.csv_files import csv_value, write_csv
-from bench.base.errors import BenchError
-from bench.scoring.metrics import FITTED, HELD_OUT, describe
-from bench.tables.text_table import Text, number, write
+from bench.analysis.interpolation import Interpolation, interpolations
+from bench.scoring.metrics import FITTED, describe
+from bench.tables.text_table import TextTable, number, write_table
 
 
 def write_interpolation(
-    points_csv: Path | str, *, metrics: Sequence[str], outs: Sequence[Path | str]
+    points_csv: Path | str, *, metrics: Sequence[str], outputs: Sequence[Path | str]
 ) -> None:
-    """Write a row a point that was fitted to a part of the frames, means over seeds.
+    """Write one row for each point that was fitted to a part of the frames, means over seeds.
 
-    The csv has clip, series, point, seeds, rate_bpp, and for each metric its mean over the frames that
-    were fitted and over those that were held out.
+    The CSV has clip, series, label, point, seeds, rate_bpp, and for each metric `<metric>_fitted` and
+    `<metric>_held_out`.
 
     Raises:
-        BenchError: no points, or none that held frames out.
+        BenchError: no points, or no point with held-out frames.
     """
-    rows = load_points(points_csv)
-    columns = [f"{metric}{part}" for metric in metrics for part in (FITTED, HELD_OUT)]
-    columns = [column for column in columns if column in rows]
-    rows = rows.dropna(subset=columns, how="all") if columns else rows[:0]
-    if rows.empty:
-        raise BenchError(points_csv, "no fit held frames out", "set fit_every above 1 in the condition")
-    found = []
-    for (clip, series, point), group in rows.groupby(["clip", "series", "point"], sort=False):
-        first = group.iloc[0]
-        label = series_label(
-            first["label"], kind=first["kind"], reference=first["reference"], epochs=epochs_of(group)
-        )
-        means = group[["rate_bpp", *columns]].mean().to_dict()
-        place = {"clip": clip, "series": series, "label": label, "point": point}
-        found.append({**place, "seeds": group["run"].nunique(), **means})
-    for out in map(Path, outs):
-        if out.suffix == ".csv":
-            write_csv(out, [{name: csv_value(value) for name, value in row.items()} for row in found])
-        else:
-            write(_text(found, columns), out)
+    points = interpolations(points_csv, metrics=metrics)
+    write_table(outputs, rows=map(_csv_row, points), text=_text(points))
 
 
-def _text(found: Sequence[dict], columns: Sequence[str]) -> Text:
-    names = {FITTED: "fitted frames", HELD_OUT: "held-out frames"}
+def _csv_row(point: Interpolation) -> dict[str, object]:
+    row = {name: value for name, value in vars(point).items() if name != "values"}
+    return row | dict(point.values)
+
+
+def _text(points: Sequence[Interpolation]) -> TextTable:
+    columns = list(points[0].values)
     header = ["Series", "Clip", "Point", "Rate (bpp)"]
-    digits = []
     for column in columns:
-        part = FITTED if column.endswith(FITTED) else HELD_OUT
-        metric = describe(column.removesuffix(part))
-        header.append(f"{metric.axis}, {names[part]}")
-        digits.append(metric.digits)
+        frames = "fitted" if column.endswith(FITTED) else "held-out"
+        header.append(f"{describe(column).axis}, {frames} frames")
     rows = [
-        [row["label"], row["clip"], row["point"], number(row["rate_bpp"], 4)]
-        + [number(row[column], places) for column, places in zip(columns, digits, strict=True)]
-        for row in found
+        [
+            *(point.label, point.clip, point.point, number(point.rate_bpp, 4)),
+            *(number(point.values[column], describe(column).digits) for column in columns),
+        ]
+        for point in points
     ]
     note = (
-        "A network of time alone has never seen the held-out frames. HNeRV's encoder has: as its authors "
-        "do, a held-out frame's embedding is computed from that frame, and is in the rate."
+        "A network whose only input is time never receives the held-out frames. HNeRV's encoder does: as in "
+        "its authors' code, the embedding of a held-out frame is computed from that frame and counts as rate."
     )
-    return Text(header, rows, [False] * 3 + [True] * (1 + len(columns)), [note])
+    return TextTable(header, rows, [False] * 3 + [True] * (1 + len(columns)), [note])

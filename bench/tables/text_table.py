@@ -1,12 +1,13 @@
-"""A table as Markdown, LaTeX (booktabs) or plain text."""
+"""Text tables: Markdown, LaTeX (booktabs) and plain text, and the writer of all formats of a table."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.base.csv_files import csv_value, write_csv
 from bench.base.errors import BenchError
 from bench.base.files import atomic_file
 
@@ -22,7 +23,7 @@ _TEX = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    # After a line's end, LaTeX would take these two for an argument.
+    # At the start of a row, these two would be arguments of the line end before it.
     "[": "{[}",
     "*": "{*}",
     "<": r"\textless{}",
@@ -34,12 +35,12 @@ _TEX = {
 
 
 @dataclass(frozen=True)
-class Text:
-    """A table of finished cells.
+class TextTable:
+    """A table of formatted cells.
 
     Attributes:
-        header: the columns' names; rows: as many cells each.
-        right: for each column, whether its cells are set flush right (numbers).
+        header: names of the columns. rows: as many cells each.
+        right: for each column, whether it is aligned to the right (numbers).
         notes: lines below the table.
     """
 
@@ -50,17 +51,16 @@ class Text:
 
 
 def number(value: float | None, digits: int, *, sign: bool = False) -> str:
-    """A rounded number with a true minus sign; a dash where there is none."""
+    """A rounded number with a minus sign (U+2212); a dash for None and NaN. Zero has no sign."""
     if value is None or value != value:
         return NONE
     text = f"{value:{'+' if sign else ''}.{digits}f}"
-    # What rounds to nothing has no sign.
     text = text.lstrip("+-") if not text.strip("+-0.") else text
     return text.replace("-", MINUS)
 
 
-def markdown(table: Text) -> str:
-    """A pipe table, padded so that it reads as plain text too."""
+def markdown(table: TextTable) -> str:
+    """Pipe table with padded cells, readable as plain text too."""
     escape = str.maketrans({"|": r"\|", "\n": " "})
     lines = [[cell.translate(escape) for cell in row] for row in (table.header, *table.rows)]
     widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(table.header))]
@@ -73,8 +73,8 @@ def markdown(table: Text) -> str:
     return "\n".join([*body, *notes]) + "\n"
 
 
-def latex(table: Text) -> str:
-    r"""A tabular with booktabs rules (`\usepackage{booktabs}`), its notes below it in small type."""
+def latex(table: TextTable) -> str:
+    r"""Tabular with booktabs rules (`\usepackage{booktabs}`) and the notes in small type below it."""
     columns = "".join("r" if right else "l" for right in table.right)
     lines = [" & ".join(map(tex_escape, row)) + r" \\" for row in (table.header, *table.rows)]
     rules = [
@@ -95,8 +95,8 @@ def latex(table: Text) -> str:
     return "\n".join(["% Needs \\usepackage{booktabs}.", *rules, r"\end{tabular}", *notes]) + "\n"
 
 
-def plain(table: Text, *, indent: str = "") -> str:
-    """Aligned columns two spaces apart, for a terminal; the header only where it says something."""
+def plain(table: TextTable, *, indent: str = "") -> str:
+    """Aligned columns, two spaces apart, for a terminal. A header of empty names is left out."""
     lines = [list(row) for row in (table.header, *table.rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
     shown = lines if any(table.header) else lines[1:]
@@ -105,21 +105,46 @@ def plain(table: Text, *, indent: str = "") -> str:
 
 
 def tex_escape(text: str) -> str:
-    """The text with everything that LaTeX would act on made harmless."""
-    return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found[0]], text)
+    """Escape all characters that are special in LaTeX."""
+    return re.sub("|".join(map(re.escape, _TEX)), lambda match: _TEX[match[0]], text)
 
 
-def write(table: Text, out: Path) -> None:
+def write_table(
+    outputs: Iterable[Path | str],
+    *,
+    rows: Iterable[Mapping[str, object]],
+    text: TextTable,
+    columns: Sequence[str] = (),
+) -> None:
+    """Write a table in the formats that the suffixes of `outputs` name, each file atomically.
+
+    Args:
+        rows: of the .csv file: whole numbers as such, others with six significant digits, None and NaN empty.
+        text: for .md and .tex.
+        columns: of the .csv file where there are no rows.
+
+    Raises:
+        BenchError: a suffix other than .csv, .md or .tex.
+    """
+    rows = [{name: csv_value(value) for name, value in row.items()} for row in rows]
+    for out in map(Path, outputs):
+        if out.suffix == ".csv":
+            write_csv(out, rows, columns)
+        else:
+            write(text, out)
+
+
+def write(table: TextTable, out: Path) -> None:
     """Write a .md or .tex file, atomically.
 
     Raises:
         BenchError: another suffix.
     """
-    forms = {".md": markdown, ".tex": latex}
-    if out.suffix not in forms:
-        raise BenchError(out, "not a format of tables", "end it with .csv, .md or .tex")
+    formats = {".md": markdown, ".tex": latex}
+    if out.suffix not in formats:
+        raise BenchError(out, "is not a format of tables", "end it with .csv, .md or .tex")
     with atomic_file(out) as file:
-        file.write(forms[out.suffix](table).encode())
+        file.write(formats[out.suffix](table).encode())
 
 
 def _pad(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:

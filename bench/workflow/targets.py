@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from bench.tables.text_table import Text
+from bench.tables.text_table import TextTable
 from bench.workflow.outputs import View
 
 #: Figures that a view may draw, as `View.figures` asks for them. The last is drawn by name alone: for its
@@ -129,7 +129,7 @@ NAMED = (
 )
 
 
-def listing() -> Text:
+def listing() -> TextTable:
     """The targets by name, a row each."""
     rows = [[one.name, one.shows, ", ".join(one.conditions) or "the chosen one", one.needs] for one in NAMED]
-    return Text(["Target", "What it shows", "Condition", "Needs"], rows, [False] * 4)
+    return TextTable(["Target", "What it shows", "Condition", "Needs"], rows, [False] * 4)

@@ -1,4 +1,4 @@
-"""A made-up condition of a plausible shape, for tests of tables and figures: no codec has run for it."""
+"""Synthetic records of one condition for tests of analysis, tables and figures. No codec computed them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 CONDITION, CLIP = "demo-v1", "bunny-320x180"
 FRAMES, WIDTH, HEIGHT = 132, 320, 180
 
-#: codec: label, kind, rates at the points, PSNR-RGB (dB) at 0.2 bpp, slope (dB a doubling)
+#: codec id -> label, PSNR-RGB at 0.2 bpp (dB), slope (dB for each doubling of the rate)
 CLASSICAL = {
     "x264-medium": ("x264 medium", 36.6, 2.45),
     "x264-veryslow": ("x264 veryslow", 37.3, 2.42),
@@ -26,7 +26,7 @@ RATES = (0.12, 0.18, 0.27, 0.40)
 def rows(
     *, clip: str = CLIP, seeds: int = 1, references: bool = True, extra: dict | None = None
 ) -> pd.DataFrame:
-    """The table that `bench collect` would write, one row a record."""
+    """Table as `bench collect` writes it, one row for each record."""
     table = []
     for codec, (label, level, slope) in CLASSICAL.items():
         for crf in range(23, 48, 5):
@@ -69,7 +69,7 @@ def _row(codec, label, kind, point, rate, psnr, *, clip, seed=0, reference=False
 
 
 def write_condition(folder: Path, table: pd.DataFrame) -> tuple[Path, Path]:
-    """Write rd_points.csv and every point's files; gives back (rd_points.csv, points folder)."""
+    """Write rd_points.csv and the files of all points; return (rd_points.csv, folder of the points)."""
     points = folder / "points"
     for row in table.to_dict("records"):
         where = points / row["condition"] / row["clip"] / row["codec"] / row["point"] / row["run"]
@@ -117,5 +117,5 @@ def _encode(row: dict) -> dict:
 
 
 def hash_of(text: str) -> int:
-    """A small number that depends on the text alone (Python's own hash changes from run to run)."""
+    """A small number that depends only on the text (the hash of Python differs between runs)."""
     return sum(text.encode())

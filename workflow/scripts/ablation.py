@@ -9,5 +9,5 @@ job = snakemake  # noqa: F821
 
 with logged(job.log):
     write_ablation(
-        job.input.points, variants=job.params.variants, metrics=job.params.metrics, outs=list(job.output)
+        job.input.points, variants=job.params.variants, metrics=job.params.metrics, outputs=list(job.output)
     )

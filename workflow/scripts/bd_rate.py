@@ -9,5 +9,5 @@ job = snakemake  # noqa: F821
 
 with logged(job.log):
     write_bd_rate(
-        job.input.points, anchor=job.params.anchor, metrics=job.params.metrics, outs=list(job.output)
+        job.input.points, anchor=job.params.anchor, metrics=job.params.metrics, outputs=list(job.output)
     )

@@ -8,4 +8,4 @@ from bench.tables.complexity import write_complexity
 job = snakemake  # noqa: F821
 
 with logged(job.log):
-    write_complexity(job.input.points, job.input.times, metric=job.params.metric, outs=list(job.output))
+    write_complexity(job.input.points, job.input.times, metric=job.params.metric, outputs=list(job.output))

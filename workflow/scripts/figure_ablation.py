@@ -9,5 +9,5 @@ job = snakemake  # noqa: F821
 
 with logged(job.log):
     draw_ablation(
-        job.input.points, variants=job.params.variants, metric=job.params.metric, outs=list(job.output)
+        job.input.points, variants=job.params.variants, metric=job.params.metric, outputs=list(job.output)
     )

@@ -14,5 +14,5 @@ with logged(job.log):
         anchor=job.params.anchor,
         metric=job.params.metric,
         footnotes=job.params.footnotes,
-        outs=list(job.output),
+        outputs=list(job.output),
     )

@@ -14,5 +14,5 @@ with logged(job.log):
         reference_dir=job.params.references,
         clip=job.wildcards.clip,
         rate_bpp=job.params.rate_bpp,
-        outs=list(job.output),
+        outputs=list(job.output),
     )

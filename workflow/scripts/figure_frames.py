@@ -15,5 +15,5 @@ with logged(job.log):
         rate_bpp=job.params.rate_bpp,
         metric=job.params.metric,
         footnotes=job.params.footnotes,
-        outs=list(job.output),
+        outputs=list(job.output),
     )

@@ -14,8 +14,8 @@ with logged(job.log):
         metric=job.wildcards.metric,
         clip=job.params.clip,
         published=[Selector(**words) for words in job.params.published],
-        my_curves=job.input.own or None,
+        user_curves=job.input.own or None,
         sequences=job.params.sequences,
         footnotes=job.params.footnotes,
-        outs=list(job.output),
+        outputs=list(job.output),
     )

@@ -8,4 +8,4 @@ from bench.tables.interpolation import write_interpolation
 job = snakemake  # noqa: F821
 
 with logged(job.log):
-    write_interpolation(job.input.points, metrics=job.params.metrics, outs=list(job.output))
+    write_interpolation(job.input.points, metrics=job.params.metrics, outputs=list(job.output))

@@ -14,5 +14,5 @@ with logged(job.log):
         selectors=[Selector(**words) for words in job.params.published],
         metrics=job.params.metrics,
         sequences=job.params.sequences,
-        outs=list(job.output),
+        outputs=list(job.output),
     )

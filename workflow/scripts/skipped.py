@@ -13,4 +13,4 @@ job = snakemake  # noqa: F821
 
 with logged(job.log):
     write_csv(job.output.csv, job.params.skipped, [field.name for field in fields(Skip)])
-    write_skipped(job.output.csv, outs=list(job.output))
+    write_skipped(job.output.csv, outputs=list(job.output))

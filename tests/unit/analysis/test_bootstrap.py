@@ -1,4 +1,4 @@
-"""Intervals of BD-rates: what is drawn, and that the curves drawn are compared as all others are."""
+"""Bootstrap intervals of BD-rates: what is drawn, and against direct computation."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pandas as pd
 import points_data
 import pytest
 
-from bench.analysis.bjontegaard import Refusal, bd_rate
+from bench.analysis.bjontegaard import NotComparable, bd_rate
 from bench.analysis.bootstrap import (
     RESAMPLES,
-    bd_rates,
     generator,
     interval_of,
     mean_interval,
     resample_seeds,
 )
+from bench.analysis.comparison import Comparison, compare, overall
 from bench.analysis.curves import Curve
 from bench.scoring.metrics import describe
-from bench.tables.bd_rate import compare, overall, write_bd_rate
+from bench.tables.bd_rate import write_bd_rate
 
 RATES = np.array([0.1, 0.2, 0.4, 0.8])
 QUALITY = np.array([30.0, 33.0, 35.5, 37.5])
@@ -38,54 +38,58 @@ def curve(rates: np.ndarray, quality: np.ndarray) -> Curve:
 
 
 def seeds(*factors: float) -> list[np.ndarray]:
-    """Points of the one curve, each with a seed of every factor of its rate."""
+    """Points of the curve, each with one seed for every factor of its rate."""
     rates = zip(RATES, QUALITY, strict=True)
     return [np.array([[rate * factor, quality] for factor in factors]) for rate, quality in rates]
 
 
-def one_by_one(anchor: np.ndarray, test: np.ndarray) -> float:
-    """The BD-rate of two curves (points, 2); NaN where it is refused."""
-    try:
-        return bd_rate(curve(*anchor.T), curve(*test.T)).value
-    except Refusal:
-        return float("nan")
-
-
 @pytest.mark.parametrize("points", [(4, 4), (4, 7), (6, 5)])
-def test_many_curves_at_once_are_compared_like_one(points: tuple[int, int]) -> None:
+def test_resamples_are_bd_rates_of_the_drawn_curves(points: tuple[int, int]) -> None:
+    """One seed of one point differs, so there are four resampled curves, which are computed directly."""
     random = np.random.default_rng(3)
-    batch = []
+    curves = []
     for n in points:
-        rates = np.cumsum(random.uniform(0.02, 0.3, (50, n)), axis=1)
-        # Steps of quality that differ by up to 40 times, so that the ends' slopes are held at zero too.
-        quality = 30 + random.uniform(0, 1, (50, 1)) + np.cumsum(random.uniform(0.05, 2.0, (50, n)), axis=1)
-        batch.append(np.stack([rates, quality], axis=-1))
-    anchor, test = batch
-    wanted = [one_by_one(a, b) for a, b in zip(anchor, test, strict=True)]
-    assert np.isnan(wanted).sum() < 25  # a few share no quality
-    assert bd_rates(anchor, test) == pytest.approx(wanted, rel=1e-10, nan_ok=True)
+        rates = np.cumsum(random.uniform(0.1, 0.3, n))
+        # Steps of quality differ by up to 40 times, so that PCHIP limits the slopes at the ends too.
+        quality = 30 + random.uniform(0, 1) + np.cumsum(random.uniform(0.05, 2.0, n))
+        curves.append(np.column_stack([rates, quality]))
+    anchor, test = curves
+    seeds_of_test = [np.array([point] * 3) for point in test]
+    middle, step = len(test) // 2, np.array([0.05, 0.02])
+    seeds_of_test[middle][2] += step
+    drawn = resample_seeds([point[None] for point in anchor], seeds_of_test, generator())
+    assert drawn is not None
+    expected = []
+    for count in range(4):  # how often the differing seed is drawn
+        curve_of_draw = test.copy()
+        curve_of_draw[middle] += step * count / 3
+        expected.append(bd_rate(curve(*anchor.T), curve(*curve_of_draw.T)).value)
+    distance = np.abs(drawn[:, None] - np.array(expected)).min(axis=1)
+    assert distance.max() < 1e-9
+    assert {int(np.abs(value - np.array(expected)).argmin()) for value in drawn} == {0, 1, 2, 3}
 
 
-def test_what_cannot_be_compared_is_no_number() -> None:
-    sound = np.column_stack([RATES, QUALITY])
-    falls = np.column_stack([RATES, QUALITY[[0, 2, 1, 3]]])
-    free = np.column_stack([RATES * [0, 1, 1, 1], QUALITY])
-    apart = np.column_stack([RATES, QUALITY + 20])
-    test = np.array([sound, falls, free, apart])
-    found = bd_rates(np.broadcast_to(sound, test.shape), test)
-    assert found[0] == pytest.approx(0, abs=1e-12)
-    assert np.isnan(found[1:]).all()
-    assert np.isnan([one_by_one(sound, one) for one in test[1:]]).all()
+@pytest.mark.parametrize(
+    ("rates", "quality"),
+    [(RATES, QUALITY[[0, 2, 1, 3]]), (RATES * [0, 1, 1, 1], QUALITY), (RATES, QUALITY + 20)],
+    ids=["falling", "rate of zero", "no overlap"],
+)
+def test_curves_that_are_not_comparable_have_no_resamples(rates: np.ndarray, quality: np.ndarray) -> None:
+    with pytest.raises(NotComparable):
+        bd_rate(curve(RATES, QUALITY), curve(rates, quality))
+    points = [np.array([[rate, value]] * 3) for rate, value in zip(rates, quality, strict=True)]
+    assert resample_seeds(seeds(1), points, generator()) is None
 
 
-def test_seeds_of_the_same_result_have_an_interval_of_no_width() -> None:
+def test_equal_seeds_have_an_interval_of_width_zero() -> None:
     drawn = resample_seeds(seeds(1), seeds(0.5, 0.5, 0.5), generator())
+    assert drawn is not None
     assert drawn.shape == (RESAMPLES,)
     assert interval_of(drawn) == pytest.approx((-50, -50))
 
 
-def test_drawn_seeds_are_means_of_each_points_own() -> None:
-    """One point has seeds that differ: its mean of three draws is one of four factors of its rate."""
+def test_resamples_are_means_of_drawn_seeds_at_each_point() -> None:
+    """One point has different seeds. The mean of three draws is one of four factors of its rate."""
     test = seeds(1, 1, 1)
     test[2][:, 0] *= [0.9, 0.9, 1.2]
     drawn = resample_seeds(seeds(1), test, generator())
@@ -96,26 +100,26 @@ def test_drawn_seeds_are_means_of_each_points_own() -> None:
         one[2, 0] *= (0.9 * (3 - high) + 1.2 * high) / 3
         expected.add(round(bd_rate(curve(*sound.T), curve(*one.T)).value, 9))
     assert {round(value, 9) for value in drawn} == expected
-    # Twice in three the lower one is drawn.
+    # The lower rate is drawn with probability 2/3.
     low, high = min(expected), max(expected)
     assert np.mean(np.isclose(drawn, low)) == pytest.approx((2 / 3) ** 3, abs=0.04)
     assert np.mean(np.isclose(drawn, high)) == pytest.approx((1 / 3) ** 3, abs=0.02)
 
 
-def test_too_few_seeds_or_seeds_that_cross_have_no_interval() -> None:
+def test_few_seeds_and_crossing_points_have_no_interval() -> None:
     assert resample_seeds(seeds(1), seeds(1, 1.1), generator()) is None
     few = seeds(1, 1.1, 1.2)
     few[1] = few[1][:2]
     assert resample_seeds(seeds(1), few, generator()) is None
     crossing = seeds(1, 1, 1)
-    crossing[1][0, 0] = 0.5  # a draw of it alone is above the rate of the next point
+    crossing[1][0, 0] = 0.5  # drawn three times, its rate exceeds that of the next point
     assert resample_seeds(seeds(1), crossing, generator()) is None
-    # An anchor that was fitted is drawn too.
+    # The seeds of the anchor are drawn too.
     assert resample_seeds(seeds(1, 1, 1), seeds(0.5), generator()) == pytest.approx(-50)
 
 
-def test_the_mean_over_three_clips_draws_clips() -> None:
-    """All means of three draws of three values are known, and with them their percentiles."""
+def test_the_interval_of_a_mean_over_three_clips_draws_clips() -> None:
+    """All 27 means of three draws of three values are known, and so are their percentiles."""
     values = [-30.0, -20.0, 10.0]
     every = sorted(np.mean(three) for three in product(values, repeat=3))
     low, high = mean_interval(values, [None] * 3, generator())
@@ -125,22 +129,22 @@ def test_the_mean_over_three_clips_draws_clips() -> None:
     assert mean_interval(same, [None] * 3, generator()) == pytest.approx((-20, -20))
 
 
-def test_the_mean_over_two_clips_with_seeds_draws_seeds_alone() -> None:
+def test_the_interval_of_a_mean_over_two_clips_draws_only_seeds() -> None:
     spread = np.linspace(-11.0, -9.0, RESAMPLES)
     low, high = mean_interval([-10.0, 30.0], [spread, None], generator())
     assert (low, high) == pytest.approx((9.525, 10.475), abs=0.001)
 
 
-def test_a_clips_draw_is_one_of_its_seeds_draws() -> None:
+def test_a_drawn_clip_has_the_value_of_a_drawn_resample() -> None:
     narrow = mean_interval([0.0] * 3, [None] * 3, generator())
     wide = mean_interval([0.0] * 3, [np.linspace(-1, 1, RESAMPLES)] * 3, generator())
     assert narrow == (0, 0)
-    # The mean of three even draws from -1 to 1 has a standard deviation of a third.
+    # The mean of three uniform draws from -1 to 1 has a standard deviation of 1/3.
     assert wide == pytest.approx((-0.65, 0.65), abs=0.06)
 
 
 def clips(n: int, **more: int) -> pd.DataFrame:
-    """So many clips; on each, x265 medium is cheaper by another factor."""
+    """n clips; x265 medium has another factor of rate on each."""
     tables = []
     for index in range(n):
         table = points_data.rows(clip=f"clip{index}", references=False, **more)
@@ -149,36 +153,38 @@ def clips(n: int, **more: int) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def of_series(table: pd.DataFrame, series: str, clip: str):
-    found = compare(table, anchor="x264-medium", metric="psnr_rgb_db")
-    (one,) = (one for one in found if (one.series, one.clip) == (series, clip))
+def of_series(table: pd.DataFrame, series: str, clip: str) -> Comparison:
+    comparisons = compare(table, anchor="x264-medium", metric="psnr_rgb_db")
+    (one,) = (one for one in comparisons if (one.series, one.clip) == (series, clip))
     return one
 
 
-def test_intervals_are_there_from_three_clips_or_three_seeds_on() -> None:
+def test_intervals_need_three_clips_or_three_seeds() -> None:
     two, three = clips(2), clips(3)
     assert of_series(two, "x265-medium", "mean").interval is None
     mean = of_series(three, "x265-medium", "mean")
     each = [of_series(three, "x265-medium", f"clip{index}") for index in range(3)]
     assert [one.interval for one in each] == [None] * 3
     assert mean.interval == pytest.approx((min(e.rate.value for e in each), max(e.rate.value for e in each)))
-    # The made-up fits lie below the anchor's lowest quality: raised, so that they share some.
+    # Raised, so that the fits have qualities in common with the anchor.
     raised = clips(1, seeds=3)
     raised.loc[raised["kind"] == "fitted", "psnr_rgb_db"] += 5
     one = of_series(raised, "ffnerv-matched", "clip0")
     assert one.interval[0] < one.rate.value < one.interval[1]
     assert of_series(raised, "x265-medium", "clip0").interval is None
+    without = compare(three, anchor="x264-medium", metric="psnr_rgb_db", intervals=False)
+    assert all(one.interval is None for one in without)
     assert overall([mean, *each]) == [mean]
     assert overall([one]) == [one]
 
 
-def test_the_interval_is_written_and_the_same_every_time(tmp_path: Path) -> None:
+def test_the_interval_is_written_and_reproducible(tmp_path: Path) -> None:
     clips(4).to_csv(tmp_path / "rd_points.csv", index=False)
     written = []
     for name in ("one", "two"):
         outs = [tmp_path / f"{name}{suffix}" for suffix in (".csv", ".md", ".tex")]
-        np.random.seed(len(name) + len(written))  # noqa: NPY002 - what is global must not count
-        write_bd_rate(tmp_path / "rd_points.csv", anchor="x264-medium", metrics=["psnr_rgb_db"], outs=outs)
+        np.random.seed(len(name) + len(written))  # noqa: NPY002 - the global generator must not matter
+        write_bd_rate(tmp_path / "rd_points.csv", anchor="x264-medium", metrics=["psnr_rgb_db"], outputs=outs)
         written.append([out.read_bytes() for out in outs])
     assert written[0] == written[1]
     rows = {(row["series"], row["clip"]): row for row in csv.DictReader(outs[0].open())}

@@ -1,7 +1,8 @@
-"""Curves and what is said of two of them, cross-checked against an independent implementation."""
+"""Curves and Bjontegaard differences, compared with an independent implementation."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bjontegaard
@@ -10,10 +11,12 @@ import pandas as pd
 import points_data
 import pytest
 
-from bench.analysis.bjontegaard import Refusal, bd_quality, bd_rate, quality_at, rate_at
-from bench.analysis.curves import Curve, curves, load_points, nearest_points, series_label
+from bench.analysis.bjontegaard import NotComparable, bd_quality, bd_rate, quality_at, rate_at
+from bench.analysis.curves import Curve, curves
+from bench.analysis.labels import series_label
+from bench.analysis.rd_points import load_points, nearest_points
 from bench.base.errors import BenchError
-from bench.scoring.metrics import describe
+from bench.scoring.metrics import Metric, describe
 
 RATES = [0.05, 0.1, 0.2, 0.4, 0.8]
 QUALITY = [30.0, 32.9, 35.6, 38.0, 40.1]
@@ -36,7 +39,7 @@ def random_curve(random: np.random.Generator, n: int) -> Curve:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_differences_are_those_of_the_bjontegaard_package(seed):
+def test_differences_match_the_bjontegaard_package(seed):
     random = np.random.default_rng(seed)
     anchor, test = random_curve(random, 4 + seed % 4), random_curve(random, 4 + seed % 3)
     data = anchor.rate_bpp, anchor.quality, test.rate_bpp, test.quality
@@ -48,7 +51,7 @@ def test_differences_are_those_of_the_bjontegaard_package(seed):
 def test_half_the_rate_everywhere_is_minus_fifty_percent():
     delta = bd_rate(curve(RATES, QUALITY), curve([rate / 2 for rate in RATES], QUALITY))
     assert delta.value == pytest.approx(-50)
-    assert (delta.low, delta.high, delta.share, delta.flag) == (30.0, 40.1, pytest.approx(1), "")
+    assert (delta.low, delta.high, delta.share, delta.remark) == (30.0, 40.1, pytest.approx(1), "")
 
 
 def test_one_decibel_more_everywhere_is_one_decibel():
@@ -57,62 +60,62 @@ def test_one_decibel_more_everywhere_is_one_decibel():
     assert (delta.low, delta.high) == (pytest.approx(0.05), pytest.approx(0.8))
 
 
-def test_three_points_are_refused():
-    with pytest.raises(Refusal, match="short has 3 points, 4 needed"):
+def test_three_points_are_not_comparable():
+    with pytest.raises(NotComparable, match="short has 3 points, 4 needed"):
         bd_rate(curve(RATES, QUALITY), curve(RATES[:3], QUALITY[:3], "short"))
 
 
-def test_no_overlap_is_refused_with_both_ranges():
+def test_curves_without_overlap_are_not_comparable():
     low = curve(RATES, [value - 20 for value in QUALITY])
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(NotComparable) as error:
         bd_rate(curve(RATES, QUALITY), low)
-    assert refusal.value.reason == "no overlap: 10.00 to 20.10 against 30.00 to 40.10 PSNR-RGB (dB)"
+    assert error.value.reason == "no overlap: 10.00 to 20.10 against 30.00 to 40.10 PSNR-RGB (dB)"
     far = curve([rate * 100 for rate in RATES], QUALITY)
-    with pytest.raises(Refusal, match=r"no overlap: 5 to 80 against 0\.05 to 0\.8 bpp"):
+    with pytest.raises(NotComparable, match=r"no overlap: 5 to 80 against 0\.05 to 0\.8 bpp"):
         bd_quality(curve(RATES, QUALITY), far)
 
 
-def test_a_curve_that_falls_is_refused_with_its_points():
+def test_a_falling_curve_is_not_comparable_and_its_points_are_named():
     dented = curve(RATES, [30.0, 32.9, 32.5, 38.0, 38.0], "dented")
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(NotComparable) as error:
         bd_rate(curve(RATES, QUALITY), dented)
-    assert refusal.value.reason == "dented is not monotonic: p1 to p2, p3 to p4"
+    assert error.value.reason == "dented is not monotonic: p1 to p2, p3 to p4"
 
 
-def test_two_points_of_one_rate_are_refused():
-    with pytest.raises(Refusal, match="not monotonic: p0 to p1"):
+def test_two_points_of_equal_rate_are_not_comparable():
+    with pytest.raises(NotComparable, match="not monotonic: p0 to p1"):
         bd_rate(curve(RATES, QUALITY), curve([0.1, 0.1, 0.2, 0.4], QUALITY[:4]))
 
 
-def test_a_rate_of_zero_is_refused():
-    with pytest.raises(Refusal, match="rate of zero"):
+def test_a_rate_of_zero_is_not_comparable():
+    with pytest.raises(NotComparable, match="rate of zero"):
         bd_rate(curve(RATES, QUALITY), curve([0.0, 0.1, 0.2, 0.4], QUALITY[:4]))
 
 
-@pytest.mark.parametrize(("shift", "flag"), [(4.0, ""), (6.06, "partial overlap 40 %")])
-def test_a_small_overlap_is_computed_but_flagged(shift, flag):
+@pytest.mark.parametrize(("shift", "remark"), [(4.0, ""), (6.06, "partial overlap 40 %")])
+def test_a_small_overlap_has_a_value_and_a_remark(shift, remark):
     delta = bd_rate(curve(RATES, QUALITY), curve(RATES, [value - shift for value in QUALITY]))
-    assert delta.flag == flag
+    assert delta.remark == remark
     assert delta.value > 0
 
 
 def test_a_narrow_curve_inside_a_wide_one_overlaps_fully():
     narrow = curve(RATES[:4], [33.0, 34.0, 35.0, 36.0])
     assert bd_rate(curve(RATES, QUALITY), narrow).share == pytest.approx(1)
-    assert bd_rate(narrow, curve(RATES, QUALITY)).flag == ""
+    assert bd_rate(narrow, curve(RATES, QUALITY)).remark == ""
 
 
-def test_values_between_points_invert_each_other():
+def test_quality_at_and_rate_at_are_inverse():
     one = curve(RATES, QUALITY)
     assert quality_at(one, 0.1) == pytest.approx(32.9)
     assert rate_at(one, 40.1) == pytest.approx(0.8)
-    # The two interpolations are not inverses of each other to the last digit, but nearly.
+    # The two interpolations are inverse only approximately.
     assert rate_at(one, quality_at(one, 0.3)) == pytest.approx(0.3, rel=0.01)
 
 
-def test_values_outside_a_curve_are_refused():
+def test_there_are_no_values_outside_a_curve():
     for ask in (lambda: quality_at(curve(RATES, QUALITY), 0.9), lambda: rate_at(curve(RATES, QUALITY), 29.9)):
-        with pytest.raises(Refusal, match="no points on both sides"):
+        with pytest.raises(NotComparable, match="no points on both sides"):
             ask()
 
 
@@ -125,7 +128,7 @@ def write(folder: Path, rows: pd.DataFrame) -> Path:
     return folder / "rd_points.csv"
 
 
-def test_points_of_a_reference_run_are_a_series_of_their_own(tmp_path):
+def test_points_of_reference_runs_are_a_separate_series(tmp_path):
     rows = load_points(write(tmp_path, points_data.rows().drop(columns="series")))
     found = {one.series: one for one in curves(rows, "psnr_rgb_db")}
     reference, short = found["ffnerv-matched (reference)"], found["ffnerv-matched"]
@@ -151,7 +154,7 @@ def test_a_point_is_the_mean_over_clips_of_the_mean_over_seeds(tmp_path):
     assert (found.seeds, found.clips) == (3, (points_data.CLIP, "other"))
 
 
-def test_a_point_that_one_clip_lacks_is_no_point_of_the_mean(tmp_path):
+def test_a_point_missing_on_one_clip_is_not_in_the_mean_curve(tmp_path):
     table = pd.concat([points_data.rows(), points_data.rows(clip="other")])
     gone = (table["clip"] == "other") & (table["codec"] == "x264-medium") & (table["point"] == "crf23")
     rows = load_points(write(tmp_path, table[~gone]))
@@ -162,7 +165,7 @@ def test_a_point_that_one_clip_lacks_is_no_point_of_the_mean(tmp_path):
     assert "crf23" in alone.points
 
 
-def test_a_metric_that_some_records_lack_leaves_their_points_out(tmp_path):
+def test_points_without_a_value_are_left_out(tmp_path):
     table = points_data.rows()
     table.loc[table["codec"] == "x264-medium", "vmaf"] = None
     rows = load_points(write(tmp_path, table))
@@ -179,14 +182,14 @@ def test_ms_ssim_in_decibels(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (None, "no such file"),
-        ("", "not a table of points"),
-        ("\x00\n1,2\n3,4,5\n", "not a table of points|no column"),
+        (None, "no such file; collect the records"),
+        ("", "is not a CSV table"),
+        ("\x00\n1,2\n3,4,5\n", "is not a CSV table|no column"),
         ("a,b\n1,2\n", "no column condition, clip"),
         ("condition,clip,codec,label,kind,point,run,seed,rate_bpp\n", "no points yet"),
     ],
 )
-def test_a_table_that_is_none_is_one_line(tmp_path, text, problem):
+def test_a_wrong_table_is_an_error_in_one_line(tmp_path, text, problem):
     path = tmp_path / "rd_points.csv"
     if text is not None:
         path.write_text(text)
@@ -194,13 +197,13 @@ def test_a_table_that_is_none_is_one_line(tmp_path, text, problem):
         load_points(path)
 
 
-def test_two_conditions_are_not_mixed(tmp_path):
+def test_rows_of_two_conditions_are_an_error(tmp_path):
     table = pd.concat([points_data.rows(), points_data.rows().assign(condition="other-v1")])
     with pytest.raises(BenchError, match=r"2 conditions \(demo-v1, other-v1\)"):
         load_points(write(tmp_path, table))
 
 
-def test_unknown_columns_and_clips_are_named(tmp_path):
+def test_unknown_columns_and_clips_are_errors(tmp_path):
     rows = load_points(write(tmp_path, points_data.rows()))
     with pytest.raises(BenchError, match="no column psnr"):
         curves(rows, "psnr")
@@ -208,7 +211,7 @@ def test_unknown_columns_and_clips_are_named(tmp_path):
         curves(rows, "vmaf", clip="bikes")
 
 
-def test_the_nearest_point_is_nearest_by_ratio_and_stands_for_its_lowest_seed(tmp_path):
+def test_the_nearest_point_is_nearest_by_ratio_and_of_the_lowest_seed(tmp_path):
     rows = load_points(write(tmp_path, points_data.rows(seeds=2)))
     chosen = nearest_points(rows, clip=points_data.CLIP, rate_bpp=0.28)
     assert chosen.loc["ffnerv-matched", "point"] == "bpp0.27"
@@ -222,7 +225,25 @@ def test_the_nearest_point_is_nearest_by_ratio_and_stands_for_its_lowest_seed(tm
     ]
 
 
-def test_labels_name_the_length_of_a_fit():
+def test_labels_state_the_length_of_a_fit():
     assert series_label("A", kind="classical", reference=False, epochs=None) == "A"
     assert series_label("A", kind="fitted", reference=False, epochs=1) == "A, 1 epoch"
     assert series_label("A", kind="fitted", reference=True, epochs=None) == "A, reference fit"
+
+
+def test_a_metric_of_which_lower_values_are_better_is_not_comparable():
+    worse = replace(curve(RATES, QUALITY), metric=Metric(name="error", higher_is_better=False))
+    with pytest.raises(NotComparable, match="lower values of error are better"):
+        bd_rate(worse, worse)
+
+
+def test_names_that_look_like_numbers_or_missing_values_stay_text(tmp_path):
+    table = points_data.rows()
+    names = dict(zip(table["point"].unique(), ("01", "0.10", "NA", "nan", "1e3", "None"), strict=False))
+    table["point"] = table["point"].map(lambda point: names.get(point, point))
+    table["clip"] = "007"
+    rows = load_points(write(tmp_path, table))
+    assert list(rows["point"]) == list(table["point"])
+    assert set(rows["clip"]) == {"007"}
+    assert rows["rate_bpp"].to_numpy() == pytest.approx(table["rate_bpp"].to_numpy())
+    assert rows["parameters"].isna().sum() == table["parameters"].isna().sum()

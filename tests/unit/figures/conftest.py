@@ -1,4 +1,4 @@
-"""The made-up conditions that figures are drawn of."""
+"""Synthetic conditions for the tests of figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of the made-up condition, for the tests of this folder: drawn, and the words on their pages."""
+"""Figures of the synthetic condition for the tests of this folder, and the texts on their pages."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ MANY = {
     "enerv-matched": ("E-NeRV (matched)", -0.4),
     "hnerv-matched": ("HNeRV (matched)", 0.5),
     "ffnerv-official": ("FFNeRV (official recipe)", 0.2),
-    "my-own-codec": ("A codec of somebody's own", 1.2),
+    "my-own-codec": ("A codec of a user", 1.2),
 }
 AT_ONE_RATE = {"clip": points_data.CLIP, "rate_bpp": 0.27}
 
 
 def write_demo(folder: Path) -> tuple[Path, Path]:
-    """rd_points.csv and the points' folder of the made-up condition: 8 series and 2 controls."""
+    """rd_points.csv and the folder of the points of the synthetic condition: 8 series and 2 controls."""
     return points_data.write_condition(folder, points_data.rows())
 
 
 def write_crowd(folder: Path) -> tuple[Path, Path]:
-    """The same with 16 series, three seeds, and no crop of one codec."""
+    """The same with 16 series and three seeds; one codec has no files."""
     points_csv, points = points_data.write_condition(folder, points_data.rows(seeds=3, extra=MANY))
     for name in ("crop.png", "frames.csv", "encode.json"):
         (points / points_data.CONDITION / points_data.CLIP / "my-own-codec/bpp0.27/seed0" / name).unlink()
     return points_csv, points
 
 
-def draw(kind: str, data: tuple[Path, Path], outs: list[Path], **options) -> None:
+def draw(kind: str, data: tuple[Path, Path], outputs: list[Path], **options) -> None:
     points_csv, points = data
     if kind in ("rd", "fit"):
         options = {"rd": {"metric": "psnr_rgb_db"}, "fit": {"points_dir": points, **AT_ONE_RATE}}[
             kind
         ] | options
-        (draw_rd if kind == "rd" else draw_fit)(points_csv, outs=outs, **options)
+        (draw_rd if kind == "rd" else draw_fit)(points_csv, outputs=outputs, **options)
     elif kind == "frames":
-        draw_frames(points_csv, points_dir=points, outs=outs, **AT_ONE_RATE, **options)
+        draw_frames(points_csv, points_dir=points, outputs=outputs, **AT_ONE_RATE, **options)
     else:
-        draw_strip(points_csv, points_dir=points, frame=60, outs=outs, **AT_ONE_RATE, **options)
+        draw_strip(points_csv, points_dir=points, frame=60, outputs=outputs, **AT_ONE_RATE, **options)
 
 
 def texts(figure: Figure) -> list[Text]:
-    """Every text that is printed: title, labels, tick labels inside the limits, key, remarks."""
+    """All visible texts: title, labels, tick labels inside the limits, legend, notes."""
     found = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
     outside = set()
     for axes in figure.axes:

@@ -1,4 +1,4 @@
-"""What figures show: lines, levels, axes, keys and remarks, as the table and the points' files have them."""
+"""Content of figures: lines, levels, axes, legends and notes agree with the records and their files."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def test_reference_fits_are_solid_and_short_ones_dashed(demo, pages):
     colours = {FAMILIES[family][0] for family in ("ffnerv", "nerv")}
     assert {colour for colour, n in dashed.items() if n} == {colour.lower() for colour in colours}
     assert all(n <= 1 for n in dashed.values())
-    said = words(pages[0])
-    assert "Reference fit, 150 epochs" in said
-    assert "Short fit, 18 epochs" in said
+    text = words(pages[0])
+    assert "Reference fit, 150 epochs" in text
+    assert "Short fit, 18 epochs" in text
 
 
 def test_without_reference_fits_every_fit_is_solid(tmp_path, pages):
@@ -39,7 +39,7 @@ def test_without_reference_fits_every_fit_is_solid(tmp_path, pages):
     assert "Fitted network, 18 epochs" in words(pages[0])
 
 
-def test_the_mean_frame_is_a_line_and_the_identity_is_not_drawn(demo, pages):
+def test_the_mean_frame_is_a_horizontal_line_and_the_identity_is_not_drawn(demo, pages):
     draw("rd", demo, [])
     (axes,) = pages[0].axes
     level = [line for line in axes.get_lines() if set(line.get_ydata()) == {19.4}]
@@ -50,7 +50,7 @@ def test_the_mean_frame_is_a_line_and_the_identity_is_not_drawn(demo, pages):
     assert axes.get_xlim()[1] < 2
 
 
-def test_a_mean_frame_far_below_does_not_squash_the_curves(demo, pages):
+def test_a_mean_frame_far_below_does_not_extend_the_axis(demo, pages):
     draw("rd", demo, [], metric="ms_ssim_rgb")
     (axes,) = pages[0].axes
     assert axes.get_ylim()[0] > 0.85
@@ -58,7 +58,7 @@ def test_a_mean_frame_far_below_does_not_squash_the_curves(demo, pages):
 
 
 @pytest.mark.parametrize(("kinds", "scale"), [(("classical", "fitted"), "log"), (("fitted",), "linear")])
-def test_a_wide_span_of_rates_is_logarithmic(kinds, scale, tmp_path, pages):
+def test_a_wide_range_of_rates_is_logarithmic(kinds, scale, tmp_path, pages):
     table = points_data.rows()
     table[table["kind"].isin(kinds)].to_csv(tmp_path / "rd_points.csv", index=False)
     draw("rd", (tmp_path / "rd_points.csv", tmp_path), [])
@@ -78,15 +78,15 @@ def test_metrics_have_their_units_and_ceilings(demo, pages):
     assert pages[2].axes[0].get_ylim()[1] < 102
 
 
-def test_seeds_have_bars_from_the_lowest_to_the_highest(crowd, pages):
+def test_bars_span_the_lowest_to_the_highest_seed(crowd, pages):
     draw("rd", crowd, [])
     bars = [collection for collection in pages[0].axes[0].collections if len(collection.get_segments())]
     heights = [np.ptp(segment[:, 1]) for segment in bars[0].get_segments()]
-    # A seed of the first fitted codec adds 0.11 dB, and its file is a little larger.
+    # Each seed of the first fitted codec adds 0.11 dB and 1 % of rate.
     assert heights == pytest.approx([0.22 + 1.45 * np.log2(1.04 / 1.02)] * 4)
 
 
-def test_the_mean_of_clips_says_which_series_lack_one(tmp_path, pages):
+def test_the_legend_of_a_mean_states_which_series_lack_a_clip(tmp_path, pages):
     second = points_data.rows(clip="other")
     both = pd.concat([points_data.rows(), second[second["codec"] != "nerv-matched"]])
     both.to_csv(tmp_path / "rd_points.csv", index=False)
@@ -98,14 +98,14 @@ def test_the_mean_of_clips_says_which_series_lack_one(tmp_path, pages):
     assert "demo-v1: other, 132 frames" in words(pages[1])
 
 
-def test_a_metric_that_no_record_has_is_said(tmp_path, pages):
+def test_a_metric_without_values_gives_a_page_with_a_text(tmp_path, pages):
     points_data.rows().assign(vmaf=None).to_csv(tmp_path / "rd_points.csv", index=False)
     draw("rd", (tmp_path / "rd_points.csv", tmp_path), [], metric="vmaf")
     assert "VMAF: no record of this condition has a value." in words(pages[0])
     assert not pages[0].axes
 
 
-def test_frames_are_listed_from_top_to_bottom_with_their_rates(demo, pages):
+def test_the_legend_of_frames_has_the_order_of_the_lines_and_rates(demo, pages):
     draw("frames", demo, [])
     (axes,) = pages[0].axes
     levels = [np.mean(line.get_ydata()) for line in axes.get_lines()]
@@ -115,12 +115,12 @@ def test_frames_are_listed_from_top_to_bottom_with_their_rates(demo, pages):
     assert "Rates differ by up to a factor of 1.77" in words(pages[0])
 
 
-def test_a_metric_without_values_by_frame_is_said(demo, pages):
+def test_a_metric_without_values_of_frames_gives_a_page_with_a_text(demo, pages):
     draw("frames", demo, [], metric="vmaf")
-    assert "No codec's point has VMAF frame by frame." in words(pages[0])
+    assert "No point has VMAF of single frames." in words(pages[0])
 
 
-def test_the_fit_ends_in_the_decoded_file(demo, pages):
+def test_a_fit_line_ends_with_the_psnr_of_the_decoded_file(demo, pages):
     draw("fit", demo, [])
     seconds, epochs = pages[0].axes
     assert (seconds.get_xlabel(), epochs.get_xlabel()) == ("Fit time (s)", "Epoch")
@@ -131,7 +131,7 @@ def test_the_fit_ends_in_the_decoded_file(demo, pages):
     assert sorted(line.get_xdata()[0] for line in ends) == [18, 18, 150, 150]
 
 
-def test_a_fit_log_that_counts_from_zero_is_shown_in_epochs_done(tmp_path, pages):
+def test_a_fit_log_that_counts_from_zero_is_shown_in_completed_epochs(tmp_path, pages):
     data = points_data.write_condition(tmp_path, points_data.rows(references=False))
     for path in data[1].rglob("encode.json"):
         report = json.loads(path.read_text())
@@ -143,7 +143,7 @@ def test_a_fit_log_that_counts_from_zero_is_shown_in_epochs_done(tmp_path, pages
     assert {(min(line.get_xdata()), max(line.get_xdata())) for line in lines} == {(1, 18)}
 
 
-def test_a_fit_of_two_devices_names_both(tmp_path, pages):
+def test_a_fit_on_two_devices_names_both(tmp_path, pages):
     data = points_data.write_condition(tmp_path, points_data.rows())
     for path in data[1].rglob("reference-seed0/encode.json"):
         report = json.loads(path.read_text())
@@ -153,17 +153,17 @@ def test_a_fit_of_two_devices_names_both(tmp_path, pages):
     assert words(pages[0]).count("bpp, cuda, then cpu") == 2
 
 
-def test_a_reference_fit_is_read_where_it_is_tracked(tmp_path, pages):
+def test_the_log_of_a_reference_fit_is_read_from_the_reference_folder(tmp_path, pages):
     data = points_data.write_condition(tmp_path, points_data.rows())
     tracked = tmp_path / "reference"
     for path in data[1].rglob("reference-seed0/encode.json"):
-        place = tracked / path.parent.relative_to(data[1]).parent / "seed0"
-        place.mkdir(parents=True)
-        path.rename(place / "encode.json")
+        folder = tracked / path.parent.relative_to(data[1]).parent / "seed0"
+        folder.mkdir(parents=True)
+        path.rename(folder / "encode.json")
     draw("fit", data, [], reference_dir=tracked)
     assert len([line for line in pages[0].axes[0].get_lines() if len(line.get_xdata()) > 1]) == 4
     draw("fit", data, [])
-    assert "Not shown, as their files are missing: ffnerv-matched (reference), nerv-matched (reference)." in (
+    assert "Not shown, because files are missing: ffnerv-matched (reference), nerv-matched (reference)." in (
         words(pages[1]).replace("\n", " ")
     )
 
@@ -177,7 +177,7 @@ def test_devices_are_named_where_they_differ(tmp_path, pages):
     assert "FFNeRV, 0.275 bpp, cpu" in words(pages[0])
 
 
-def test_the_strip_has_the_source_and_every_codec_with_this_frames_psnr(demo, pages):
+def test_the_strip_has_the_source_and_every_codec_with_the_psnr_of_the_frame(demo, pages):
     draw("strip", demo, [])
     figure = pages[0]
     assert len(figure.axes) == 1 + 8
@@ -191,7 +191,7 @@ def test_the_strip_has_the_source_and_every_codec_with_this_frames_psnr(demo, pa
     assert (tile[:5, :5] == tile[0, 0]).all()
 
 
-def test_the_strip_takes_a_source_of_ones_own(demo, tmp_path, pages):
+def test_the_strip_accepts_a_crop_of_the_source(demo, tmp_path, pages):
     table = points_data.rows()
     table[table["codec"] != "identity"].to_csv(tmp_path / "rd_points.csv", index=False)
     data = tmp_path / "rd_points.csv", demo[1]

@@ -1,4 +1,4 @@
-"""Figures of every kind: the same numbers give the same bytes, nothing overlaps, what is missing is said."""
+"""Figures of every kind: reproducible files, no overlapping text, and notes on missing files."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def test_another_process_writes_the_same_bytes(demo, tmp_path):
     draw("rd", demo, outs)
     code = (
         "import sys; from bench.figures.rd import draw_rd; import bench.figures.strip, bench.tables.summary;"
-        "draw_rd(sys.argv[1], metric='psnr_rgb_db', outs=sys.argv[2:]);"
+        "draw_rd(sys.argv[1], metric='psnr_rgb_db', outputs=sys.argv[2:]);"
         "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
     )
     others = [tmp_path / f"there{suffix}" for suffix in (".pdf", ".svg")]
-    # Another hash seed, and settings of a user's own that must not show.
+    # Another hash seed, and settings of a user that must have no effect.
     (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.grid: False\nsvg.fonttype: none\n")
     environment = os.environ | {"PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
     command = [sys.executable, "-c", code, str(demo[0]), *map(str, others)]
@@ -51,19 +51,19 @@ def test_another_process_writes_the_same_bytes(demo, tmp_path):
     assert [out.read_bytes() for out in others] == [out.read_bytes() for out in outs]
 
 
-def test_drawing_leaves_the_settings_of_matplotlib_alone(demo, tmp_path):
+def test_drawing_does_not_change_the_settings_of_matplotlib(demo, tmp_path):
     before = dict(matplotlib.rcParams)
     draw("rd", demo, [tmp_path / "rd.png"])
     assert dict(matplotlib.rcParams) == before
 
 
 @pytest.mark.parametrize("kind", ["rd", "frames", "strip"])
-def test_a_footnote_is_below_what_shows_its_codec(kind, demo, pages):
+def test_a_footnote_is_shown_with_its_codec(kind, demo, pages):
     footnotes = {"nerv-matched": "made for this test.", "not-here": "is not drawn."}
     draw(kind, demo, [], footnotes=footnotes)
-    said = " ".join(words(pages[0]).split())
-    assert "NeRV: made for this test." in said
-    assert "is not drawn" not in said
+    text = " ".join(words(pages[0]).split())
+    assert "NeRV: made for this test." in text
+    assert "is not drawn" not in text
 
 
 @pytest.mark.parametrize("width", [7.0, 3.5])
@@ -84,33 +84,33 @@ def test_no_text_is_clipped_or_overlaps_another(kind, data, width, pages, reques
 
 
 @pytest.mark.parametrize("width", [7.0, 3.5])
-def test_the_key_stands_clear_of_the_axes(width, crowd, pages):
+def test_the_legend_does_not_overlap_the_axes(width, crowd, pages):
     draw("rd", crowd, [], width=width)
     (figure,) = pages
     (axes,) = figure.axes
     frame = axes.get_window_extent()
-    key = [text for text in figure.texts if text.get_text().strip()][1:]
-    assert len(key) >= 16
-    for text in key:
+    legend = [text for text in figure.texts if text.get_text().strip()][1:]
+    assert len(legend) >= 16
+    for text in legend:
         assert Bbox.intersection(frame, text.get_window_extent()) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_series_without_its_files_is_named(kind, crowd, pages):
     draw(kind, crowd, [])
-    missing = "Not shown, as their files are missing: my-own-codec." in words(pages[0]).replace("\n", " ")
+    missing = "Not shown, because files are missing: my-own-codec." in words(pages[0]).replace("\n", " ")
     assert missing == (kind != "rd")
 
 
 @pytest.mark.parametrize("kind", ["frames", "fit", "strip"])
-def test_no_files_at_all_is_one_line(kind, demo, tmp_path):
+def test_missing_files_of_all_points_are_an_error(kind, demo, tmp_path):
     options = {"source_png": next(demo[1].rglob("identity/*/*/crop.png"))} if kind == "strip" else {}
     with pytest.raises(BenchError, match=r"no (frames\.csv|encode\.json|crop\.png) of"):
         draw(kind, (demo[0], tmp_path), [], **options)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_controls_alone_are_drawn_as_a_page_that_says_so(kind, demo, tmp_path, pages):
+def test_controls_alone_give_a_page_with_a_text(kind, demo, tmp_path, pages):
     table = points_data.rows()
     table[table["kind"] == "control"].to_csv(tmp_path / "rd_points.csv", index=False)
     draw(kind, (tmp_path / "rd_points.csv", demo[1]), [])
@@ -118,11 +118,11 @@ def test_controls_alone_are_drawn_as_a_page_that_says_so(kind, demo, tmp_path, p
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_empty_tables_unknown_clips_and_formats_are_one_line(kind, demo, tmp_path):
+def test_empty_tables_unknown_clips_and_formats_are_errors(kind, demo, tmp_path):
     points_data.rows().iloc[:0].to_csv(tmp_path / "rd_points.csv", index=False)
     with pytest.raises(BenchError, match="no points yet"):
         draw(kind, (tmp_path / "rd_points.csv", demo[1]), [])
-    with pytest.raises(BenchError, match=r"figure\.jpg: not a format of figures"):
+    with pytest.raises(BenchError, match=r"figure\.jpg: is not a format of figures"):
         draw(kind, demo, [tmp_path / "figure.jpg"])
     here = points_data.rows(clip="elsewhere")
     here.to_csv(tmp_path / "rd_points.csv", index=False)
@@ -131,8 +131,8 @@ def test_empty_tables_unknown_clips_and_formats_are_one_line(kind, demo, tmp_pat
         draw(kind, (tmp_path / "rd_points.csv", demo[1]), [], **options)
 
 
-def test_a_broken_crop_is_named(demo, tmp_path):
+def test_a_broken_crop_is_an_error(demo, tmp_path):
     broken = tmp_path / "crop.png"
     broken.write_bytes(b"no picture")
-    with pytest.raises(BenchError, match=r"crop\.png: no readable picture"):
+    with pytest.raises(BenchError, match=r"crop\.png: is not a readable image"):
         draw("strip", demo, [], source_png=broken)

@@ -1,4 +1,4 @@
-"""Curves that were not measured here: in the figure, told apart from measured ones, and nothing overlaps."""
+"""Published and user's curves in figures: distinguishable from measured ones, without overlaps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from matplotlib.transforms import Bbox
 from bench.analysis.published import Selector
 from bench.base.errors import BenchError
 from bench.figures.rd import draw_rd
-from bench.figures.style import ELSEWHERE, FAMILIES, codec_styles, own_styles, reported_styles, shade
+from bench.figures.style import (
+    FAMILIES,
+    PUBLISHED_LINES,
+    codec_styles,
+    reported_styles,
+    shade,
+    user_styles,
+)
 
 FFNERV = Selector(source="ffnerv-table-11", label="FFNeRV", codec="ffnerv-matched")
 MANY = [
@@ -29,7 +36,7 @@ MANY = [
     Selector(source="hnerv-table-2", label="HNeRV", codec="hnerv-matched"),
     Selector(source="d-nerv-uvg"),
 ]
-OWN = "label,rate_bpp,psnr_rgb_db,source\nmy codec,0.1,30,my thesis\nmy codec,0.2,33,my thesis\n"
+USER_CSV = "label,rate_bpp,psnr_rgb_db,source\nmy codec,0.1,30,my thesis\nmy codec,0.2,33,my thesis\n"
 
 
 @pytest.fixture
@@ -39,8 +46,8 @@ def points(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Path:
-    (tmp_path / "mine.csv").write_text(OWN)
+def user_csv(tmp_path: Path) -> Path:
+    (tmp_path / "mine.csv").write_text(USER_CSV)
     return tmp_path / "mine.csv"
 
 
@@ -50,44 +57,48 @@ def words(figure: Figure) -> str:
 
 
 def lines(figure: Figure) -> dict[tuple[float, ...], object]:
-    """The lines of the axes by their qualities."""
+    """Lines of the axes by their qualities."""
     return {tuple(np.round(line.get_ydata(), 4)): line for line in figure.axes[0].get_lines()}
 
 
-def test_without_being_asked_for_nothing_is_added(points, pages):
-    draw_rd(points, metric="psnr_rgb_db", outs=[])
+def test_no_published_curve_is_drawn_by_default(points, pages):
+    draw_rd(points, metric="psnr_rgb_db", outputs=[])
     assert len(lines(pages[0])) == 8 + 1  # and the mean frame
     assert "not measured here" not in words(pages[0])
 
 
-def test_a_published_curve_is_thin_dashed_open_and_lighter_than_its_codec(points, pages):
-    draw_rd(points, metric="psnr_rgb_db", outs=[], published=[FFNERV])
+def test_a_published_curve_is_thin_dashed_and_lighter_than_its_codec(points, pages):
+    draw_rd(points, metric="psnr_rgb_db", outputs=[], published=[FFNERV])
     line = lines(pages[0])[32.71, 35.55, 36.76, 37.64, 38.33, 38.91]
     assert list(line.get_xdata()) == [0.0182, 0.0546, 0.089, 0.131, 0.18, 0.239]
     assert (line.get_linewidth(), line.get_markerfacecolor(), line.is_dashed()) == (0.8, "white", True)
     assert line.get_marker() == FAMILIES["ffnerv"][1]
     assert line.get_color() == shade(FAMILIES["ffnerv"][0], 0.35)
-    said = words(pages[0])
-    assert "Reported, not measured here FFNeRV (reported), FFNeRV Table 11" in said
-    assert "FFNeRV Table 11: mean of uvg; 1920x1080; PNG." in said
+    text = words(pages[0])
+    assert "Reported, not measured here FFNeRV (reported), FFNeRV Table 11" in text
+    assert "FFNeRV Table 11: mean of uvg; 1920x1080; PNG." in text
 
 
-def test_ones_own_curve_says_its_label_and_source(points, own, pages):
-    draw_rd(points, metric="psnr_rgb_db", outs=[], my_curves=own)
+def test_a_users_curve_has_its_label_and_source(points, user_csv, pages):
+    draw_rd(points, metric="psnr_rgb_db", outputs=[], user_curves=user_csv)
     line = lines(pages[0])[30, 33]
     assert (line.get_linewidth(), line.get_markerfacecolor(), line.is_dashed()) == (0.8, "white", True)
-    assert "Given, not measured here my codec " in words(pages[0])
+    assert "User's curve, not measured here my codec " in words(pages[0])
     assert words(pages[0]).endswith(" my codec: my thesis.")
-    draw_rd(points, metric="vmaf", outs=[], my_curves=own)
+    draw_rd(points, metric="vmaf", outputs=[], user_curves=user_csv)
     assert "my codec" not in words(pages[1])
 
 
-def test_a_clip_is_known_by_its_sequence(points, pages):
+def test_published_clips_are_matched_by_sequence(points, pages):
     hinerv = Selector(source="hinerv-uvg")
-    draw_rd(points, metric="psnr_rgb_db", outs=[], published=[hinerv])
-    assert "Not shown, as they are of other clips: HiNeRV." in words(pages[0])
+    draw_rd(points, metric="psnr_rgb_db", outputs=[], published=[hinerv])
+    assert "Not shown, because they are of other clips: HiNeRV." in words(pages[0])
     draw_rd(
-        points, metric="psnr_rgb_db", outs=[], published=[hinerv], sequences={points_data.CLIP: "uvg-beauty"}
+        points,
+        metric="psnr_rgb_db",
+        outputs=[],
+        published=[hinerv],
+        sequences={points_data.CLIP: "uvg-beauty"},
     )
     assert next(ys for ys in lines(pages[1]) if ys[0] == 33.8697)[:2] == (33.8697, 34.0719)
     assert "Not shown" not in words(pages[1])
@@ -95,45 +106,48 @@ def test_a_clip_is_known_by_its_sequence(points, pages):
 
 def test_a_published_mean_is_not_drawn_over_one_clip_of_several(tmp_path, points, pages):
     pd.concat([points_data.rows(), points_data.rows(clip="other")]).to_csv(points, index=False)
-    draw_rd(points, metric="psnr_rgb_db", outs=[], published=[FFNERV], clip="other")
-    assert "Not shown, as they are of other clips: FFNeRV." in words(pages[0])
-    draw_rd(points, metric="psnr_rgb_db", outs=[], published=[FFNERV])
+    draw_rd(points, metric="psnr_rgb_db", outputs=[], published=[FFNERV], clip="other")
+    assert "Not shown, because they are of other clips: FFNeRV." in words(pages[0])
+    draw_rd(points, metric="psnr_rgb_db", outputs=[], published=[FFNERV])
     assert "FFNeRV (reported), FFNeRV Table 11" in words(pages[1])
 
 
-def test_far_published_points_do_not_squash_the_measured_ones(points, pages):
+def test_far_published_points_do_not_extend_the_axis(points, pages):
     table = points_data.rows()
     table[table["kind"] == "fitted"].to_csv(points, index=False)
     wide = Selector(source="c3-vct", label="HEVC medium, no B-frames")
     low = Selector(source="hnerv-uvg-mean")
     sequences = {points_data.CLIP: "uvg-jockey"}
-    draw_rd(points, metric="psnr_rgb_db", outs=[], published=[wide, low], sequences=sequences)
+    draw_rd(points, metric="psnr_rgb_db", outputs=[], published=[wide, low], sequences=sequences)
     left, right = pages[0].axes[0].get_xlim()
     assert 0.04 < left < 0.07
     assert 0.7 < right < 1.0
-    said = "Not shown, as their rates are far from all measured: HNeRV (reported), HNeRV repository, mean."
-    assert said in words(pages[0])
+    note = (
+        "Not shown, because their rates are far from all measured ones: "
+        "HNeRV (reported), HNeRV repository, mean."
+    )
+    assert note in words(pages[0])
     assert "HEVC medium, no B-frames (reported), VCT authors" in words(pages[0])
 
 
-def test_all_points_of_ones_own_are_inside(points, tmp_path, pages):
+def test_all_points_of_a_users_curve_are_inside(points, tmp_path, pages):
     (tmp_path / "mine.csv").write_text("label,rate_bpp,psnr_rgb_db\nmine,0.001,12\nmine,30,60\n")
-    draw_rd(points, metric="psnr_rgb_db", outs=[], my_curves=tmp_path / "mine.csv")
+    draw_rd(points, metric="psnr_rgb_db", outputs=[], user_curves=tmp_path / "mine.csv")
     (axes,) = pages[0].axes
     assert axes.get_xlim()[0] < 0.001 < 30 < axes.get_xlim()[1]
     assert axes.get_ylim()[0] < 12 < 60 < axes.get_ylim()[1]
 
 
-def test_a_wrong_file_is_refused_even_where_nothing_would_be_drawn(points, tmp_path):
+def test_a_wrong_file_is_an_error_even_without_measured_points(points, tmp_path):
     points_data.rows().assign(vmaf=None).to_csv(points, index=False)
     (tmp_path / "mine.csv").write_text("label,rate_bpp,vmaf\nmine,none,3\n")
-    with pytest.raises(BenchError, match=r"mine\.csv:2: column rate_bpp: 'none' is no number"):
-        draw_rd(points, metric="vmaf", outs=[], my_curves=tmp_path / "mine.csv")
+    with pytest.raises(BenchError, match=r"mine\.csv:2: column rate_bpp: 'none' is not a number"):
+        draw_rd(points, metric="vmaf", outputs=[], user_curves=tmp_path / "mine.csv")
 
 
 @pytest.mark.parametrize("width", [7.0, 3.5])
-def test_nothing_overlaps_or_leaves_the_page(width, points, own, pages):
-    draw_rd(points, metric="psnr_rgb_db", outs=[], published=MANY, my_curves=own, width=width)
+def test_no_text_overlaps_or_leaves_the_page(width, points, user_csv, pages):
+    draw_rd(points, metric="psnr_rgb_db", outputs=[], published=MANY, user_curves=user_csv, width=width)
     (figure,) = pages
     (axes,) = figure.axes
     page = Bbox.from_bounds(0, 0, figure.bbox.width, figure.bbox.height)
@@ -151,49 +165,49 @@ def test_nothing_overlaps_or_leaves_the_page(width, points, own, pages):
         assert touch, f"{one.get_text()!r} over {other.get_text()!r}"
 
 
-def test_the_same_numbers_give_the_same_bytes(points, own, tmp_path):
+def test_files_are_reproducible(points, user_csv, tmp_path):
     written = []
     for run in ("one", "two"):
         outs = [tmp_path / run / f"rd{suffix}" for suffix in (".pdf", ".png", ".svg")]
-        draw_rd(points, metric="psnr_rgb_db", outs=outs, published=MANY, my_curves=own)
+        draw_rd(points, metric="psnr_rgb_db", outputs=outs, published=MANY, user_curves=user_csv)
         written.append([out.read_bytes() for out in outs])
     assert written[0] == written[1]
 
 
-# --- their looks
+# --- styles
 
 
-def test_measured_series_look_the_same_whatever_stands_beside_them(points, own, pages):
-    draw_rd(points, metric="psnr_rgb_db", outs=[])
-    draw_rd(points, metric="psnr_rgb_db", outs=[], published=MANY, my_curves=own)
-    alone, beside = (lines(figure) for figure in pages)
+def test_published_curves_do_not_change_the_styles_of_measured_series(points, user_csv, pages):
+    draw_rd(points, metric="psnr_rgb_db", outputs=[])
+    draw_rd(points, metric="psnr_rgb_db", outputs=[], published=MANY, user_curves=user_csv)
+    alone, together = (lines(figure) for figure in pages)
     for qualities, line in alone.items():
-        other = beside[qualities]
-        for look in ("get_color", "get_linestyle", "get_marker", "get_markerfacecolor", "get_linewidth"):
-            assert getattr(line, look)() == getattr(other, look)()
+        other = together[qualities]
+        for getter in ("get_color", "get_linestyle", "get_marker", "get_markerfacecolor", "get_linewidth"):
+            assert getattr(line, getter)() == getattr(other, getter)()
 
 
-def test_published_styles_follow_the_method_and_differ_where_it_is_the_same():
+def test_published_styles_follow_the_method_and_are_all_different():
     names = [("HNeRV", ""), ("HNeRV", ""), ("HNeRV-Boost", ""), ("HEVC medium", ""), ("VTM", ""), ("VCT", "")]
     styles = reported_styles(names, ["nerv-matched"])
-    looks = {(style.colour, style.marker, style.line) for style in styles}
-    assert len(looks) == len(styles)
+    distinct = {(style.colour, style.marker, style.line) for style in styles}
+    assert len(distinct) == len(styles)
     assert [style.marker for style in styles[:5]] == [
         FAMILIES[family][1] for family in ("hnerv", "hnerv", "hnerv", "x265", "vvenc")
     ]
     red, green, blue = (int(styles[5].colour[place : place + 2], 16) for place in (1, 3, 5))
-    assert red == green == blue  # a method that the suite does not know is grey
-    assert all(style.line in ELSEWHERE and not style.filled for style in styles)
+    assert red == green == blue  # a method of an unknown family is grey
+    assert all(style.line in PUBLISHED_LINES and not style.filled for style in styles)
 
 
-def test_a_published_counterpart_has_its_codecs_hue_whatever_its_name():
+def test_a_published_counterpart_has_the_hue_of_its_codec():
     (style,) = reported_styles([("Big network", "nerv-official")], ["nerv-official"])
     assert style.marker == FAMILIES["nerv"][1]
     assert style.colour == shade(codec_styles(["nerv-official"])["nerv-official"].colour, 0.35)
 
 
-def test_ones_own_curves_have_hues_that_no_codec_has():
+def test_users_curves_have_hues_that_no_codec_has():
     codecs = ["my-own-codec", "x264-medium", "nerv-matched"]
-    styles = own_styles(["NeRV", "mine", "third"], codecs)
+    styles = user_styles(["NeRV", "mine", "third"], codecs)
     taken = {style.colour for style in codec_styles(codecs).values()}
     assert len({style.colour for style in styles} | taken) == 6

@@ -1,4 +1,4 @@
-"""How series look: told apart in colour, in grey and by dichromats, and the same everywhere."""
+"""Styles of series: distinguishable in colour, in grey and by dichromats, and the same in all figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 
 from bench.figures.style import FAMILIES, SOLID, Style, codec_styles, series_style
 
-STAGE = (
+DEMO = (
     "ffnerv-matched", "ffnerv-official", "nerv-matched", "nerv-official",
     "x264-medium", "x264-veryslow", "x265-medium", "x265-veryslow",
 )  # fmt: skip
@@ -22,16 +22,18 @@ def luminance(style: Style) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_any_two_series_differ_on_a_grey_printout():
+def test_all_series_differ_on_a_grey_printout():
     styles = codec_styles(
-        [*STAGE, *MORE, "svtav1-p4", "aom-cpu6", "vvenc-medium", "vp9-cpu2", "compressai-ssf"]
+        [*DEMO, *MORE, "svtav1-p4", "aom-cpu6", "vvenc-medium", "vp9-cpu2", "compressai-ssf"]
     )
-    looks: dict[tuple[str, bool], Style] = {}
+    of_series: dict[tuple[str, bool], Style] = {}
     for codec, style in styles.items():
         kind = "classical" if codec[:2] in ("x2", "av", "vv", "vp") else "fitted"
         for reference in (False, True) if kind == "fitted" else (False,):
-            looks[codec, reference] = series_style(style, kind=kind, reference=reference, has_references=True)
-    for (one, first), (other, second) in combinations(looks.items(), 2):
+            of_series[codec, reference] = series_style(
+                style, kind=kind, reference=reference, has_references=True
+            )
+    for (one, first), (other, second) in combinations(of_series.items(), 2):
         shapes = [(style.marker, style.filled, style.line) for style in (first, second)]
         assert shapes[0] != shapes[1], f"{one} and {other}"
     for family in ("ffnerv", "nerv", "x264", "x265"):
@@ -58,28 +60,28 @@ def simulated(colour: str, kind: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["protan", "deutan"])
-def test_the_hues_of_a_condition_are_told_apart_by_dichromats(kind):
+def test_dichromats_can_distinguish_the_hues_of_a_condition(kind):
     hues = {family: simulated(FAMILIES[family][0], kind) for family in ("ffnerv", "nerv", "x264", "x265")}
     for (one, first), (other, second) in combinations(hues.items(), 2):
         assert np.linalg.norm(first - second) > 0.2, f"{one} and {other}"
 
 
-def test_a_style_depends_on_the_codec_alone():
-    everything = codec_styles([*STAGE, *MORE])
-    for codec in STAGE:
+def test_a_style_depends_only_on_the_codec():
+    everything = codec_styles([*DEMO, *MORE])
+    for codec in DEMO:
         assert codec_styles([codec])[codec] == everything[codec]
     assert codec_styles(["my-own-codec", "x264-medium"])["my-own-codec"] == everything["my-own-codec"]
 
 
-def test_strangers_get_looks_of_their_own():
-    strangers = [f"codec-{index}" for index in range(12)]
-    styles = codec_styles([*strangers, "x264-tune", "x264-zerolatency", *STAGE])
+def test_codecs_of_unknown_families_have_distinct_styles():
+    others = [f"codec-{index}" for index in range(12)]
+    styles = codec_styles([*others, "x264-tune", "x264-zerolatency", *DEMO])
     assert len({(s.colour, s.marker, s.filled, s.line) for s in styles.values()}) == len(styles)
-    assert styles == codec_styles([*reversed(strangers), *STAGE, "x264-zerolatency", "x264-tune"])
+    assert styles == codec_styles([*reversed(others), *DEMO, "x264-zerolatency", "x264-tune"])
     assert styles["x264-veryslow"].colour == FAMILIES["x264"][0].lower()
     assert styles["x264-tune"].marker == styles["x264-medium"].marker
     known = {colour.lower() for colour, _ in FAMILIES.values()}
-    assert not known & {styles[codec].colour for codec in strangers}
+    assert not known & {styles[codec].colour for codec in others}
 
 
 def test_a_classical_codec_is_never_dashed():

@@ -89,7 +89,7 @@ def inside(points: Path, *words: str) -> int:
 def pages(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Catches the figures instead of writing them."""
     caught: list[Figure] = []
-    for module in ("parts", "page"):
+    for module in ("frame_parts", "page"):
         monkeypatch.setattr(f"bench.figures.{module}.save", lambda figure, outs: caught.append(figure))
     return caught
 
@@ -186,7 +186,7 @@ def test_the_same_parts_give_the_same_bytes(tmp_path: Path) -> None:
     written = []
     for run in ("one", "two"):
         outs = [tmp_path / run / f"parts{suffix}" for suffix in SUFFIXES]
-        draw_parts([Panel("a network", {3: some_parts(3)})], title="parts", outs=outs)
+        draw_parts([Panel("a network", {3: some_parts(3)})], title="parts", outputs=outs)
         written.append([out.read_bytes() for out in outs])
     assert written[0] == written[1]
     assert len(written[0][1]) > 5000

@@ -1,4 +1,4 @@
-"""Ablation and interpolation: what their tables say of a table of points, and the figure."""
+"""Tables of ablations and of frame interpolation, and the figure of an ablation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from bench.analysis.ablation import read_variants
 from bench.base.errors import BenchError
 from bench.figures.ablation import draw_ablation
 from bench.scoring.score import Scores, held_out_means
-from bench.tables.ablation import read_variants, write_ablation
+from bench.tables.ablation import write_ablation
 from bench.tables.interpolation import write_interpolation
 
 VARIANTS = {"ffnerv-matched": ["full", "no-aggregation", "not-run"]}
@@ -20,7 +21,7 @@ VARIANTS = {"ffnerv-matched": ["full", "no-aggregation", "not-run"]}
 
 @pytest.fixture
 def points(tmp_path: Path) -> Path:
-    """Two variants, two seeds, two clips; the quality of a seed is its mean over the clips."""
+    """Two variants, two seeds, two clips. The quality of a seed is its mean over the clips."""
     rows = []
     for variant, quality, rate in (("no-aggregation", 30.0, 0.1), ("full", 31.0, 0.2)):
         for seed in (0, 1):
@@ -48,7 +49,7 @@ def points(tmp_path: Path) -> Path:
     return path
 
 
-def test_variants_come_in_their_order_with_the_spread_of_their_seeds(points: Path) -> None:
+def test_variants_keep_their_order_and_have_the_range_of_their_seeds(points: Path) -> None:
     full, without = read_variants(points, variants=VARIANTS, metrics=["psnr_rgb_db"])
     assert [full.name, without.name] == ["full", "no-aggregation"]
     assert (full.seeds, full.rate_bpp, without.rate_bpp) == (2, pytest.approx(0.2), pytest.approx(0.1))
@@ -59,9 +60,9 @@ def test_variants_come_in_their_order_with_the_spread_of_their_seeds(points: Pat
     assert full.qualities["psnr_rgb_db"].difference == 0
 
 
-def test_the_ablation_is_written_for_programs_and_for_readers(points: Path, tmp_path: Path) -> None:
+def test_the_ablation_is_written_in_all_formats(points: Path, tmp_path: Path) -> None:
     outs = [tmp_path / f"ablation{suffix}" for suffix in (".csv", ".md", ".tex")]
-    write_ablation(points, variants=VARIANTS, metrics=["psnr_rgb_db"], outs=outs)
+    write_ablation(points, variants=VARIANTS, metrics=["psnr_rgb_db"], outputs=outs)
     rows = list(csv.DictReader(outs[0].open()))
     assert [row["variant"] for row in rows] == ["full", "no-aggregation"]
     assert float(rows[1]["psnr_rgb_db_difference"]) == pytest.approx(-1)
@@ -74,7 +75,7 @@ def test_rows_of_several_codecs_begin_with_their_names(points: Path, tmp_path: P
     other = rows.assign(codec="nerv-matched", label="NeRV", psnr_rgb_db=rows["psnr_rgb_db"] - 2)
     pd.concat([rows, other]).to_csv(points, index=False)
     variants = {**VARIANTS, "nerv-matched": ["full", "no-aggregation"]}
-    write_ablation(points, variants=variants, metrics=["psnr_rgb_db"], outs=[tmp_path / "out.md"])
+    write_ablation(points, variants=variants, metrics=["psnr_rgb_db"], outputs=[tmp_path / "out.md"])
     names = [line.split("|")[1].strip() for line in (tmp_path / "out.md").read_text().splitlines()[2:6]]
     assert names == ["FFNeRV, full", "FFNeRV, no-aggregation", "NeRV, full", "NeRV, no-aggregation"]
     differences = [
@@ -84,24 +85,24 @@ def test_rows_of_several_codecs_begin_with_their_names(points: Path, tmp_path: P
     assert differences == pytest.approx([0, -1, 0, -1])
 
 
-def test_without_the_first_variant_there_is_nothing_to_compare_with(points: Path) -> None:
+def test_a_missing_first_variant_is_an_error(points: Path) -> None:
     with pytest.raises(BenchError, match="not-run"):
         read_variants(points, variants={"ffnerv-matched": ["not-run", "full"]}, metrics=["psnr_rgb_db"])
     with pytest.raises(BenchError, match="vmaf"):
         read_variants(points, variants=VARIANTS, metrics=["vmaf"])
 
 
-def test_the_figure_has_a_row_a_variant(points: Path, tmp_path: Path) -> None:
+def test_the_figure_has_a_row_for_each_variant(points: Path, tmp_path: Path) -> None:
     out, svg = tmp_path / "ablation.png", tmp_path / "ablation.svg"
-    draw_ablation(points, variants=VARIANTS, metric="psnr_rgb_db", outs=[out, svg])
+    draw_ablation(points, variants=VARIANTS, metric="psnr_rgb_db", outputs=[out, svg])
     two = Image.open(out).height
-    draw_ablation(points, variants={"ffnerv-matched": ["full"]}, metric="psnr_rgb_db", outs=[out])
+    draw_ablation(points, variants={"ffnerv-matched": ["full"]}, metric="psnr_rgb_db", outputs=[out])
     assert Image.open(out).height < two
 
 
-def test_interpolation_sets_held_out_frames_against_fitted_ones(points: Path, tmp_path: Path) -> None:
+def test_interpolation_has_fitted_and_held_out_frames(points: Path, tmp_path: Path) -> None:
     outs = [tmp_path / f"interpolation{suffix}" for suffix in (".csv", ".md", ".tex")]
-    write_interpolation(points, metrics=["psnr_rgb_db", "vmaf"], outs=outs)
+    write_interpolation(points, metrics=["psnr_rgb_db", "vmaf"], outputs=outs)
     rows = list(csv.DictReader(outs[0].open()))
     assert len(rows) == 4
     assert float(rows[0]["psnr_rgb_db_fitted"]) - float(rows[0]["psnr_rgb_db_held_out"]) == 3
@@ -109,14 +110,14 @@ def test_interpolation_sets_held_out_frames_against_fitted_ones(points: Path, tm
     table = pd.read_csv(points).drop(columns=["psnr_rgb_db_fitted", "psnr_rgb_db_held_out"])
     table.to_csv(points, index=False)
     with pytest.raises(BenchError, match="fit_every"):
-        write_interpolation(points, metrics=["psnr_rgb_db"], outs=outs)
+        write_interpolation(points, metrics=["psnr_rgb_db"], outputs=outs)
 
 
 def test_means_over_fitted_and_held_out_frames() -> None:
     rows = [{"frame": i, "psnr_rgb_db": value} for i, value in enumerate([30.0, 20.0, 32.0, 24.0, 34.0])]
     scores = Scores(values={}, reasons={}, rows=rows)
-    found = held_out_means(scores, fit_every=2, metrics=["psnr_rgb_db", "vmaf"])
-    assert found == {
+    means = held_out_means(scores, fit_every=2, metrics=["psnr_rgb_db", "vmaf"])
+    assert means == {
         "psnr_rgb_db_fitted": 32.0,
         "psnr_rgb_db_held_out": 22.0,
         "vmaf_fitted": None,

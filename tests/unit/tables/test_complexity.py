@@ -1,4 +1,4 @@
-"""What points cost: the table, the figure, and that nothing but a target by name asks for them."""
+"""Costs of points: the table, the figure, and that only named targets request them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import points_data
 import pytest
 from matplotlib.transforms import Bbox
 
-from bench.analysis.curves import load_points
+from bench.analysis.costs import load_costs, pareto_front, trade_offs
+from bench.analysis.rd_points import load_points
 from bench.base.errors import BenchError
 from bench.base.paths import ROOT
 from bench.base.strict_yaml import read_yaml
-from bench.figures.complexity import draw_complexity, front, trades
-from bench.tables.complexity import load_costs, write_complexity
+from bench.figures.complexity import draw_complexity
+from bench.tables.complexity import write_complexity
 from bench.workflow.outputs import View
 from bench.workflow.plan import make_plan
 from bench.workflow.rule_functions import Plans
@@ -30,7 +31,7 @@ def digest(row) -> str:
 
 
 def write_times(rows: pd.DataFrame, path: Path, **changes: object) -> Path:
-    """decode_times.csv of the first seeds: a median of twice what the records say."""
+    """decode_times.csv of the first seeds, with a median of twice the time of the records."""
     first = rows[rows["seed"] == 0]
     place = first[["condition", "clip", "codec", "point", "run", "frames"]]
     wall = 2 * first["decode_wall_s"]
@@ -61,10 +62,10 @@ def files(folder: Path, rows: pd.DataFrame, **changes: object) -> tuple[Path, Pa
     return folder / "rd_points.csv", write_times(rows, folder / "decode_times.csv", **changes)
 
 
-def test_a_row_is_one_stream_with_the_time_it_took_alone(tmp_path: Path) -> None:
+def test_a_row_is_one_stream_with_its_retimed_decode(tmp_path: Path) -> None:
     rows = table_of(seeds=3)
     outs = [tmp_path / f"complexity{suffix}" for suffix in (".csv", ".md", ".tex")]
-    write_complexity(*files(tmp_path, rows), metric="psnr_rgb_db", outs=outs)
+    write_complexity(*files(tmp_path, rows), metric="psnr_rgb_db", outputs=outs)
     found = list(csv.DictReader(outs[0].open()))
     assert len(found) == rows.drop_duplicates(["clip", "series", "point"]).shape[0]
     assert {row["run"] for row in found} == {"seed0", "reference-seed0"}
@@ -80,9 +81,9 @@ def test_a_row_is_one_stream_with_the_time_it_took_alone(tmp_path: Path) -> None
     assert (weights["x265-medium"], weights["x264-medium"]) == ("5000000", "")
 
 
-def test_readers_see_units_and_no_column_without_a_value(tmp_path: Path) -> None:
+def test_text_tables_have_units_and_no_empty_columns(tmp_path: Path) -> None:
     outs = [tmp_path / "complexity.md", tmp_path / "complexity.tex"]
-    write_complexity(*files(tmp_path, table_of()), metric="psnr_rgb_db", outs=outs)
+    write_complexity(*files(tmp_path, table_of()), metric="psnr_rgb_db", outputs=outs)
     header, _, *lines = outs[0].read_text().splitlines()
     assert "Decoder weights (MB)" in header
     assert "MACs" not in header
@@ -97,47 +98,47 @@ def test_readers_see_units_and_no_column_without_a_value(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "problem"),
     [
         (lambda times: times[1:], "has no time of bunny-320x180/x264-medium/crf23/seed0"),
         (lambda times: times.assign(stream_sha256="x"), "has the time of another stream of bunny-320x180"),
-        (lambda times: times.drop(columns="cpu_s"), "no column cpu_s; time the streams again"),
+        (lambda times: times.drop(columns="cpu_s"), "no column cpu_s; time the streams with bench retime"),
     ],
 )
-def test_times_of_other_streams_are_refused(tmp_path: Path, spoil, told: str) -> None:
+def test_times_of_other_streams_are_an_error(tmp_path: Path, spoil, problem: str) -> None:
     points, times = files(tmp_path, table_of())
     spoil(pd.read_csv(times)).to_csv(times, index=False)
-    with pytest.raises(BenchError, match=told):
+    with pytest.raises(BenchError, match=problem):
         load_costs(points, times)
 
 
-def test_without_times_there_is_one_line(tmp_path: Path) -> None:
+def test_missing_times_are_an_error_in_one_line(tmp_path: Path) -> None:
     points, times = files(tmp_path, table_of())
     with pytest.raises(BenchError, match="no column psnr"):
-        write_complexity(points, times, metric="psnr", outs=[])
+        write_complexity(points, times, metric="psnr", outputs=[])
     times.write_text("")
-    with pytest.raises(BenchError, match="not a table of times"):
+    with pytest.raises(BenchError, match="is not a CSV table"):
         load_costs(points, times)
     times.unlink()
-    with pytest.raises(BenchError, match="no such file; make it with bench retime"):
+    with pytest.raises(BenchError, match="no such file; time the streams with bench retime"):
         load_costs(points, times)
 
 
-def test_the_front_is_what_none_equals_or_beats_in_both() -> None:
+def test_the_pareto_front_has_all_points_that_are_not_dominated() -> None:
     points = [(1.0, 5.0), (2.0, 3.0), (2.0, 4.0), (3.0, 3.0), (4.0, 6.0), (0.5, 9.0), (5.0, 1.0)]
-    assert front(points) == [5, 0, 1, 6]
-    assert front([(1.0, 1.0)]) == [0]
-    assert front([(1.0, 1.0), (1.0, 1.0)]) == [0]
+    assert pareto_front(points) == [5, 0, 1, 6]
+    assert pareto_front([(1.0, 1.0)]) == [0]
+    assert pareto_front([(1.0, 1.0), (1.0, 1.0)]) == [0]
 
 
-def test_a_series_is_placed_by_means_over_points_then_clips(tmp_path: Path) -> None:
+def test_times_are_means_over_points_then_clips(tmp_path: Path) -> None:
     rows = table_of(clips=2)
     anchors = (rows["codec"] == "x264-medium") & (rows["clip"] == "clip1")
     rows.loc[anchors, "encode_wall_s"] = 8.3  # (1.7 + 8.3) / 2 is 5
-    # Five more of one of five points is one more in their mean.
+    # 5 s more at one of five points is 1 s more in their mean.
     rows.loc[anchors & (rows["point"] == "crf23"), "encode_wall_s"] = 13.3
     points, times = files(tmp_path, rows)
-    found, missing = trades(
+    found, missing = trade_offs(
         load_points(points), load_costs(points, times), anchor="x264-medium", metric="psnr_rgb_db"
     )
     assert missing == []
@@ -152,7 +153,7 @@ def test_a_series_is_placed_by_means_over_points_then_clips(tmp_path: Path) -> N
 @pytest.mark.parametrize("more", [{}, {"extra": EXTRA, "clips": 3}], ids=["demo", "crowd"])
 def test_no_text_is_clipped_or_overlaps_another(tmp_path: Path, pages, more: dict, width: float) -> None:
     data = files(tmp_path, table_of(**more))
-    draw_complexity(*data, anchor="x264-medium", metric="psnr_rgb_db", outs=[], width=width)
+    draw_complexity(*data, anchor="x264-medium", metric="psnr_rgb_db", outputs=[], width=width)
     (figure,) = pages
     texts = [text for text in figure.texts if text.get_text()]
     for axes in figure.axes:
@@ -173,47 +174,49 @@ def test_no_text_is_clipped_or_overlaps_another(tmp_path: Path, pages, more: dic
         assert apart, f"{one.get_text()!r} over {other.get_text()!r}"
 
 
-def test_every_series_has_a_marker_of_its_own_and_the_rest_is_named(tmp_path: Path, pages) -> None:
+def test_every_series_has_a_distinct_marker_and_the_note_names_the_others(tmp_path: Path, pages) -> None:
     rows = table_of(extra=EXTRA)
     rows = rows[~((rows["codec"] == "x265-medium") & (rows["point"] > "crf33"))]
     data = files(tmp_path, rows)
     footnotes = {"x264-medium": "an encoder."}
-    draw_complexity(*data, anchor="x264-medium", metric="psnr_rgb_db", outs=[], footnotes=footnotes)
+    draw_complexity(*data, anchor="x264-medium", metric="psnr_rgb_db", outputs=[], footnotes=footnotes)
     (figure,) = pages
     note = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
     assert "x264 medium: an encoder." in note
     assert "Without a BD-rate: x265 medium." in note
     for axes in figure.axes:
         lines = [line for line in axes.lines if line.get_marker() not in ("None", "")]
-        looks = [(str(m.get_marker()), m.get_color(), m.get_markerfacecolor()) for m in lines]
-        assert len(set(looks)) == len(looks) == rows[rows["kind"] != "control"]["series"].nunique() - 1
+        styles = [(str(m.get_marker()), m.get_color(), m.get_markerfacecolor()) for m in lines]
+        assert len(set(styles)) == len(styles) == rows[rows["kind"] != "control"]["series"].nunique() - 1
         (step,) = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
         heights = step.get_ydata()
         assert list(heights) == sorted(heights, reverse=True)
 
 
-def test_clips_give_bars_and_nothing_to_compare_a_page_that_says_so(tmp_path: Path, pages) -> None:
-    draw_complexity(*files(tmp_path, table_of(clips=3)), anchor="x264-medium", metric="psnr_rgb_db", outs=[])
+def test_several_clips_have_bars_and_an_anchor_alone_has_only_a_text(tmp_path: Path, pages) -> None:
+    draw_complexity(
+        *files(tmp_path, table_of(clips=3)), anchor="x264-medium", metric="psnr_rgb_db", outputs=[]
+    )
     assert len(pages[0].axes[0].collections) == 7
     rows = table_of()
     alone = files(tmp_path, rows[rows["codec"] == "x264-medium"])
-    draw_complexity(*alone, anchor="x264-medium", metric="psnr_rgb_db", outs=[])
-    said = [text.get_text() for text in pages[1].texts]
+    draw_complexity(*alone, anchor="x264-medium", metric="psnr_rgb_db", outputs=[])
+    texts = [text.get_text() for text in pages[1].texts]
     assert pages[1].axes == []
-    assert any(text.startswith("No series has a BD-rate against ") for text in said)
+    assert any(text.startswith("No series has a BD-rate against ") for text in texts)
 
 
-def test_the_same_bytes_every_time(tmp_path: Path) -> None:
+def test_files_are_reproducible(tmp_path: Path) -> None:
     data = files(tmp_path, table_of(clips=3))
     written = []
     for run in ("one", "two"):
         outs = [tmp_path / f"{run}{suffix}" for suffix in (".pdf", ".svg")]
-        draw_complexity(*data, anchor="x264-medium", metric="psnr_rgb_db", outs=outs)
+        draw_complexity(*data, anchor="x264-medium", metric="psnr_rgb_db", outputs=outs)
         written.append([out.read_bytes() for out in outs])
     assert written[0] == written[1]
 
 
-def test_only_targets_by_name_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_named_targets_request_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # no tracked streams here
     plan = make_plan("demo-v1")
     view, named = View(plan, "demo-v1"), {target.name: target for target in NAMED}
@@ -231,7 +234,7 @@ def test_only_targets_by_name_ask_for_it(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cuda", 1), ("cpu", 0)])
-def test_timing_takes_a_gpu_where_a_network_does(tmp_path, monkeypatch, device: str, gpus: int) -> None:
+def test_timing_reserves_a_gpu_where_a_network_does(tmp_path, monkeypatch, device: str, gpus: int) -> None:
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "config" / "conditions" / "demo-v1.yaml").read_text()
     Path("demo-v1.yaml").write_text(text.replace("device: auto", f"device: {device}"))

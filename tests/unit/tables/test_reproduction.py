@@ -1,4 +1,4 @@
-"""The table «published against measured», by cases that are computed by hand."""
+"""Reproduction of published numbers, with cases computed by hand."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pandas as pd
 import points_data
 import pytest
 
-from bench.analysis.curves import load_points
 from bench.analysis.published import Selector
+from bench.analysis.rd_points import load_points
+from bench.analysis.reproduction import CURVE, Row, reproduce
 from bench.base.errors import BenchError
-from bench.tables.reproduction import CURVE, Row, reproduce, write_reproduction
+from bench.tables.reproduction import write_reproduction
 
 METRIC = "psnr_rgb_db"
 
@@ -43,7 +44,7 @@ def curve_text(pairs: list[tuple[float, float]], clip: str = "") -> str:
 
 
 HEAD = "label,clip,rate_bpp,psnr_rgb_db\n"
-#: 3 dB a doubling, a straight line over log rate.
+#: 3 dB for each doubling: a straight line over log rate.
 LINE = [(0.1, 30.0), (0.2, 33.0), (0.4, 36.0), (0.8, 39.0)]
 
 
@@ -53,7 +54,7 @@ def table(folder: Path, rows: pd.DataFrame, *selectors: Selector, **options) -> 
     return reproduce(found, selectors=selectors, metrics=(METRIC,), **options)
 
 
-def test_points_stand_beside_the_nearest_rate_by_ratio(tmp_path):
+def test_points_are_compared_with_the_nearest_rate_by_ratio(tmp_path):
     # 0.285 is nearer to 0.4 by ratio (1.40 against 1.43), to 0.2 by difference.
     rows = table(
         tmp_path,
@@ -71,7 +72,7 @@ def test_points_stand_beside_the_nearest_rate_by_ratio(tmp_path):
     assert points[1].difference == pytest.approx(-2.0)
 
 
-def test_at_equal_rate_the_published_curve_is_read_between_its_points(tmp_path):
+def test_the_published_curve_is_interpolated_at_equal_rate(tmp_path):
     rate = 0.2 * 2**0.5  # half a doubling over 33 dB, on a straight line: 34.5 dB
     rows = table(tmp_path, measured([rate, 0.9], [34.0, 40.0]), published(tmp_path, HEAD + curve_text(LINE)))
     assert rows[0].equal_rate_difference == pytest.approx(-0.5)
@@ -89,7 +90,7 @@ def test_the_bd_rate_of_a_curve_at_twice_the_rate_is_one_hundred_percent(tmp_pat
     assert curve.value is None
 
 
-def test_a_bd_rate_is_refused_by_name(tmp_path):
+def test_a_missing_bd_rate_has_a_reason(tmp_path):
     rows = table(tmp_path, measured([0.1, 0.2], [30, 33]), published(tmp_path, HEAD + curve_text(LINE)))
     assert rows[-1].bd_rate_percent is None
     assert rows[-1].remark == "NeRV, 300 epochs has 2 points, 4 needed"
@@ -124,7 +125,7 @@ def test_a_codec_without_a_size_has_no_counterpart_of_equal_size(tmp_path):
     assert (row.remark, row.published_value) == ("no parameters measured", None)
 
 
-def test_clips_are_compared_each_and_as_the_mean_over_the_same_ones(tmp_path):
+def test_each_clip_and_the_mean_over_the_same_clips_are_compared(tmp_path):
     rows = pd.concat(
         [
             measured([0.1, 0.2], [30, 33]),
@@ -160,7 +161,7 @@ def test_a_series_that_lacks_a_clip_has_no_mean(tmp_path):
     assert {row.clip for row in table(tmp_path, rows, published(tmp_path, text))} == {"small"}
 
 
-def test_a_published_mean_is_remarked(tmp_path):
+def test_a_published_mean_has_a_remark(tmp_path):
     text = HEAD + curve_text(LINE, "mean")
     rows = table(
         tmp_path, measured([r for r, _ in LINE], [v - 1 for _, v in LINE]), published(tmp_path, text)
@@ -169,7 +170,7 @@ def test_a_published_mean_is_remarked(tmp_path):
     assert rows[-1].bd_rate_percent == pytest.approx(100 * (2 ** (1 / 3) - 1))
 
 
-def test_seeds_are_averaged_and_reference_fits_stand_apart(tmp_path):
+def test_seeds_are_averaged_and_reference_fits_are_separate(tmp_path):
     rows = pd.concat(
         [
             measured([0.1], [30]),
@@ -193,7 +194,7 @@ def test_a_source_of_several_methods_needs_a_label(tmp_path):
     assert (row.published_point, row.difference) == ("0.75M", pytest.approx(30 - 28.46))
 
 
-def test_the_table_in_three_forms(tmp_path):
+def test_the_table_in_three_formats(tmp_path):
     points_data.rows().to_csv(tmp_path / "rd_points.csv", index=False)
     outs = [tmp_path / f"reproduction{suffix}" for suffix in (".csv", ".md", ".tex")]
     selectors = [
@@ -203,10 +204,10 @@ def test_the_table_in_three_forms(tmp_path):
         Selector(source="c3"),
     ]
     sequences = {points_data.CLIP: "bigbuckbunny"}
-    write_reproduction(tmp_path / "rd_points.csv", selectors=selectors, outs=outs, sequences=sequences)
+    write_reproduction(tmp_path / "rd_points.csv", selectors=selectors, outputs=outs, sequences=sequences)
     with open(outs[0], newline="") as file:
         rows = list(csv.DictReader(file))
-    # Four points of two series of two codecs, and the curves of the one that has rates.
+    # Four points of two series of two codecs, and the curves of the codec whose source has rates.
     assert len(rows) == 4 * 2 * 2 + 2
     assert {row["source"] for row in rows} == {"ffnerv-table-11", "hnerv-table-2"}
     first = rows[0]
@@ -217,7 +218,7 @@ def test_the_table_in_three_forms(tmp_path):
     )
     md, tex = outs[1].read_text(), outs[2].read_text()
     assert md.count("\n| ") == 1 + 16
-    for said in (
+    for text in (
         "0.1224 bpp",
         "0.35 M",
         "[1] published as a mean over its data set",
@@ -225,14 +226,14 @@ def test_the_table_in_three_forms(tmp_path):
         "Chen et al. 2023, HNeRV (arXiv 2304.02633), Table 2: bunny; 1280x640, centre crop; PNG; frames: 132",
         "Nothing to compare: nerv-matched with HiNeRV of hinerv-uvg.",
     ):
-        assert said in md
-    assert r"Differs by & Measured & Published & Difference & At equal rate \\" in tex
+        assert text in md
+    assert r"Rate or size difference & Measured & Published & Difference & Difference at equal rate \\" in tex
 
 
-def test_nothing_to_compare_gives_a_table_that_says_so(tmp_path):
+def test_without_a_counterpart_the_table_has_a_note(tmp_path):
     points_data.rows().to_csv(tmp_path / "rd_points.csv", index=False)
     outs = [tmp_path / "reproduction.csv", tmp_path / "reproduction.md"]
     selectors = [Selector(source="nerv-uvg", codec="nerv-official")]
-    write_reproduction(tmp_path / "rd_points.csv", selectors=selectors, outs=outs)
+    write_reproduction(tmp_path / "rd_points.csv", selectors=selectors, outputs=outs)
     assert outs[0].read_text().startswith("condition,clip,series,codec,label,metric,source,")
     assert "- Nothing to compare: nerv-official with NeRV of nerv-uvg." in outs[1].read_text()

@@ -1,4 +1,4 @@
-"""What stands in the tables, and what stands there where there is no number."""
+"""Tables: numbers, and the reasons in place of missing numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.base.errors import BenchError
 from bench.tables.bd_rate import write_bd_rate
 from bench.tables.points import write_points, write_skipped
 from bench.tables.summary import write_summary
-from bench.tables.text_table import Text, latex, markdown, number, plain, tex_escape
+from bench.tables.text_table import TextTable, latex, markdown, number, plain, tex_escape
 
 METRICS = ("psnr_rgb_db", "vmaf")
 
@@ -32,7 +32,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 @pytest.fixture
 def two_clips() -> pd.DataFrame:
-    """The second clip is half as costly for x265 medium, and has no NeRV."""
+    """Two clips. On the second one x265 medium needs half the rate, and NeRV has no points."""
     second = points_data.rows(clip="other")
     second.loc[second["codec"] == "x265-medium", "rate_bpp"] /= 2
     return pd.concat([points_data.rows(), second[second["codec"] != "nerv-matched"]])
@@ -41,11 +41,11 @@ def two_clips() -> pd.DataFrame:
 def bd_rows(
     folder: Path, table: pd.DataFrame, anchor: str = "x264-medium"
 ) -> dict[tuple[str, str, str], dict]:
-    write_bd_rate(write(folder, table), anchor=anchor, metrics=METRICS, outs=[folder / "bd_rate.csv"])
+    write_bd_rate(write(folder, table), anchor=anchor, metrics=METRICS, outputs=[folder / "bd_rate.csv"])
     return {(row["series"], row["clip"], row["metric"]): row for row in read_csv(folder / "bd_rate.csv")}
 
 
-def test_numbers_have_a_true_minus_and_no_signed_nothing():
+def test_numbers_have_a_minus_sign_and_zero_has_none():
     assert number(-1.234, 1) == "\N{MINUS SIGN}1.2"
     assert number(1.25, 2, sign=True) == "+1.25"
     assert number(-0.0004, 2, sign=True) == "0.00"
@@ -62,8 +62,8 @@ def test_latex_is_escaped():
     assert tex_escape("\N{MINUS SIGN}3") == "$-$3"
 
 
-def test_a_latex_row_may_begin_with_what_a_line_end_takes_for_an_argument():
-    text = latex(Text(["[a]", "*"], [["[1]", "*x"]], [False, True], ["[1] note_1"]))
+def test_a_latex_row_may_begin_with_a_bracket_or_asterisk():
+    text = latex(TextTable(["[a]", "*"], [["[1]", "*x"]], [False, True], ["[1] note_1"]))
     body = re.search(r"\\begin\{tabular\}\{lr\}\n(.*)\\end\{tabular\}", text, re.DOTALL)
     assert body is not None
     assert r"\\" + "\n[" not in text
@@ -78,7 +78,7 @@ def test_a_latex_row_may_begin_with_what_a_line_end_takes_for_an_argument():
 
 def test_markdown_is_aligned_and_escaped():
     text = markdown(
-        Text(["Name", "Value"], [["a|b", "1.0"], ["long name", "10.25"]], [False, True], ["note"])
+        TextTable(["Name", "Value"], [["a|b", "1.0"], ["long name", "10.25"]], [False, True], ["note"])
     )
     table, notes = text.split("\n\n")
     lines = table.splitlines()
@@ -89,12 +89,12 @@ def test_markdown_is_aligned_and_escaped():
     assert notes == "- note\n"
 
 
-def test_plain_text_is_aligned_and_leaves_no_trailing_blanks():
-    text = plain(Text(["", "bpp"], [["one", "0.1"], ["b", ""]], [False, True]), indent=" ")
+def test_plain_text_is_aligned_without_trailing_blanks():
+    text = plain(TextTable(["", "bpp"], [["one", "0.1"], ["b", ""]], [False, True]), indent=" ")
     assert text.splitlines() == ["      bpp", " one  0.1", " b"]
 
 
-def test_bd_rates_are_those_of_the_bjontegaard_package(tmp_path):
+def test_bd_rates_match_the_bjontegaard_package(tmp_path):
     table = points_data.rows()
     row = bd_rows(tmp_path, table)["x265-veryslow", points_data.CLIP, "psnr_rgb_db"]
     data = []
@@ -108,11 +108,11 @@ def test_bd_rates_are_those_of_the_bjontegaard_package(tmp_path):
     assert 80 < float(row["overlap_percent"]) < 100
 
 
-def test_refusals_stand_in_every_form_of_the_table(tmp_path):
+def test_reasons_are_in_every_format_of_the_table(tmp_path):
     table = points_data.rows()
     short = (table["codec"] == "nerv-matched") & ~table["reference"] & (table["point"] == "bpp0.12")
     outs = [tmp_path / f"bd_rate{suffix}" for suffix in (".csv", ".md", ".tex")]
-    write_bd_rate(write(tmp_path, table[~short]), anchor="x264-medium", metrics=METRICS, outs=outs)
+    write_bd_rate(write(tmp_path, table[~short]), anchor="x264-medium", metrics=METRICS, outputs=outs)
     remarks = {(row["series"], row["metric"]): row["remark"] for row in read_csv(outs[0])}
     few = "NeRV, 18 epochs has 3 points, 4 needed"
     none = "no overlap: 27.27 to 29.79 against 30.92 to 41.17 PSNR-RGB (dB)"
@@ -127,7 +127,7 @@ def test_refusals_stand_in_every_form_of_the_table(tmp_path):
     assert none in tex
 
 
-def test_a_partial_overlap_is_remarked_beside_its_number(tmp_path):
+def test_a_partial_overlap_has_a_remark(tmp_path):
     table = points_data.rows()
     table.loc[(table["codec"] == "ffnerv-matched") & ~table["reference"], "psnr_rgb_db"] += 2.0
     row = bd_rows(tmp_path, table)["ffnerv-matched", points_data.CLIP, "psnr_rgb_db"]
@@ -142,23 +142,26 @@ def test_controls_and_the_anchor_itself_have_no_bd_rate(tmp_path):
     assert {"ffnerv-matched", "ffnerv-matched (reference)", "x265-medium"} <= series
 
 
-def test_an_anchor_without_points_is_a_reason_and_no_crash(tmp_path):
+def test_an_anchor_without_points_is_a_reason(tmp_path):
     rows = bd_rows(tmp_path, points_data.rows(), anchor="vvc-slow")
     assert {row["remark"] for key, row in rows.items() if key[2] == "vmaf"} == {"vvc-slow has no VMAF"}
 
 
-def test_nothing_but_controls_gives_a_table_without_rows(tmp_path):
+def test_controls_alone_give_a_table_without_rows(tmp_path):
     table = points_data.rows()
     outs = [tmp_path / "bd.csv", tmp_path / "bd.md"]
     write_bd_rate(
-        write(tmp_path, table[table["kind"] == "control"]), anchor="x264-medium", metrics=METRICS, outs=outs
+        write(tmp_path, table[table["kind"] == "control"]),
+        anchor="x264-medium",
+        metrics=METRICS,
+        outputs=outs,
     )
     assert read_csv(outs[0]) == []
     assert outs[0].read_text().startswith("condition,clip,series,")
     assert outs[1].read_text().startswith("| Series")
 
 
-def test_the_mean_over_clips_is_that_of_their_bd_rates(tmp_path, two_clips):
+def test_the_mean_over_clips_is_the_mean_of_their_bd_rates(tmp_path, two_clips):
     rows = bd_rows(tmp_path, two_clips)
     each = [
         float(rows["x265-medium", c, "psnr_rgb_db"]["bd_rate_percent"]) for c in (points_data.CLIP, "other")
@@ -168,7 +171,7 @@ def test_the_mean_over_clips_is_that_of_their_bd_rates(tmp_path, two_clips):
     assert mean == pytest.approx(sum(each) / 2, rel=1e-5)
 
 
-def test_a_clip_without_a_series_has_no_row_and_its_mean_is_refused(tmp_path, two_clips):
+def test_a_series_that_lacks_a_clip_has_no_row_there_and_no_mean(tmp_path, two_clips):
     rows = bd_rows(tmp_path, two_clips)
     assert ("nerv-matched (reference)", "other", "psnr_rgb_db") not in rows
     mean = rows["nerv-matched (reference)", "mean", "psnr_rgb_db"]
@@ -177,17 +180,17 @@ def test_a_clip_without_a_series_has_no_row_and_its_mean_is_refused(tmp_path, tw
 
 def test_bd_rates_need_a_metric_and_a_known_format(tmp_path):
     points = write(tmp_path, points_data.rows())
-    with pytest.raises(BenchError, match="metrics: none is named"):
-        write_bd_rate(points, anchor="x264-medium", metrics=(), outs=[])
-    with pytest.raises(BenchError, match=r"not a format of tables; end it with \.csv, \.md or \.tex"):
-        write_bd_rate(points, anchor="x264-medium", metrics=METRICS, outs=[tmp_path / "bd.xlsx"])
+    with pytest.raises(BenchError, match="metrics: must not be empty"):
+        write_bd_rate(points, anchor="x264-medium", metrics=(), outputs=[])
+    with pytest.raises(BenchError, match=r"is not a format of tables; end it with \.csv, \.md or \.tex"):
+        write_bd_rate(points, anchor="x264-medium", metrics=METRICS, outputs=[tmp_path / "bd.xlsx"])
 
 
 def test_the_table_of_points_averages_seeds_before_clips(tmp_path, two_clips):
     second = two_clips[two_clips["clip"] == "other"].assign(psnr_rgb_db=lambda rows: rows["psnr_rgb_db"] + 4)
     table = pd.concat([points_data.rows(seeds=3), second])
     outs = [tmp_path / f"points{suffix}" for suffix in (".csv", ".md", ".tex")]
-    write_points(write(tmp_path, table), outs=outs)
+    write_points(write(tmp_path, table), outputs=outs)
     rows = {(row["series"], row["clip"], row["point"]): row for row in read_csv(outs[0])}
     clips = [rows["ffnerv-matched", clip, "bpp0.27"] for clip in (points_data.CLIP, "other")]
     mean = rows["ffnerv-matched", "mean", "bpp0.27"]
@@ -197,46 +200,48 @@ def test_the_table_of_points_averages_seeds_before_clips(tmp_path, two_clips):
     assert float(mean["psnr_rgb_db"]) > of_clips[0] + 1
     assert rows["x264-medium", points_data.CLIP, "crf23"]["parameters"] == ""
     assert mean["parameters"] == "480000"
-    # A series that the other clip lacks has no mean.
+    # A series without points on the other clip has no mean.
     assert ("nerv-matched", "mean", "bpp0.27") not in rows
     assert "FFNeRV, reference fit, 150 epochs" in outs[1].read_text()
     assert outs[2].read_text().count(r"\\") == len(rows) + 1
 
 
-def test_a_metric_that_nobody_has_is_no_column_for_readers(tmp_path):
+def test_a_metric_without_values_is_not_a_column_for_readers(tmp_path):
     outs = [tmp_path / "points.csv", tmp_path / "points.md"]
-    write_points(write(tmp_path, points_data.rows().assign(vmaf=None)), outs=outs)
+    write_points(write(tmp_path, points_data.rows().assign(vmaf=None)), outputs=outs)
     assert "VMAF" not in outs[1].read_text()
     assert {row["vmaf"] for row in read_csv(outs[0])} == {""}
 
 
-def test_skipped_points_pass_through(tmp_path):
+def test_skipped_points_are_written_in_all_formats(tmp_path):
     source = tmp_path / "skipped.csv"
     source.write_text("condition,clip,codec,label,point,reason\nv0,c,hnerv,HNeRV,bpp0.1,64 % too small\n")
     outs = [tmp_path / "copy.csv", tmp_path / "skipped.md", tmp_path / "skipped.tex"]
-    write_skipped(source, outs=outs)
+    write_skipped(source, outputs=outs)
     assert outs[0].read_text() == source.read_text()
     assert "| Reason" in outs[1].read_text()
     assert r"64 \% too small" in outs[2].read_text()
     for empty in ("condition,reason\n", "\n"):
         source.write_text(empty)
-        write_skipped(source, outs=[source, outs[1]])
+        write_skipped(source, outputs=[source, outs[1]])
         assert source.read_text() == empty
         assert "nothing" in outs[1].read_text()
     with pytest.raises(BenchError, match="no such file"):
-        write_skipped(tmp_path / "none.csv", outs=outs)
+        write_skipped(tmp_path / "none.csv", outputs=outs)
 
 
-def test_the_summary_has_every_point_and_ends_in_words(tmp_path):
+def test_the_summary_has_all_points_comparisons_and_sentences(tmp_path):
     out = tmp_path / "summary.txt"
     skipped = tmp_path / "skipped.csv"
     skipped.write_text("codec,point,reason\nhnerv,a,too small\nhnerv,b,too small\n")
     table = points_data.rows()
-    told = {"anchor": "x264-medium", "rate_bpp": 0.27, "skipped_csv": skipped}
-    text = write_summary(write(tmp_path, table), outs=[out], **told)
+    options = {"anchor": "x264-medium", "rate_bpp": 0.27, "skipped_csv": skipped}
+    text = write_summary(write(tmp_path, table), outputs=[out], **options)
     assert out.read_text() == text
     footnotes = {"nerv-matched": "is fitted.", "not-here": "is not shown."}
-    assert write_summary(write(tmp_path, table), footnotes=footnotes, **told) == text + "\nNeRV: is fitted.\n"
+    assert (
+        write_summary(write(tmp_path, table), footnotes=footnotes, **options) == text + "\nNeRV: is fitted.\n"
+    )
     assert text.startswith("demo-v1: bunny-320x180, 132 frames\n")
     for point in table["point"].unique():
         shown = len(re.findall(rf"^  {re.escape(point)} ", text, re.MULTILINE))
@@ -246,11 +251,11 @@ def test_the_summary_has_every_point_and_ends_in_words(tmp_path):
     )
     assert re.search(r"^x265 medium +\N{MINUS SIGN}31\.0 % +38\.91 dB +0\.395 bpp$", text, re.MULTILINE)
     assert re.search(r"^FFNeRV, 18 epochs +\N{EN DASH} \[1\] +28\.93 dB +\N{EN DASH}$", text, re.MULTILINE)
-    words = text.replace("\n", " ")
+    sentences = text.replace("\n", " ")
     assert (
         "At equal rate FFNeRV is +0.90 dB over NeRV in the reference fits (150 epochs) and +0.90 dB in the "
         "short fits (18 epochs)."
-    ) in words
+    ) in sentences
     assert text.endswith("2 points skipped:\n  hnerv (2): too small\n")
 
 
@@ -264,7 +269,7 @@ def test_the_better_codec_of_the_reference_fits_comes_first(tmp_path):
     ) in text
 
 
-def test_fits_that_cannot_be_compared_say_why(tmp_path):
+def test_fits_that_are_not_comparable_have_a_reason(tmp_path):
     table = points_data.rows(references=False)
     table = table[(table["codec"] != "nerv-matched") | (table["point"] != "bpp0.40")]
     text = write_summary(write(tmp_path, table)).replace("\n", " ")
@@ -280,7 +285,7 @@ def test_many_fitted_codecs_are_compared_with_the_first(tmp_path):
     assert text.count("At equal rate") == len(points_data.FITTED) + len(extra) - 1
 
 
-def test_clips_that_a_series_lacks_are_left_out_of_what_is_said(tmp_path, two_clips):
+def test_the_summary_omits_means_of_series_that_lack_a_clip(tmp_path, two_clips):
     text = write_summary(write(tmp_path, two_clips), anchor="x264-medium", rate_bpp=0.27)
     assert text.startswith("demo-v1: mean of 2 clips\n")
     assert re.search(
@@ -291,12 +296,12 @@ def test_clips_that_a_series_lacks_are_left_out_of_what_is_said(tmp_path, two_cl
     assert "no mean: no number on other" in text
 
 
-def test_no_points_is_one_line(tmp_path):
+def test_a_table_without_points_is_an_error(tmp_path):
     points = write(tmp_path, points_data.rows().iloc[:0])
-    for ask in (
-        lambda: write_points(points, outs=[]),
+    for call in (
+        lambda: write_points(points, outputs=[]),
         lambda: write_summary(points),
-        lambda: write_bd_rate(points, anchor="a", metrics=METRICS, outs=[]),
+        lambda: write_bd_rate(points, anchor="a", metrics=METRICS, outputs=[]),
     ):
         with pytest.raises(BenchError, match="no points yet"):
-            ask()
+            call()

@@ -1,0 +1,60 @@
+"""Labels of series, titles and footnotes, as all tables and figures of a condition print them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+
+def series_label(label: str, *, kind: str, reference: bool, epochs: int | None) -> str:
+    """Label with kind and length of a fit: "FFNeRV, reference fit, 150 epochs". Others: the codec's label."""
+    if kind != "fitted":
+        return label
+    length = "" if epochs is None else f", {epochs} epochs" if epochs != 1 else ", 1 epoch"
+    return f"{label}, reference fit{length}" if reference else f"{label}{length}"
+
+
+def label_of(rows: pd.DataFrame) -> str:
+    """`series_label` of the rows of one series."""
+    first = rows.iloc[0]
+    return series_label(
+        first["label"], kind=first["kind"], reference=first["reference"], epochs=epochs_of(rows)
+    )
+
+
+def epochs_of(rows: pd.DataFrame) -> int | None:
+    """Number of epochs that all rows of a series were fitted for; None where it differs or is unknown."""
+    epochs = set(rows["epochs"].dropna().astype(int))
+    return epochs.pop() if len(epochs) == 1 else None
+
+
+def codec_label(rows: pd.DataFrame, codec: str) -> str:
+    """Label of a codec; its id where the rows do not have it."""
+    return dict(zip(rows["codec"], rows["label"], strict=True)).get(codec, codec)
+
+
+def condition_title(rows: pd.DataFrame, clip: str | None = None) -> str:
+    """Title "demo-v1: bunny-320x180, 132 frames", or with the number of clips for a mean over several."""
+    condition = rows["condition"].iloc[0]
+    clips = sorted(rows["clip"].unique()) if clip is None else [clip]
+    if len(clips) > 1:
+        return f"{condition}: mean of {len(clips)} clips"
+    frames = set(rows.loc[rows["clip"] == clips[0], "frames"].dropna()) if "frames" in rows else set()
+    return f"{condition}: {clips[0]}" + (f", {int(frames.pop())} frames" if len(frames) == 1 else "")
+
+
+def nearest_title(rows: pd.DataFrame, clip: str, rate_bpp: float) -> str:
+    """Title of a figure that shows each series at its point nearest to one rate."""
+    return f"{condition_title(rows, clip)}, points nearest to {rate_bpp:g} bpp"
+
+
+def with_footnotes(note: str, rows: pd.DataFrame, footnotes: Mapping[str, str]) -> str:
+    """A note followed by "label: footnote" for each codec of the rows that has a footnote.
+
+    Args:
+        footnotes: codec id -> text.
+    """
+    labels = dict(zip(rows["codec"], rows["label"], strict=True))
+    texts = (f"{labels[codec]}: {text}" for codec, text in footnotes.items() if codec in labels)
+    return " ".join(filter(None, [note, *texts]))

@@ -1,0 +1,60 @@
+"""Means of rate, quality and cost of each rate point over seeds and clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bench.analysis.labels import label_of
+from bench.analysis.rd_points import MEAN
+
+COSTS = ("parameters", "encode_wall_s", "decode_wall_s")
+
+
+def point_means(rows: pd.DataFrame, *, metrics: Sequence[str], per_clip: bool) -> pd.DataFrame:
+    """One row for each (series, point), or (clip, series, point), in the order of the series and by rate.
+
+    Seeds are averaged first, then clips, so that a clip with more seeds has no larger weight.
+
+    Returns:
+        Columns: condition; clip, or clips (their number); series; label; point; seeds (largest number on a
+        clip); rate_bpp; the metrics and `COSTS` that the rows have.
+    """
+    groups = rows.assign(group_clip=rows["clip"] if per_clip else MEAN)
+    columns = [name for name in ("rate_bpp", *metrics, *COSTS) if name in rows]
+    means = []
+    for (clip, series), group in groups.groupby(["group_clip", "series"], sort=False):
+        label = label_of(group)
+        for point, members in group.groupby("point", sort=False):
+            runs = members["clip"].value_counts()
+            means.append(
+                {
+                    "condition": group["condition"].iloc[0],
+                    **({"clip": clip} if per_clip else {"clips": len(runs)}),
+                    "series": series,
+                    "label": label,
+                    "point": point,
+                    "seeds": int(runs.max()),
+                    **members.groupby("clip")[columns].mean(numeric_only=True).mean().to_dict(),
+                }
+            )
+    order = {series: rank for rank, series in enumerate(rows["series"].drop_duplicates())}
+    table = pd.DataFrame(means)
+    table["order"] = table["series"].map(order)
+    keys = [*(["clip"] if per_clip else []), "order", "rate_bpp"]
+    return table.sort_values(keys, kind="stable").drop(columns="order").reset_index(drop=True)
+
+
+def point_table(rows: pd.DataFrame, *, metrics: Sequence[str]) -> pd.DataFrame:
+    """`point_means` of each clip and, for several clips, their means (clip "mean").
+
+    A point has a mean where every clip of the condition has it. Means over different clips do not compare.
+    """
+    table = point_means(rows, metrics=metrics, per_clip=True)
+    n_clips = rows["clip"].nunique()
+    if n_clips == 1:
+        return table
+    means = point_means(rows, metrics=metrics, per_clip=False)
+    means = means[means["clips"] == n_clips].drop(columns="clips").assign(clip=MEAN)
+    return pd.concat([table, means])[list(table)]

@@ -1,0 +1,108 @@
+"""Reader of rd_points.csv, the table with one row for each record of a condition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench.base.errors import BenchError
+from bench.scoring.metrics import METRICS
+
+#: Kind of codecs that check the measurement. They are not compared with others.
+CONTROL = "control"
+#: Name of the clip in rows that are means over all clips.
+MEAN = "mean"
+#: Columns that are text even where all their values look like numbers or like missing values.
+TEXT_COLUMNS = ("condition", "clip", "codec", "label", "kind", "point", "run")
+REQUIRED_COLUMNS = (*TEXT_COLUMNS, "seed", "rate_bpp")
+
+
+def load_points(points_csv: Path | str) -> pd.DataFrame:
+    """Read the rows of one condition. Columns `series`, `reference`, `epochs` and `ms_ssim_*_db` are added.
+
+    Raises:
+        BenchError: the file or a column is missing, there are no rows, or rows of several conditions.
+    """
+    path = Path(points_csv)
+    rows = read_table(path, text=TEXT_COLUMNS, remedy="collect the records")
+    if missing := [column for column in REQUIRED_COLUMNS if column not in rows]:
+        raise BenchError(path, f"no column {', '.join(missing)}", "collect the records again")
+    if rows.empty:
+        raise BenchError(path, "no points yet", "measure at least one point first")
+    conditions = sorted(rows["condition"].unique())
+    if len(conditions) > 1:
+        problem = f"has points of {len(conditions)} conditions ({', '.join(conditions)})"
+        raise BenchError(path, problem, "give the table of one condition")
+    if "reference" not in rows:
+        rows["reference"] = rows["run"].str.startswith("reference")
+    rows["reference"] = rows["reference"].astype(str).str.lower().isin(["true", "1", "1.0"])
+    if "epochs" not in rows:
+        rows["epochs"] = np.nan
+    rows["series"] = np.where(rows["reference"], rows["codec"] + " (reference)", rows["codec"])
+    return with_decibels(rows)
+
+
+def read_table(path: Path, *, text: tuple[str, ...], remedy: str) -> pd.DataFrame:
+    """Read a CSV file. Columns of `text` are never parsed as numbers: "01", "0.10" and "NA" stay as they are.
+
+    Raises:
+        BenchError: no such file, or not a CSV file; `remedy` says what to do.
+    """
+    try:
+        columns = pd.read_csv(path, nrows=0).columns
+        return pd.read_csv(
+            path,
+            dtype=dict.fromkeys(text, str),
+            keep_default_na=False,
+            na_values={column: [""] for column in columns if column not in text},
+        )
+    except FileNotFoundError:
+        raise BenchError(path, "no such file", remedy) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
+        raise BenchError(path, "is not a CSV table", remedy) from None
+
+
+def with_decibels(table: pd.DataFrame) -> pd.DataFrame:
+    """Add -10 log10(1 - value) dB of each metric that has decibels, where that column is missing."""
+    for name, metric in METRICS.items():
+        if metric.has_decibels and name in table and f"{name}_db" not in table:
+            # A value of 1 has no decibels and is left empty.
+            rest = (1 - pd.to_numeric(table[name], errors="coerce")).where(lambda x: x > 0)
+            table = table.assign(**{f"{name}_db": -10 * np.log10(rest)})
+    return table
+
+
+def check_metric(rows: pd.DataFrame, metric: str) -> None:
+    """Raise a BenchError where rows have no column of a metric."""
+    if metric not in rows:
+        raise BenchError("rd_points.csv", f"no column {metric}", "choose one of its metrics")
+
+
+def rows_of_clip(rows: pd.DataFrame, clip: str) -> pd.DataFrame:
+    """The rows of one clip.
+
+    Raises:
+        BenchError: there are none.
+    """
+    selected = rows[rows["clip"] == clip]
+    if selected.empty:
+        known = ", ".join(sorted(rows["clip"].unique()))
+        raise BenchError("rd_points.csv", f"no points of clip {clip}", f"choose one of {known}")
+    return selected
+
+
+def nearest_points(rows: pd.DataFrame, *, clip: str, rate_bpp: float) -> pd.DataFrame:
+    """One row for each series: its point of `clip` whose rate is nearest to `rate_bpp` by ratio.
+
+    A point with several seeds is represented by its lowest one. Controls are left out. Series keep the order
+    of the rows.
+    """
+    chosen = rows[(rows["clip"] == clip) & (rows["kind"] != CONTROL) & (rows["rate_bpp"] > 0)]
+    chosen = chosen.assign(distance=np.abs(np.log(chosen["rate_bpp"] / rate_bpp)))
+    order = chosen["series"].drop_duplicates()
+    # The mean over seeds decides, so that another seed cannot change the point.
+    of_points = chosen.groupby(["series", "point"])["distance"].transform("mean")
+    chosen = chosen.assign(distance=of_points).sort_values(["distance", "point", "seed"], kind="stable")
+    return chosen.drop_duplicates("series").set_index("series", drop=False).loc[order]
