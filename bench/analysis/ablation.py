@@ -58,14 +58,14 @@ def read_variants(
     rows = load_points(points_csv)
     for metric in metrics:
         check_metric(rows, metric)
-    found: list[Variant] = []
+    measured: list[Variant] = []
     for codec, names in variants.items():
         groups = {name: rows[(rows["codec"] == codec) & (rows["point"] == name)] for name in names}
         if groups[names[0]].empty:
             raise BenchError(points_csv, f"no points of {codec} {names[0]}", "measure the baseline")
         baseline = {metric: float(_of_seeds(groups[names[0]], metric).mean()) for metric in metrics}
-        found += [_variant(name, group, baseline) for name, group in groups.items() if not group.empty]
-    return found
+        measured += [_variant(name, group, baseline) for name, group in groups.items() if not group.empty]
+    return measured
 
 
 def _variant(name: str, rows: pd.DataFrame, baseline: Mapping[str, float]) -> Variant:

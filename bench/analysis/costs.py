@@ -96,16 +96,16 @@ def trade_offs(
     rows: pd.DataFrame, costs: pd.DataFrame, *, anchor: str, metric: str
 ) -> tuple[list[TradeOff], list[str]]:
     """The anchor and all series that have a BD-rate, and the labels of those that have none."""
-    found: list[TradeOff] = []
+    series: list[TradeOff] = []
     without = []
     if (costs["series"] == anchor).any():
-        found.append(_trade_off(costs, anchor, 0.0, None))
+        series.append(_trade_off(costs, anchor, 0.0, None))
     for one in overall(compare(rows, anchor=anchor, metric=metric)):
         if isinstance(one.rate, Delta):
-            found.append(_trade_off(costs, one.series, one.rate.value, one.interval))
+            series.append(_trade_off(costs, one.series, one.rate.value, one.interval))
         else:
             without.append(one.label)
-    return found, without
+    return series, without
 
 
 def _trade_off(costs: pd.DataFrame, series: str, rate_percent: float, interval: Interval | None) -> TradeOff:

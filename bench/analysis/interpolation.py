@@ -41,11 +41,11 @@ def interpolations(points_csv: Path | str, *, metrics: Sequence[str]) -> list[In
     rows = rows.dropna(subset=columns, how="all") if columns else rows[:0]
     if rows.empty:
         raise BenchError(points_csv, "no fit with held-out frames", "set fit_every above 1 in the condition")
-    found = []
+    points = []
     for (clip, series, point), group in rows.groupby(["clip", "series", "point"], sort=False):
         means = group[["rate_bpp", *columns]].mean().to_dict()
         rate, seeds = means.pop("rate_bpp"), group["run"].nunique()
-        found.append(
+        points.append(
             Interpolation(
                 clip=clip,
                 series=series,
@@ -56,4 +56,4 @@ def interpolations(points_csv: Path | str, *, metrics: Sequence[str]) -> list[In
                 values=means,
             )
         )
-    return found
+    return points

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from bench.base.files import read_json
+from bench.base.result_files import FileName, RunKey
 
 
-def point_dir(points_dir: Path | str, row: Mapping[str, Any]) -> Path:
-    """Folder of the files of one row's record: condition/clip/codec/point/run."""
-    return Path(points_dir, *(str(row[name]) for name in ("condition", "clip", "codec", "point", "run")))
+def point_file(row: Mapping[str, Any], name: FileName, results: Path | str) -> Path:
+    """Path of a file of the run of a row of rd_points.csv, below the folder `results`."""
+    return Path(RunKey.of(row).file(name, results))
 
 
 def frame_values(frames_csv: Path, metric: str) -> pd.DataFrame:
@@ -24,22 +25,10 @@ def frame_values(frames_csv: Path, metric: str) -> pd.DataFrame:
     return pd.DataFrame({"frame": table["frame"], "value": table[metric]}).dropna()
 
 
-def encode_report(
-    row: Mapping[str, Any], points_dir: Path | str, reference_dir: Path | str | None
-) -> dict[str, Any]:
-    """encode.json of a record; empty where there is none.
-
-    Args:
-        reference_dir: folder of the tracked reference streams, where the run of a reference is called
-            seed<k>.
-    """
-    folders = [point_dir(points_dir, row)]
-    if row["reference"] and reference_dir is not None:
-        folders.append(point_dir(reference_dir, {**row, "run": f"seed{row['seed']}"}))
-    for folder in folders:
-        if (folder / "encode.json").is_file():
-            return read_json(folder / "encode.json", "an encode report")
-    return {}
+def encode_report(row: Mapping[str, Any], results: Path | str) -> dict[str, Any]:
+    """encode.json of the run of a row; empty where there is none."""
+    path = point_file(row, "encode.json", results)
+    return read_json(path, "an encode report") if path.is_file() else {}
 
 
 def fit_log(report: Mapping[str, Any]) -> pd.DataFrame:

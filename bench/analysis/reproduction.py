@@ -90,7 +90,7 @@ def reproduce(
     """
     names = sequences or {}
     clips = {clip: names.get(clip, clip) for clip in sorted(rows["clip"].unique())}
-    found: list[Row] = []
+    compared: list[Row] = []
     for selector in selectors:
         if selector.codec is None:
             continue
@@ -102,8 +102,8 @@ def reproduce(
         for metric in metrics:
             if metric in published and metric in measured:
                 for clip in [*clips, None] if len(clips) > 1 else [None]:
-                    found += _compare(measured, published, metric, clips=clips, clip=clip)
-    return found
+                    compared += _compare(measured, published, metric, clips=clips, clip=clip)
+    return compared
 
 
 def without_rows(rows: Sequence[Row], selectors: Sequence[Selector]) -> list[tuple[str, str, str]]:

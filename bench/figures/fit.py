@@ -14,6 +14,7 @@ from bench.analysis.labels import nearest_title
 from bench.analysis.point_files import encode_report, fit_devices, fit_log
 from bench.analysis.rd_points import load_points, nearest_points, rows_of_clip
 from bench.base.errors import BenchError
+from bench.base.result_files import RESULTS
 from bench.figures.page import (
     DOUBLE_COLUMN,
     LegendEntry,
@@ -35,11 +36,10 @@ DECODED = Style(CONTROL_COLOUR, "o", filled=False, line="")
 def draw_fit(
     points_csv: Path | str,
     *,
-    points_dir: Path | str,
     clip: str,
     rate_bpp: float,
     outputs: Sequence[Path | str],
-    reference_dir: Path | str | None = None,
+    results: Path | str = RESULTS,
     title: str | None = None,
     width: float = DOUBLE_COLUMN,
 ) -> None:
@@ -48,8 +48,8 @@ def draw_fit(
     Each series is shown at its point nearest to `rate_bpp`. The open marker at the end of a line is the PSNR
     of
     the decoded file: coding the weights costs the difference from the fit. `details.fit_log` is read from
-    encode.json beside the record, or for a reference run from
-    `reference_dir`/condition/clip/codec/point/seed<k>. Without any log, the page has a text only.
+    encode.json in the folder `results` (`bench.base.result_files`). Without any log, the page has a text
+    only.
 
     Raises:
         BenchError: no points, no such clip, or not one encode.json of its fits.
@@ -57,9 +57,9 @@ def draw_fit(
     rows = load_points(points_csv)
     chosen = nearest_points(rows_of_clip(rows, clip), clip=clip, rate_bpp=rate_bpp)
     chosen = chosen[chosen["kind"] == "fitted"]
-    reports = {row["series"]: encode_report(row, points_dir, reference_dir) for _, row in chosen.iterrows()}
+    reports = {row["series"]: encode_report(row, results) for _, row in chosen.iterrows()}
     if reports and not any(reports.values()):
-        raise BenchError(points_dir, f"no encode.json of a fit of clip {clip}", "fit a network first")
+        raise BenchError(results, f"no encode.json of a fit of clip {clip}", "fit a network first")
     logs = {series: log for series, report in reports.items() if len(log := fit_log(report))}
     devices = {series: fit_devices(reports[series]) for series in logs}
     title = title or nearest_title(rows, clip, rate_bpp)

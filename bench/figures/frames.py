@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench.analysis.labels import nearest_title, with_footnotes
-from bench.analysis.point_files import frame_values, point_dir
+from bench.analysis.point_files import frame_values, point_file
 from bench.analysis.rd_points import load_points, nearest_points, rows_of_clip
 from bench.base.errors import BenchError
+from bench.base.result_files import RESULTS
 from bench.figures.page import DOUBLE_COLUMN, page, print_style, save, save_note
 from bench.figures.series import drawn_series, equal_rate_note, legend_groups
 from bench.scoring.metrics import describe
@@ -24,10 +25,10 @@ MARKERS = 9
 def draw_frames(
     points_csv: Path | str,
     *,
-    points_dir: Path | str,
     clip: str,
     rate_bpp: float,
     outputs: Sequence[Path | str],
+    results: Path | str = RESULTS,
     metric: str = "psnr_rgb_db",
     footnotes: Mapping[str, str] | None = None,
     title: str | None = None,
@@ -35,7 +36,7 @@ def draw_frames(
 ) -> None:
     """Draw a metric over frames, one line for each series at its point whose rate is nearest to `rate_bpp`.
 
-    Values are read from frames.csv in `points_dir`/condition/clip/codec/point/run. The note names series
+    Values are read from frames.csv in the folder `results` (`bench.base.result_files`). The note names series
     without that file. If no point has the metric for single frames, the page has a text only.
 
     Args:
@@ -46,9 +47,9 @@ def draw_frames(
     """
     rows = load_points(points_csv)
     chosen = nearest_points(rows_of_clip(rows, clip), clip=clip, rate_bpp=rate_bpp)
-    files = {row["series"]: point_dir(points_dir, row) / "frames.csv" for _, row in chosen.iterrows()}
+    files = {row["series"]: point_file(row, "frames.csv", results) for _, row in chosen.iterrows()}
     if files and not any(file.is_file() for file in files.values()):
-        raise BenchError(points_dir, f"no frames.csv of clip {clip}", "measure its points first")
+        raise BenchError(results, f"no frames.csv of clip {clip}", "measure its points first")
     values = {series: table for series, file in files.items() if len(table := frame_values(file, metric))}
     title = title or nearest_title(rows, clip, rate_bpp)
     with print_style():

@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from PIL import Image, UnidentifiedImageError
 
 from bench.analysis.labels import nearest_title, series_label, with_footnotes
-from bench.analysis.point_files import frame_values, point_dir
+from bench.analysis.point_files import frame_values, point_file
 from bench.analysis.rd_points import load_points, nearest_points, rows_of_clip
 from bench.base.errors import BenchError
+from bench.base.result_files import RESULTS
 from bench.figures.page import (
     DOUBLE_COLUMN,
     FAINT,
@@ -52,11 +53,11 @@ class Tile:
 def draw_strip(
     points_csv: Path | str,
     *,
-    points_dir: Path | str,
     clip: str,
     rate_bpp: float,
     frame: int,
     outputs: Sequence[Path | str],
+    results: Path | str = RESULTS,
     source_png: Path | str | None = None,
     footnotes: Mapping[str, str] | None = None,
     title: str | None = None,
@@ -65,7 +66,8 @@ def draw_strip(
     """Draw the crops of frame `frame`, one for each series at its point whose rate is nearest to `rate_bpp`.
 
     Below each crop are codec, rate, and the PSNR-RGB of the whole frame (from frames.csv). Crops are read
-    from crop.png beside the records. The note names series without that file.
+    from crop.png in the folder `results` (`bench.base.result_files`). The note names series without that
+    file.
 
     Args:
         source_png: crop of the source; default: that of the control `identity`, which is lossless.
@@ -76,28 +78,28 @@ def draw_strip(
     """
     rows = load_points(points_csv)
     of_clip = rows_of_clip(rows, clip)
-    source = _source(of_clip, points_dir, source_png)
+    source = _source(of_clip, results, source_png)
     chosen = nearest_points(of_clip, clip=clip, rate_bpp=rate_bpp)
-    has_crop = [(point_dir(points_dir, row) / "crop.png").is_file() for _, row in chosen.iterrows()]
+    has_crop = [point_file(row, "crop.png", results).is_file() for _, row in chosen.iterrows()]
     if has_crop and not any(has_crop):
-        raise BenchError(points_dir, f"no crop.png of clip {clip}", "measure its points first")
+        raise BenchError(results, f"no crop.png of clip {clip}", "measure its points first")
     drawn = drawn_series(rows)
     in_order = sort_by_group([drawn[series] for series in chosen["series"][has_crop]])
     shown = chosen.loc[[one.series for one in in_order]]
     tiles = [Tile(source, ("source", f"frame {frame}"))]
-    tiles += [_tile(row, points_dir, frame) for _, row in shown.iterrows()]
+    tiles += [_tile(row, results, frame) for _, row in shown.iterrows()]
     note = with_footnotes(equal_rate_note(chosen, shown), shown, footnotes or {})
     with print_style():
         save(_plot(tiles, title or nearest_title(rows, clip, rate_bpp), width, note), outputs)
 
 
-def _source(of_clip: pd.DataFrame, points_dir: Path | str, source_png: Path | str | None) -> np.ndarray:
+def _source(of_clip: pd.DataFrame, results: Path | str, source_png: Path | str | None) -> np.ndarray:
     if source_png is not None:
         return _image(Path(source_png))
     for _, row in of_clip[of_clip["codec"] == "identity"].iterrows():
-        return _image(point_dir(points_dir, row) / "crop.png")
+        return _image(point_file(row, "crop.png", results))
     raise BenchError(
-        points_dir, "no crop of the source", "run the codec `identity`, or give the crop of the source"
+        results, "no crop of the source", "run the codec `identity`, or give the crop of the source"
     )
 
 
@@ -109,15 +111,15 @@ def _image(path: Path) -> np.ndarray:
         raise BenchError(path, "is not a readable image", "measure the point again") from None
 
 
-def _tile(row: pd.Series, points_dir: Path | str, frame: int) -> Tile:
-    folder = point_dir(points_dir, row)
-    values = frame_values(folder / "frames.csv", "psnr_rgb_db")
+def _tile(row: pd.Series, results: Path | str, frame: int) -> Tile:
+    values = frame_values(point_file(row, "frames.csv", results), "psnr_rgb_db")
     of_frame = values.loc[values["frame"] == frame, "value"]
     quality = f", {of_frame.iloc[0]:.2f} dB" if len(of_frame) else ""
     epochs = None if pd.isna(row["epochs"]) else int(row["epochs"])
     full = series_label(row["label"], kind=row["kind"], reference=row["reference"], epochs=epochs)
     fit = full.removeprefix(row["label"]).removeprefix(", ")
-    return Tile(_image(folder / "crop.png"), (row["label"], f"{row['rate_bpp']:.3f} bpp{quality}", fit))
+    image = _image(point_file(row, "crop.png", results))
+    return Tile(image, (row["label"], f"{row['rate_bpp']:.3f} bpp{quality}", fit))
 
 
 def _plot(tiles: list[Tile], title: str, width: float, note: str) -> Figure:

@@ -22,8 +22,8 @@ def write_ablation(
     The CSV has one row for each variant: seeds, rate_bpp, parameters, and for each metric its mean, its
     lowest and highest seed, and the difference from the first variant.
     """
-    found = read_variants(points_csv, variants=variants, metrics=metrics)
-    write_table(outputs, rows=map(_csv_row, found), text=_text(found, metrics))
+    variant_list = read_variants(points_csv, variants=variants, metrics=metrics)
+    write_table(outputs, rows=map(_csv_row, variant_list), text=_text(variant_list, metrics))
 
 
 def _csv_row(variant: Variant) -> dict[str, object]:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from bench.base.result_files import RunKey
+
 CONDITION, CLIP = "demo-v1", "bunny-320x180"
 FRAMES, WIDTH, HEIGHT = 132, 320, 180
 
@@ -69,17 +71,21 @@ def _row(codec, label, kind, point, rate, psnr, *, clip, seed=0, reference=False
 
 
 def write_condition(folder: Path, table: pd.DataFrame) -> tuple[Path, Path]:
-    """Write rd_points.csv and the files of all points; return (rd_points.csv, folder of the points)."""
-    points = folder / "points"
+    """Write rd_points.csv and the files of all points; return (rd_points.csv, folder of results)."""
+    results = folder / "results"
     for row in table.to_dict("records"):
-        where = points / row["condition"] / row["clip"] / row["codec"] / row["point"] / row["run"]
-        where.mkdir(parents=True)
-        _write_frames(where / "frames.csv", row)
-        _write_crop(where / "crop.png", row)
-        (where / "encode.json").write_text(json.dumps(_encode(row)))
+        key = RunKey.of(row)
+        frames, crop, report = (
+            Path(key.file(name, results)) for name in ("frames.csv", "crop.png", "encode.json")
+        )
+        for path in (frames, report):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        _write_frames(frames, row)
+        _write_crop(crop, row)
+        report.write_text(json.dumps(_encode(row)))
     points_csv = folder / "rd_points.csv"
     table.to_csv(points_csv, index=False)
-    return points_csv, points
+    return points_csv, results
 
 
 def _write_frames(path: Path, row: dict) -> None:

@@ -119,7 +119,6 @@ rule figure_frames:
     conda:
         "../envs/suite.yaml"
     params:
-        folder="results/points",
         metric=PLANS.stated("headline"),
         rate_bpp=PLANS.stated("strip_rate_bpp"),
         footnotes=PLANS.stated("footnotes"),
@@ -146,7 +145,6 @@ rule figure_strip:
     conda:
         "../envs/suite.yaml"
     params:
-        folder="results/points",
         frame=PLANS.stated("strip_frame"),
         rate_bpp=PLANS.stated("strip_rate_bpp"),
         footnotes=PLANS.stated("footnotes"),
@@ -173,8 +171,6 @@ rule figure_fit:
     conda:
         "../envs/suite.yaml"
     params:
-        folder="results/points",
-        references="results/reference",
         rate_bpp=PLANS.stated("strip_rate_bpp"),
         sources=code_fingerprint("bench.figures.fit"),
     script:

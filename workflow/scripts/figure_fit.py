@@ -10,8 +10,6 @@ job = snakemake  # noqa: F821
 with logged(job.log):
     draw_fit(
         job.input.points,
-        points_dir=job.params.folder,
-        reference_dir=job.params.references,
         clip=job.wildcards.clip,
         rate_bpp=job.params.rate_bpp,
         outputs=list(job.output),

@@ -10,7 +10,6 @@ job = snakemake  # noqa: F821
 with logged(job.log):
     draw_strip(
         job.input.points,
-        points_dir=job.params.folder,
         clip=job.wildcards.clip,
         rate_bpp=job.params.rate_bpp,
         frame=job.params.frame,

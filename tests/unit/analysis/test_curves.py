@@ -130,37 +130,37 @@ def write(folder: Path, rows: pd.DataFrame) -> Path:
 
 def test_points_of_reference_runs_are_a_separate_series(tmp_path):
     rows = load_points(write(tmp_path, points_data.rows().drop(columns="series")))
-    found = {one.series: one for one in curves(rows, "psnr_rgb_db")}
-    reference, short = found["ffnerv-matched (reference)"], found["ffnerv-matched"]
+    result = {one.series: one for one in curves(rows, "psnr_rgb_db")}
+    reference, short = result["ffnerv-matched (reference)"], result["ffnerv-matched"]
     assert (reference.reference, reference.epochs) == (True, 150)
     assert (short.reference, short.epochs) == (False, 18)
     assert reference.full_label == "FFNeRV, reference fit, 150 epochs"
     assert short.full_label == "FFNeRV, 18 epochs"
     assert list(reference.rate_bpp) == sorted(reference.rate_bpp)
-    assert list(found)[:4] == list(points_data.CLASSICAL)
+    assert list(result)[:4] == list(points_data.CLASSICAL)
 
 
 def test_a_point_is_the_mean_over_clips_of_the_mean_over_seeds(tmp_path):
     table = pd.concat([points_data.rows(seeds=3), points_data.rows(clip="other")])
     table.loc[table["clip"] == "other", "psnr_rgb_db"] -= 2
     rows = load_points(write(tmp_path, table))
-    found = {one.series: one for one in curves(rows, "psnr_rgb_db")}["ffnerv-matched"]
+    result = {one.series: one for one in curves(rows, "psnr_rgb_db")}["ffnerv-matched"]
     here = rows[(rows["codec"] == "ffnerv-matched") & ~rows["reference"] & (rows["point"] == "bpp0.12")]
     first = here[here["clip"] != "other"]["psnr_rgb_db"]
     second = here[here["clip"] == "other"]["psnr_rgb_db"].item()
-    assert found.quality[0] == pytest.approx((first.mean() + second) / 2)
-    assert found.quality_low[0] == pytest.approx((first.min() + second) / 2)
-    assert found.quality_high[0] == pytest.approx((first.max() + second) / 2)
-    assert (found.seeds, found.clips) == (3, (points_data.CLIP, "other"))
+    assert result.quality[0] == pytest.approx((first.mean() + second) / 2)
+    assert result.quality_low[0] == pytest.approx((first.min() + second) / 2)
+    assert result.quality_high[0] == pytest.approx((first.max() + second) / 2)
+    assert (result.seeds, result.clips) == (3, (points_data.CLIP, "other"))
 
 
 def test_a_point_missing_on_one_clip_is_not_in_the_mean_curve(tmp_path):
     table = pd.concat([points_data.rows(), points_data.rows(clip="other")])
     gone = (table["clip"] == "other") & (table["codec"] == "x264-medium") & (table["point"] == "crf23")
     rows = load_points(write(tmp_path, table[~gone]))
-    found = {one.series: one for one in curves(rows, "psnr_rgb_db")}["x264-medium"]
-    assert "crf23" not in found.points
-    assert len(found.points) == 4
+    result = {one.series: one for one in curves(rows, "psnr_rgb_db")}["x264-medium"]
+    assert "crf23" not in result.points
+    assert len(result.points) == 4
     alone = {one.series: one for one in curves(rows, "psnr_rgb_db", clip=points_data.CLIP)}["x264-medium"]
     assert "crf23" in alone.points
 

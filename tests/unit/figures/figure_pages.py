@@ -23,34 +23,35 @@ AT_ONE_RATE = {"clip": points_data.CLIP, "rate_bpp": 0.27}
 
 
 def write_demo(folder: Path) -> tuple[Path, Path]:
-    """rd_points.csv and the folder of the points of the synthetic condition: 8 series and 2 controls."""
+    """rd_points.csv and folder of results of the synthetic condition: 8 series and 2 controls."""
     return points_data.write_condition(folder, points_data.rows())
 
 
 def write_crowd(folder: Path) -> tuple[Path, Path]:
     """The same with 16 series and three seeds; one codec has no files."""
-    points_csv, points = points_data.write_condition(folder, points_data.rows(seeds=3, extra=MANY))
+    points_csv, results = points_data.write_condition(folder, points_data.rows(seeds=3, extra=MANY))
     for name in ("crop.png", "frames.csv", "encode.json"):
-        (points / points_data.CONDITION / points_data.CLIP / "my-own-codec/bpp0.27/seed0" / name).unlink()
-    return points_csv, points
+        folder = results / "points" / points_data.CONDITION / points_data.CLIP
+        (folder / "my-own-codec/bpp0.27/seed0" / name).unlink()
+    return points_csv, results
 
 
 def draw(kind: str, data: tuple[Path, Path], outputs: list[Path], **options) -> None:
-    points_csv, points = data
+    points_csv, results = data
     if kind in ("rd", "fit"):
-        options = {"rd": {"metric": "psnr_rgb_db"}, "fit": {"points_dir": points, **AT_ONE_RATE}}[
+        options = {"rd": {"metric": "psnr_rgb_db"}, "fit": {"results": results, **AT_ONE_RATE}}[
             kind
         ] | options
         (draw_rd if kind == "rd" else draw_fit)(points_csv, outputs=outputs, **options)
     elif kind == "frames":
-        draw_frames(points_csv, points_dir=points, outputs=outputs, **AT_ONE_RATE, **options)
+        draw_frames(points_csv, results=results, outputs=outputs, **AT_ONE_RATE, **options)
     else:
-        draw_strip(points_csv, points_dir=points, frame=60, outputs=outputs, **AT_ONE_RATE, **options)
+        draw_strip(points_csv, results=results, frame=60, outputs=outputs, **AT_ONE_RATE, **options)
 
 
 def texts(figure: Figure) -> list[Text]:
     """All visible texts: title, labels, tick labels inside the limits, legend, notes."""
-    found = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    result = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
     outside = set()
     for axes in figure.axes:
         for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
@@ -58,7 +59,7 @@ def texts(figure: Figure) -> list[Text]:
             shown = axis.get_visible() and axes.axison
             outside |= {t.label1 for t in ticks if not shown or not low <= t.get_loc() <= high}
             outside |= {t.label2 for t in ticks}
-    return [text for text in found if text not in outside]
+    return [text for text in result if text not in outside]
 
 
 def words(figure: Figure) -> str:

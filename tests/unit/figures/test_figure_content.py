@@ -145,7 +145,7 @@ def test_a_fit_log_that_counts_from_zero_is_shown_in_completed_epochs(tmp_path, 
 
 def test_a_fit_on_two_devices_names_both(tmp_path, pages):
     data = points_data.write_condition(tmp_path, points_data.rows())
-    for path in data[1].rglob("reference-seed0/encode.json"):
+    for path in (data[1] / "reference").rglob("encode.json"):
         report = json.loads(path.read_text())
         report["details"]["fit_devices"] = ["cuda", "cpu"]
         path.write_text(json.dumps(report))
@@ -153,15 +153,12 @@ def test_a_fit_on_two_devices_names_both(tmp_path, pages):
     assert words(pages[0]).count("bpp, cuda, then cpu") == 2
 
 
-def test_the_log_of_a_reference_fit_is_read_from_the_reference_folder(tmp_path, pages):
+def test_the_log_of_a_reference_fit_is_read_from_the_tracked_files(tmp_path, pages):
     data = points_data.write_condition(tmp_path, points_data.rows())
-    tracked = tmp_path / "reference"
-    for path in data[1].rglob("reference-seed0/encode.json"):
-        folder = tracked / path.parent.relative_to(data[1]).parent / "seed0"
-        folder.mkdir(parents=True)
-        path.rename(folder / "encode.json")
-    draw("fit", data, [], reference_dir=tracked)
+    draw("fit", data, [])
     assert len([line for line in pages[0].axes[0].get_lines() if len(line.get_xdata()) > 1]) == 4
+    for path in (data[1] / "reference").rglob("encode.json"):
+        path.unlink()
     draw("fit", data, [])
     assert "Not shown, because files are missing: ffnerv-matched (reference), nerv-matched (reference)." in (
         words(pages[1]).replace("\n", " ")
@@ -170,7 +167,7 @@ def test_the_log_of_a_reference_fit_is_read_from_the_reference_folder(tmp_path, 
 
 def test_devices_are_named_where_they_differ(tmp_path, pages):
     data = points_data.write_condition(tmp_path, points_data.rows())
-    for path in data[1].rglob("reference-seed0/encode.json"):
+    for path in (data[1] / "reference").rglob("encode.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"device": "cuda"}))
     draw("fit", data, [])
     assert "FFNeRV, 0.275 bpp, cuda" in words(pages[0])
@@ -181,7 +178,7 @@ def test_the_strip_has_the_source_and_every_codec_with_the_psnr_of_the_frame(dem
     draw("strip", demo, [])
     figure = pages[0]
     assert len(figure.axes) == 1 + 8
-    folder = demo[1] / points_data.CONDITION / points_data.CLIP
+    folder = demo[1] / "points" / points_data.CONDITION / points_data.CLIP
     frames = pd.read_csv(folder / "ffnerv-matched/bpp0.27/reference-seed0/frames.csv")
     assert f"0.275 bpp, {frames.loc[60, 'psnr_rgb_db']:.2f} dB" in words(figure)
     assert "reference fit, 150 epochs" in words(figure)
@@ -197,6 +194,6 @@ def test_the_strip_accepts_a_crop_of_the_source(demo, tmp_path, pages):
     data = tmp_path / "rd_points.csv", demo[1]
     with pytest.raises(BenchError, match="no crop of the source; run the codec `identity`"):
         draw("strip", data, [])
-    crop = demo[1] / points_data.CONDITION / points_data.CLIP / "identity/default/seed0/crop.png"
+    crop = demo[1] / "points" / points_data.CONDITION / points_data.CLIP / "identity/default/seed0/crop.png"
     draw("strip", data, [], source_png=crop)
     assert len(pages[0].axes) == 1 + 8

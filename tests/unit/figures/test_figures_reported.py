@@ -52,8 +52,8 @@ def user_csv(tmp_path: Path) -> Path:
 
 
 def words(figure: Figure) -> str:
-    found = (text.get_text() for text in figure.texts)
-    return " ".join(" ".join(found).split())
+    result = (text.get_text() for text in figure.texts)
+    return " ".join(" ".join(result).split())
 
 
 def lines(figure: Figure) -> dict[tuple[float, ...], object]:
@@ -195,7 +195,7 @@ def test_published_styles_follow_the_method_and_are_all_different():
     assert [style.marker for style in styles[:5]] == [
         FAMILIES[family][1] for family in ("hnerv", "hnerv", "hnerv", "x265", "vvenc")
     ]
-    red, green, blue = (int(styles[5].colour[place : place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = (int(styles[5].colour[at : at + 2], 16) for at in (1, 3, 5))
     assert red == green == blue  # a method of an unknown family is grey
     assert all(style.line in PUBLISHED_LINES and not style.filled for style in styles)
 

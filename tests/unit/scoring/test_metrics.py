@@ -139,8 +139,8 @@ def test_ssim_and_ms_ssim_match_the_official_arrays(
         pred, target = (255 * np.moveaxis(golden[name], 1, 3) for name in ("pred", "target"))
         odd = [255 * np.moveaxis(golden[f"odd/{name}"][0], 0, 2) for name in ("pred", "target")]
         pairs = list(zip(pred, target, strict=True))
-        found = [[ssim(a, b), ms_ssim(a, b), ms_ssim(a, b, window=5)] for a, b in pairs]
-        return np.array([*np.transpose(found).ravel(), ms_ssim(*odd)])
+        result = [[ssim(a, b), ms_ssim(a, b), ms_ssim(a, b, window=5)] for a, b in pairs]
+        return np.array([*np.transpose(result).ravel(), ms_ssim(*odd)])
 
     ours = values()
     to_float32 = bench.scoring.ms_ssim._tensor

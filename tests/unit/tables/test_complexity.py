@@ -33,10 +33,10 @@ def digest(row) -> str:
 def write_times(rows: pd.DataFrame, path: Path, **changes: object) -> Path:
     """decode_times.csv of the first seeds, with a median of twice the time of the records."""
     first = rows[rows["seed"] == 0]
-    place = first[["condition", "clip", "codec", "point", "run", "frames"]]
+    identity = first[["condition", "clip", "codec", "point", "run", "frames"]]
     wall = 2 * first["decode_wall_s"]
     weights = first["codec"].eq("x265-medium").map({True: 5e6, False: None})
-    times = place.assign(
+    times = identity.assign(
         stream_sha256=first.apply(digest, axis=1), repeats=3, wall_s=wall, wall_s_low=0.9 * wall,
         wall_s_high=1.5 * wall, cpu_s=wall, cpu_s_low=wall, cpu_s_high=wall,
         frames_per_second=first["frames"] / wall, peak_memory_bytes=3e8, peak_device_memory_bytes=None,
@@ -66,18 +66,20 @@ def test_a_row_is_one_stream_with_its_retimed_decode(tmp_path: Path) -> None:
     rows = table_of(seeds=3)
     outs = [tmp_path / f"complexity{suffix}" for suffix in (".csv", ".md", ".tex")]
     write_complexity(*files(tmp_path, rows), metric="psnr_rgb_db", outputs=outs)
-    found = list(csv.DictReader(outs[0].open()))
-    assert len(found) == rows.drop_duplicates(["clip", "series", "point"]).shape[0]
-    assert {row["run"] for row in found} == {"seed0", "reference-seed0"}
-    first = next(row for row in found if (row["series"], row["point"]) == ("ffnerv-matched", "bpp0.27"))
-    own = rows[(rows["codec"] == "ffnerv-matched") & (rows["point"] == "bpp0.27") & (rows["run"] == "seed0")]
-    assert float(first["psnr_rgb_db"]) == pytest.approx(own["psnr_rgb_db"].item(), rel=1e-5)
+    result = list(csv.DictReader(outs[0].open()))
+    assert len(result) == rows.drop_duplicates(["clip", "series", "point"]).shape[0]
+    assert {row["run"] for row in result} == {"seed0", "reference-seed0"}
+    first = next(row for row in result if (row["series"], row["point"]) == ("ffnerv-matched", "bpp0.27"))
+    expected = rows[
+        (rows["codec"] == "ffnerv-matched") & (rows["point"] == "bpp0.27") & (rows["run"] == "seed0")
+    ]
+    assert float(first["psnr_rgb_db"]) == pytest.approx(expected["psnr_rgb_db"].item(), rel=1e-5)
     assert first["label"] == "FFNeRV, 18 epochs"
     assert (first["encode_wall_s"], first["decode_wall_s"]) == ("480", "5.8")
     assert float(first["decode_frames_per_second"]) == pytest.approx(132 / 5.8, rel=1e-5)
     assert (first["parameters"], first["encode_threads"], first["decode_threads"]) == ("480000", "2", "1")
     assert (first["encode_device"], first["decode_device"]) == ("cuda", "cpu")
-    weights = {row["series"]: row["decoder_weights_bytes"] for row in found}
+    weights = {row["series"]: row["decoder_weights_bytes"] for row in result}
     assert (weights["x265-medium"], weights["x264-medium"]) == ("5000000", "")
 
 
@@ -138,11 +140,11 @@ def test_times_are_means_over_points_then_clips(tmp_path: Path) -> None:
     # 5 s more at one of five points is 1 s more in their mean.
     rows.loc[anchors & (rows["point"] == "crf23"), "encode_wall_s"] = 13.3
     points, times = files(tmp_path, rows)
-    found, missing = trade_offs(
+    result, missing = trade_offs(
         load_points(points), load_costs(points, times), anchor="x264-medium", metric="psnr_rgb_db"
     )
     assert missing == []
-    anchor, *others = found
+    anchor, *others = result
     assert (anchor.series, anchor.rate_percent) == ("x264-medium", 0)
     assert anchor.encode == pytest.approx((1.7 + 9.3) / 2 / 132)
     assert anchor.decode == pytest.approx(2 * 0.31 / 132)

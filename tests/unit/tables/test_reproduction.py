@@ -50,8 +50,8 @@ LINE = [(0.1, 30.0), (0.2, 33.0), (0.4, 36.0), (0.8, 39.0)]
 
 def table(folder: Path, rows: pd.DataFrame, *selectors: Selector, **options) -> list[Row]:
     rows.to_csv(folder / "rd_points.csv", index=False)
-    found = load_points(folder / "rd_points.csv")
-    return reproduce(found, selectors=selectors, metrics=(METRIC,), **options)
+    result = load_points(folder / "rd_points.csv")
+    return reproduce(result, selectors=selectors, metrics=(METRIC,), **options)
 
 
 def test_points_are_compared_with_the_nearest_rate_by_ratio(tmp_path):
@@ -137,15 +137,15 @@ def test_each_clip_and_the_mean_over_the_same_clips_are_compared(tmp_path):
         HEAD + curve_text([(0.1, 31), (0.2, 34)], "seq-small") + curve_text([(0.3, 35), (0.4, 38)], "large")
     )
     text += curve_text([(9, 99), (10, 100)], "third") + curve_text([(9, 90), (10, 95)], "mean")
-    found = table(
+    result = table(
         tmp_path, rows, published(tmp_path, text), sequences={"small": "seq-small", "large": "seq-large"}
     )
-    points = [(row.clip, row.point, row.difference) for row in found if row.point != CURVE]
+    points = [(row.clip, row.point, row.difference) for row in result if row.point != CURVE]
     assert points == [
         *[("large", "p0", 1), ("large", "p1", 1), ("small", "p0", -1), ("small", "p1", -1)],
         *[("mean", "p0", 0), ("mean", "p1", 0)],
     ]
-    mean = next(row for row in found if row.clip == "mean")
+    mean = next(row for row in result if row.clip == "mean")
     assert (mean.rate_bpp, mean.published_rate_bpp) == (pytest.approx(0.2), pytest.approx(0.2))
     assert mean.remark == ""
 
@@ -178,8 +178,8 @@ def test_seeds_are_averaged_and_reference_fits_are_separate(tmp_path):
             measured([0.1], [35], run="reference-seed0", reference=True, epochs=1200),
         ]
     )
-    found = table(tmp_path, rows, published(tmp_path, HEAD + curve_text([(0.1, 30)])))
-    points = {row.series: (row.label, row.difference) for row in found if row.point != CURVE}
+    result = table(tmp_path, rows, published(tmp_path, HEAD + curve_text([(0.1, 30)])))
+    points = {row.series: (row.label, row.difference) for row in result if row.point != CURVE}
     assert points == {
         "nerv-matched": ("NeRV, 300 epochs", 1.0),
         "nerv-matched (reference)": ("NeRV, reference fit, 1200 epochs", 5.0),

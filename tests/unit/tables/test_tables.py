@@ -119,10 +119,10 @@ def test_reasons_are_in_every_format_of_the_table(tmp_path):
     assert remarks["nerv-matched", "psnr_rgb_db"] == few
     assert remarks["ffnerv-matched", "psnr_rgb_db"] == none
     md, tex = outs[1].read_text(), outs[2].read_text()
-    place = re.search(rf"^- \[(\d)\] {re.escape(few)}$", md, re.MULTILINE)
-    assert place is not None
+    mark = re.search(rf"^- \[(\d)\] {re.escape(few)}$", md, re.MULTILINE)
+    assert mark is not None
     cells = next(line for line in md.splitlines() if line.startswith("| NeRV, 18 epochs")).split("|")
-    assert [cell.strip() for cell in cells[2:-1]] == [f"\N{EN DASH} [{place[1]}]"] * 3
+    assert [cell.strip() for cell in cells[2:-1]] == [f"\N{EN DASH} [{mark[1]}]"] * 3
     assert few in tex
     assert none in tex
 
