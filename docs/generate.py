@@ -23,7 +23,8 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
 from bench.cli import parser  # noqa: E402
-from bench.codec.registry import CodecConfig, codec_configs  # noqa: E402
+from bench.codec.codec_config import CodecConfig  # noqa: E402
+from bench.codec.registry import codec_configs  # noqa: E402
 from bench.tables.text_table import markdown  # noqa: E402
 from bench.workflow.targets import listing  # noqa: E402
 
