@@ -26,7 +26,7 @@ def names_of(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize(("path", "name"), REFERENCES, ids="-".join)
+@pytest.mark.parametrize(("path", "name"), REFERENCES)
 def test_a_function_of_a_journey_exists(path: str, name: str) -> None:
     assert name in names_of(ROOT / path)
 

@@ -71,7 +71,7 @@ def test_ablations_of_quantisers_and_of_the_rate_in_the_loss() -> None:
         for name in names
         for row in rows_of(REFERENCE / name / "ablation.csv")
     }
-    shown = set(re.findall(r"(\d+\.\d\d) dB\sat\s(0\.\d{4})", RESULTS))
+    shown = set(re.findall(r"(\d+\.\d\d)\sdB\sat\s(0\.\d{4})", RESULTS))
     assert len(shown) == 20 + 1 + 10 - 1  # HiNeRV, six bits, is in both tables
     assert shown <= tracked
 
