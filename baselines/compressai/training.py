@@ -36,7 +36,7 @@ from bench.base.files import atomic_file, read_json, write_json
 from bench.base.log_file import copy_stderr
 from bench.base.paths import ROOT
 from bench.codec.fingerprint import file_fingerprint
-from bench.conditions.model import ClipPlan
+from bench.conditions.condition import ClipPlan
 from bench.sequences.prepare import find_sequence, prepare_clip
 from bench.video.clip import Clip
 

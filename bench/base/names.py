@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from bench.base.errors import BenchError
 
@@ -26,12 +25,3 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def unknown_name(what: str, name: str, known: Iterable[str], where: str | Path | None = None) -> BenchError:
     """The error for a name that is not among the known ones, with close matches."""
     return BenchError(where or f"{what} {name!r}", f"unknown {what} {name!r}", suggestion(name, known))
-
-
-def check_names(where: str | Path, key: str, names: Iterable[Any]) -> None:
-    """Refuse names that cannot be part of a path: they become folders of results."""
-    for name in names:
-        if not isinstance(name, str):
-            raise BenchError(where, f"{key}: {name!r} is not text", "put it in quotes")
-        if not NAME.fullmatch(name):
-            raise BenchError(where, f"{key}: {name!r} cannot be the name of a folder", NAME_RULE)

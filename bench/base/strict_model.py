@@ -53,7 +53,7 @@ class StrictModel(BaseModel):
         known = {field.alias or name for name, field in cls.model_fields.items()}
         for key in values if isinstance(values, Mapping) else ():
             if key not in known:
-                raise Problem(f"unknown {cls.key_noun} {key!r}", suggestion(str(key), known))
+                raise Problem(f"unknown {cls.key_noun} {_shown(key)}", suggestion(str(key), known))
         return values
 
 
@@ -136,30 +136,39 @@ def _explain(errors: Sequence[Any]) -> tuple[str, str]:
     """Problem and remedy of one value; of a union every branch has failed."""
     first = errors[0]
     kind, value, context = first["type"], first["input"], first.get("ctx", {})
+    text = _shown(value)
     if isinstance(problem := context.get("error"), Problem):
         return problem.problem, problem.remedy
     if kind == "missing":
         return f"key {str(first['loc'][-1])!r} is missing", "add it"
     if kind in _LIMITS:
         limit = _LIMITS[kind].format(**context)
-        return f"{value!r} must be {limit}", f"write a number {limit}"
-    if kind in ("too_short", "too_long"):
+        return f"{text} must be {limit}", f"write a number {limit.replace('at', 'of at')}"
+    if kind in ("too_short", "too_long", "string_too_short"):
         least, most = context.get("min_length"), context.get("max_length")
         wanted = "at least one value" if least == 1 else f"{least or most} values"
-        return f"{value!r} has {context['actual_length']} values", f"give {wanted}"
+        if kind == "string_too_short":
+            return "must not be empty", "write some text"
+        return f"{text} has {context['actual_length']} values", f"give {wanted}"
     if kind in ("literal_error", "union_tag_invalid", "enum"):
         choices = re.findall("'([^']*)'", context.get("expected") or context["expected_tags"])
         value = context.get("tag", value)
-        return f"unknown value {value!r}", suggestion(str(value), choices)
+        return f"unknown value {_shown(value)}", suggestion(str(value), choices)
     if kind == "union_tag_not_found":
         return "key 'name' is missing", "add it"
     nouns = list(dict.fromkeys(_NOUNS.get(error["type"], "") for error in errors))
     if not all(nouns):
-        return f"{value!r}: {first['msg']}", "see docs/configuration.md"
+        return f"{text}: {first['msg']}", "see docs/configuration.md"
     if {"a number", "a finite number"} & set(nouns):  # a whole number is one, too
         nouns = [noun for noun in nouns if noun != "a whole number"]
     noun = " or ".join(nouns)
-    return f"{value!r} must be {noun}", _REMEDIES.get(noun) or _number_remedy(value, noun)
+    return f"{text} must be {noun}", _REMEDIES.get(noun) or _number_remedy(value, noun)
+
+
+def _shown(value: Any) -> str:
+    """A value in an error: one line of at most 100 characters."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _number_remedy(value: Any, noun: str) -> str:
@@ -177,7 +186,7 @@ def one_of(names: Collection[str]) -> Any:
 
     def check(value: str) -> str:
         if value not in names:
-            raise Problem(f"unknown value {value!r}", suggestion(value, names))
+            raise Problem(f"unknown value {_shown(value)}", suggestion(value, names))
         return value
 
     return Field(json_schema_extra={"enum": [*sorted(names)]}), AfterValidator(check)
@@ -185,7 +194,7 @@ def one_of(names: Collection[str]) -> Any:
 
 def _check_name(name: str) -> str:
     if not NAME.fullmatch(name):
-        raise Problem(f"{name!r} cannot be the name of a folder", NAME_RULE)
+        raise Problem(f"{_shown(name)} cannot be the name of a folder", NAME_RULE)
     return name
 
 
@@ -202,7 +211,7 @@ def _check_distinct(names: Iterable[str]) -> Any:
 def _check_unique(values: Sequence[Any]) -> Sequence[Any]:
     for index, value in enumerate(values):
         if value in values[:index]:
-            raise Problem(f"{value!r} is listed twice", "remove one of the two")
+            raise Problem(f"{_shown(value)} is listed twice", "remove one of the two")
     return values
 
 
@@ -222,7 +231,7 @@ def _list_of_whole_numbers(count: int) -> BeforeValidator:
         good = isinstance(value, list | tuple) and len(value) == count
         if not good or any(type(number) is not int for number in value):
             raise Problem(
-                f"{value!r} must be a list of {count} whole numbers", f"write {count} whole numbers"
+                f"{_shown(value)} must be a list of {count} whole numbers", f"write {count} whole numbers"
             )
         return tuple(value)
 

@@ -7,15 +7,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.base import process
-from bench.base.paths import ROOT
-from bench.base.strict_yaml import read_yaml
 from bench.codec.device import DEVICES, resolve_device, synchronizer
+from bench.conditions.run_config import default_condition
 from bench.tables.text_table import TextTable, plain
 from bench.workflow.estimate import Estimate
 from bench.workflow.plan import Plan, make_plan
@@ -38,7 +37,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    plan = make_plan(args.condition or read_yaml(ROOT / "config" / "config.yaml")["condition"])
+    plan = make_plan(args.condition or default_condition())
     estimate = Estimate(plan)
     _write(_heading(plan))
     _write(_jobs(estimate))
@@ -55,7 +54,11 @@ def _write(text: str) -> None:
 
 def _heading(plan: Plan) -> str:
     condition = plan.condition
-    counts = {"clips": condition.clips, "codecs": condition.codecs, "points": plan.points}
+    counts: dict[str, Sized] = {
+        "clips": condition.clips,
+        "codecs": condition.codecs,
+        "points": plan.points,
+    }
     told = ", ".join(f"{word}: {len(things)}" for word, things in {**counts, "skipped": plan.skipped}.items())
     lines = [f"{condition.name}: {condition.title}", told]
     reasons: dict[str, list[str]] = {}

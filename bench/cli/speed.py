@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from bench.base.errors import BenchError
 from bench.base.overrides import parse_overrides
-from bench.base.paths import ROOT
-from bench.base.strict_yaml import read_yaml
 from bench.codec import registry
 from bench.codec.device import DEVICES
 from bench.conditions.reader import load_condition, settings_of
+from bench.conditions.run_config import default_condition
 from bench.workflow.plan import planned_info
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from bench.inr.study.network_time import time_network
     from bench.inr.study.step_time import STAGES
 
-    condition = load_condition(args.condition or read_yaml(ROOT / "config" / "config.yaml")["condition"])
+    condition = load_condition(args.condition or default_condition())
     fitted = [codec for codec in condition.codecs if registry.codec_config(codec).kind == "fitted"]
     clip, overrides = next(iter(condition.clips)), parse_overrides(args.set)
     stages = [f"{stage} ms" for stage in STAGES]

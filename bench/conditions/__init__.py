@@ -1,1 +1,1 @@
-"""Test conditions: models of the configuration files and their reader."""
+"""Test conditions and config.yaml: models of the configuration files and their readers."""

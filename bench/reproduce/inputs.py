@@ -11,7 +11,7 @@ from bench.base import process
 from bench.base.errors import BenchError
 from bench.base.paths import ROOT
 from bench.base.result_files import clip_file
-from bench.conditions.model import Condition
+from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
 from bench.scoring.record import Record
 

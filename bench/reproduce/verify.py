@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.base.errors import BenchError
 from bench.base.files import sha256_file
 from bench.base.result_files import file_of_record
-from bench.conditions.model import Condition
+from bench.conditions.condition import Condition
 from bench.reproduce.inputs import RecordInputs
 from bench.scoring.measure import measure
 from bench.scoring.metrics import Metric, metric_of

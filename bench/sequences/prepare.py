@@ -18,24 +18,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import ffmpeg_version, pipe_frames, raw_video_args
 from bench.base.files import atomic_file, write_json
+from bench.sequences.geometry import Geometry, clip_geometry
 from bench.sequences.source_file import checked_sha256, find_source_file, raw_pixel_format
 from bench.sequences.table import SourceSequence, find_sequence
-from bench.video.clip import Clip, ClipInfo, check_geometry
+from bench.video.clip import Clip, ClipInfo
 from bench.video.colour import conversion
 from bench.video.synthetic import GENERATORS
 from bench.video.y4m import y4m_chunks
 
 if TYPE_CHECKING:
-    from bench.conditions.model import ClipPlan, Condition
-
-FILTERS = ("lanczos", "bicubic", "bilinear", "area", "spline")
+    from bench.conditions.condition import ClipPlan, Condition
 
 
 def prepare(condition: Condition, clip_name: str, out_dir: Path) -> Clip:
@@ -51,7 +50,7 @@ def prepare(condition: Condition, clip_name: str, out_dir: Path) -> Clip:
 
 def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour: str, out_dir: Path) -> Clip:
     """Prepare one clip from a sequence (see `prepare`). The same arguments give the same bytes."""
-    geometry = _clip_geometry(sequence, steps, where=f"clip {name}")
+    geometry = clip_geometry(sequence, steps, where=f"clip {name}")
     colour_tags = _colour_tags(sequence, colour)
     source, digest = None, ""
     if sequence.kind != "synthetic":
@@ -89,35 +88,6 @@ def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour
     )
     write_json(json_path, info.to_json())
     return Clip.load(json_path)
-
-
-class _Geometry(NamedTuple):
-    """The frames of the sequence that the clip has, `first` to `stop - 1`, and their size after all steps."""
-
-    first: int
-    stop: int
-    width: int
-    height: int
-
-
-def _clip_geometry(sequence: SourceSequence, steps: ClipPlan, *, where: str) -> _Geometry:
-    """Check the steps of a clip against its sequence and return the size that they yield."""
-    first, stop = steps.trim or (0, sequence.frames)
-    if not 0 <= first < stop <= sequence.frames:
-        problem = f"trim is {first} to {stop}, but {sequence.name} has {sequence.frames} frames"
-        raise BenchError(where, problem, "give a range of at least one frame within the sequence")
-    width, height = sequence.width, sequence.height
-    if steps.crop:
-        x, y, width, height = steps.crop
-        within = x + width <= sequence.width and y + height <= sequence.height
-        if not within or x % 2 or y % 2:
-            problem = f"crop is {list(steps.crop)}, but the frame is {sequence.width}x{sequence.height}"
-            raise BenchError(where, problem, "give an even x and y and a window within the frame")
-    if steps.filter not in FILTERS:
-        raise BenchError(where, f"unknown filter {steps.filter!r}", f"use {', '.join(FILTERS)}")
-    width, height = steps.scale or (width, height)
-    check_geometry(width, height, stop - first, where=where)
-    return _Geometry(first, stop, width, height)
 
 
 def _colour_tags(sequence: SourceSequence, colour: str) -> dict[str, str]:
@@ -165,9 +135,7 @@ def _synthetic_frames(sequence: SourceSequence) -> Iterator[np.ndarray]:
     return generate(width=sequence.width, height=sequence.height, frames=sequence.frames)
 
 
-def _trim(
-    frames: Iterable[np.ndarray], geometry: _Geometry, sequence: SourceSequence
-) -> Iterator[np.ndarray]:
+def _trim(frames: Iterable[np.ndarray], geometry: Geometry, sequence: SourceSequence) -> Iterator[np.ndarray]:
     """Frames `first` to `stop - 1`. All frames are decoded and counted, so a short source is an error."""
     count = 0
     for count, frame in enumerate(frames, start=1):
@@ -179,7 +147,7 @@ def _trim(
 
 
 def _write_video(
-    path: Path, frames: Iterable[np.ndarray], geometry: _Geometry, sequence: SourceSequence
+    path: Path, frames: Iterable[np.ndarray], geometry: Geometry, sequence: SourceSequence
 ) -> str:
     """Write a y4m file and return its SHA-256."""
     digest = hashlib.sha256()
@@ -191,7 +159,7 @@ def _write_video(
 
 
 def _chain(
-    sequence: SourceSequence, geometry: _Geometry, command: list[str], source: Path | None, digest: str
+    sequence: SourceSequence, geometry: Geometry, command: list[str], source: Path | None, digest: str
 ) -> tuple[str, ...]:
     """The steps of the preparation as text, without paths of this machine."""
     words = [Path(sequence.location).name if word == str(source) else word for word in command]

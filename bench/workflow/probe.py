@@ -19,7 +19,7 @@ from bench.codec import registry
 from bench.codec.codec_config import CodecConfig
 from bench.codec.container import Header, PixelFormat, read_stream, write_stream
 from bench.codec.contract import EncodeJob
-from bench.conditions.model import ClipPlan
+from bench.conditions.condition import ClipPlan
 from bench.scoring.score import score
 from bench.sequences.prepare import prepare_clip
 from bench.sequences.table import SourceSequence
@@ -41,6 +41,7 @@ def probe_clip(info: ClipInfo, out_dir: Path) -> Clip:
     """A few made-up frames of a planned clip, its sides divided by the same whole number."""
     divisor = next(n for n in range(1, 64) if info.width * info.height <= MOST_PIXELS * n * n)
     width, height = (max(2, side // divisor // 2 * 2) for side in (info.width, info.height))
+    colour: dict[str, Any] = {"matrix": info.matrix, "range": info.range, "siting": info.siting}
     sequence = SourceSequence(
         name="probe",
         kind="synthetic",
@@ -50,12 +51,10 @@ def probe_clip(info: ClipInfo, out_dir: Path) -> Clip:
         height=height,
         fps=info.fps,
         frames=min(FRAMES, info.frames),
-        matrix=info.matrix,
-        range=info.range,
-        siting=info.siting,
         licence="",
         citation="",
         note="",
+        **colour,
     )
     steps = ClipPlan(sequence=sequence.name)
     return prepare_clip(sequence, steps, name=info.name, colour=info.colour, out_dir=out_dir)

@@ -89,7 +89,7 @@ class Plans:
     def reported(self, wildcards: Wildcards) -> list[str]:
         """The files of published curves that a view shows some of."""
         named = self.view(wildcards).plan.condition.published
-        own = [words["source"] for words in named if words["source"].endswith(".csv")]
+        own = [curve.source for curve in named if curve.source.endswith(".csv")]
         return [*own, *(str(path) for path in reported_files())] if named else []
 
     def gpus(self, wildcards: Wildcards) -> int:

@@ -6,13 +6,10 @@ import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bench.base.errors import BenchError
-from bench.base.names import unknown_name
-from bench.base.strict_yaml import read_yaml
 from bench.workflow.plan import existing
 
 if TYPE_CHECKING:
@@ -22,25 +19,6 @@ if TYPE_CHECKING:
 _NAMED = 5
 #: Targets that make no points: how many there are is no answer to them.
 _NO_POINTS = {"partial", "show", "plan", "list_figures", "train_learned"}
-
-
-def check_config(values: Mapping[str, Any], schema: str | Path, *, where: str | Path) -> None:
-    """Check a table of configuration against a JSON schema that is written in YAML.
-
-    Raises:
-        BenchError: the first deviation, in one line: its key, and close matches where it is unknown.
-    """
-    from jsonschema import Draft202012Validator
-
-    errors = list(Draft202012Validator(read_yaml(schema)).iter_errors(dict(values)))
-    for error in sorted(errors, key=lambda error: [str(key) for key in error.path]):
-        at = ": ".join(map(str, error.path))
-        if error.validator == "additionalProperties":
-            known = error.schema.get("properties", {})
-            name = next(str(key) for key in error.instance if key not in known)
-            raise unknown_name(f"key of {at}" if at else "key", name, known, where=where)
-        problem = f"{at}: {error.message}" if at else error.message
-        raise BenchError(where, problem, "see config/README.md")
 
 
 def hold_run_lock(path: str | Path) -> None:

@@ -58,12 +58,13 @@ def test_partial_with_nothing_made_says_so(repo: Repo) -> None:
 
 
 def test_what_a_codec_skips_is_told_with_its_reason(repo: Repo) -> None:
-    codecs = {"mean-frame": {}, "identity": {"settings": {"mode": "nothing"}}}
+    codecs = {"mean-frame": {}, "vvenc-faster": {"points": {"low": {"qp": 40}}}}
     repo = repo.write_condition("skipping", codecs=codecs, reference=False, anchor=None)
     folder = repo.root / "results/tables/skipping"
     repo.snakemake("--cores", "1", targets=("results/tables/skipping/skipped.csv",))
-    assert "identity,identity,raw,\"mode 'nothing' is none of" in (folder / "skipped.csv").read_text()
-    assert "mode 'nothing'" in (folder / "skipped.md").read_text()
+    reason = "vvenc codes no side below 24 pixels"
+    assert f"vvenc-faster,VVenC faster,low,{reason}" in (folder / "skipped.csv").read_text()
+    assert reason in (folder / "skipped.md").read_text()
     assert repo.planned()["encode"] == {"mean-frame"}
 
 

@@ -10,17 +10,12 @@ sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free
 
 from bench.workflow.targets import NAMED
 from bench.conditions.reader import condition_names
+from bench.conditions.run_config import check_config
 from bench.base.errors import BenchError
 from bench.workflow.rule_functions import Plans
 from bench.workflow.plan import make_plan
 from bench.workflow.outputs import View
-from bench.workflow.session import (
-    check_config,
-    closing,
-    hold_run_lock,
-    partial_message,
-    put_this_python_first,
-)
+from bench.workflow.session import closing, hold_run_lock, partial_message, put_this_python_first
 from bench.base.result_files import RunKey, clip_file
 from bench.codec.fingerprint import code_fingerprint
 
@@ -30,8 +25,7 @@ if not workflow.deployment_settings.deployment_method:
     put_this_python_first()
 
 try:
-    check_config(config, workflow.source_path("../schemas/config.schema.yaml"), where="config/config.yaml")
-    PLAN = make_plan(config["condition"])
+    PLAN = make_plan(check_config(config, where="config/config.yaml").condition)
 except BenchError as error:
     sys.exit(f"error: {error}")
 

@@ -23,7 +23,7 @@ rule figure_rd:
     params:
         clip=None,
         sequences=PLANS.stated("sequences"),
-        published=PLANS.stated("published"),
+        published=PLANS.stated("selectors"),
         footnotes=PLANS.stated("footnotes"),
         sources=code_fingerprint("bench.figures.rd"),
     script:
@@ -46,7 +46,7 @@ use rule figure_rd as figure_rd_clip with:
     params:
         clip="{clip}",
         sequences=PLANS.stated("sequences"),
-        published=PLANS.stated("published"),
+        published=PLANS.stated("selectors"),
         footnotes=PLANS.stated("footnotes"),
         sources=code_fingerprint("bench.figures.rd"),
 

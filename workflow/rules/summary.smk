@@ -174,7 +174,7 @@ rule reproduction_table:
     params:
         metrics=PLANS.stated("metrics"),
         sequences=PLANS.stated("sequences"),
-        published=PLANS.stated("published"),
+        published=PLANS.stated("selectors"),
         sources=code_fingerprint("bench.tables.reproduction"),
     script:
         "../scripts/reproduction.py"

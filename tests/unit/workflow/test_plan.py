@@ -15,11 +15,11 @@ import yaml
 from bench.base.errors import BenchError
 from bench.base.paths import CONDITIONS_DIR, ROOT
 from bench.base.result_files import RunKey
-from bench.conditions.reader import load_condition
+from bench.conditions.run_config import check_config
 from bench.sequences.prepare import prepare
 from bench.workflow.outputs import SUFFIXES, View
 from bench.workflow.plan import Plan, find_references, make_plan, planned_info
-from bench.workflow.session import check_config, closing, digest, partial_message
+from bench.workflow.session import closing, digest, partial_message
 
 TINY = {
     "title": "tiny",
@@ -86,12 +86,12 @@ def test_a_plan_does_not_import_torch() -> None:
 
 
 def test_what_a_codec_skips_is_no_point_but_has_a_reason(plan_of) -> None:
-    codecs = {"identity": {"settings": {"mode": "nothing"}}, "mean-frame": {}}
+    codecs = {"vvenc-faster": {"points": {"low": {"qp": 40}}}, "mean-frame": {}}
     plan = plan_of(codecs=codecs, anchor=None)
     assert [p.codec for p in plan.points] == ["mean-frame"]
     (skip,) = plan.skipped
-    assert (skip.codec, skip.label, skip.point) == ("identity", "identity", "raw")
-    assert "'nothing'" in skip.reason
+    assert (skip.codec, skip.label, skip.point) == ("vvenc-faster", "VVenC faster", "low")
+    assert skip.reason == "vvenc codes no side below 24 pixels"
 
 
 def test_the_planned_clip_is_the_prepared_one(plan_of, tmp_path: Path) -> None:
@@ -210,7 +210,10 @@ def test_what_a_job_depends_on(plan_of) -> None:
     other_budget = plan_of(budget={"epochs": 3})
     other_clip = plan_of(clips={"discs": {"sequence": "discs-tiny"}})
     other_strip = plan_of(strip={"frame": 0, "crop": [0, 0, 8, 8]})
-    label = {**plan.configs, "nerv-matched": replace(plan.configs["nerv-matched"], label="another")}
+    label = {
+        **plan.configs,
+        "nerv-matched": plan.configs["nerv-matched"].model_copy(update={"label": "another"}),
+    }
     other_label = replace(plan, configs=label)
 
     assert json.loads(plan.encode_inputs(low))["settings"]["epochs"] == 2
@@ -254,31 +257,28 @@ def test_a_hidden_gpu_is_none(plan_of, monkeypatch: pytest.MonkeyPatch) -> None:
     assert plan_of(device="auto").gpus(point("nerv-matched", "low")) == 0
 
 
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-
-
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"figuers": ["rd"]}, "unknown key 'figuers'; try figures"),
-        ({"figures": ["rd", "pie"]}, "figures: 1: 'pie' is not one of"),
-        ({"figures": "rd"}, "figures: 'rd' is not of type 'array'"),
-        ({"condition": "../demo"}, "condition: '../demo' does not match"),
+        ({"figures": ["rd", "pie"]}, "figures: 1: unknown value 'pie'; try "),
+        ({"figures": "rd"}, "figures: 'rd' must be a list; write"),
+        ({"condition": "../demo"}, "condition: '../demo' cannot be the name of a folder"),
     ],
 )
 def test_a_slip_in_the_configuration_is_one_line(changes: dict, told: str) -> None:
     config = {"condition": "demo-v1", "figures": ["rd"]}
-    check_config(config, SCHEMA, where="config.yaml")
+    check_config(config, where="config.yaml")
     with pytest.raises(BenchError) as raised:
-        check_config(config | changes, SCHEMA, where="config.yaml")
+        check_config(config | changes, where="config.yaml")
     assert str(raised.value).startswith("config.yaml: ")
     assert told in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_a_key_that_is_missing_is_named() -> None:
-    with pytest.raises(BenchError, match="'condition' is a required property"):
-        check_config({"figures": []}, SCHEMA, where="config.yaml")
+    with pytest.raises(BenchError, match="key 'condition' is missing"):
+        check_config({"figures": []}, where="config.yaml")
 
 
 def test_a_digest_follows_names_and_contents(tmp_path: Path) -> None:
@@ -308,9 +308,3 @@ def test_a_run_holds_its_lock_until_it_ends(tmp_path: Path) -> None:
             run.kill()
             run.wait()
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def test_a_schema_and_its_reader_know_the_same_keys() -> None:
-    schema = yaml.safe_load((ROOT / "workflow/schemas/condition.schema.yaml").read_text())
-    condition = load_condition("demo-v1")
-    assert set(schema["properties"]) == set(vars(condition)) - {"name", "path"}

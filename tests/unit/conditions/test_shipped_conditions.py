@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from bench.base.paths import CONDITIONS_DIR
 from bench.codec import registry
-from bench.conditions.model import Condition
+from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
 from bench.inr.study.width_search import coded_weights_of
 from bench.sequences.table import find_sequence
@@ -215,4 +214,4 @@ def test_table_2_is_the_centre_of_the_picture() -> None:
     assert (width, height) == (1280, 640)
     assert (sequence.width, sequence.height - height - y) == (width, y)
     whole = load_condition("bunny-nerv").clips["bunny-1280x720"]
-    assert replace(steps, crop=None) == whole
+    assert steps.model_copy(update={"crop": None}) == whole

@@ -1,0 +1,44 @@
+"""Model of config/config.yaml: what `snakemake` runs and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from bench.base.paths import ROOT
+from bench.base.strict_model import AS_TUPLE, UNIQUE, Name, StrictModel, validate
+from bench.base.strict_yaml import read_yaml
+
+CONFIG_FILE = ROOT / "config" / "config.yaml"
+
+
+class RunConfig(StrictModel):
+    """What the workflow runs by default. `--config key=value` on the command line overrides a key."""
+
+    condition: Name
+    """The test condition: the name of a file in config/conditions, without .yaml."""
+
+    figures: Annotated[tuple[Literal["rd", "frames", "strip", "fit", "parts"], ...], AS_TUPLE, UNIQUE]
+    """Figures to draw. `rd`: quality over rate, one figure for each metric. `frames`: quality of each frame.
+    `strip`: the same region of one frame from every codec. `fit`: quality while networks are fitted.
+    `parts`: the parts of FFNeRV's frames. All but `rd` show each codec at its point nearest to the
+    condition's `strip: rate_bpp`, and are left out without this rate."""
+
+    my_curves: str | None = None
+    """A CSV file of your curves, drawn beside the measured ones. The columns label, rate_bpp and one metric
+    are enough (bench/analysis/curve_file.py). null: none."""
+
+
+def check_config(values: Mapping[str, Any], *, where: str | Path = CONFIG_FILE) -> RunConfig:
+    """The configuration in the values of config.yaml.
+
+    Raises:
+        BenchError: a key is unknown or missing, or a value does not fit; file, key and value are named.
+    """
+    return validate(RunConfig, dict(values), where=where)
+
+
+def default_condition() -> str:
+    """The condition of config/config.yaml."""
+    return check_config(read_yaml(CONFIG_FILE)).condition
