@@ -99,7 +99,7 @@ class Strip(StrictModel):
     """Bits per pixel: each codec is shown at its nearest point. null: no figures of single points."""
 
 
-class PublishedCurve(StrictModel):
+class PublishedSelection(StrictModel):
     """A published curve (baselines/reported), or a CSV of the user's, that the condition is compared with."""
 
     source: Annotated[str, Field(min_length=1)]
@@ -193,7 +193,7 @@ class Condition(StrictModel):
     strip: Strip | None = None
     """What the figures of single points show."""
 
-    published: Annotated[tuple[PublishedCurve, ...], AS_TUPLE] = ()
+    published: Annotated[tuple[PublishedSelection, ...], AS_TUPLE] = ()
     """Published curves that are drawn beside the measured ones."""
 
     #: Whether its points are variants of one method rather than rates.

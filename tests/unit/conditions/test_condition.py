@@ -246,10 +246,8 @@ def test_reserved_names_of_conditions(folder: Path) -> None:
 
 
 def test_names_that_look_like_numbers_are_kept(folder: Path) -> None:
-    text = GOOD.replace("small:", '"01":').replace(
-        "{p1: {}, p2", '{"0.10": {}, NA: {}, "1e3": {}, "null": {}, p2'
-    )
-    condition = load(folder, text)
+    points = '{"0.10": {}, NA: {}, "1e3": {}, "null": {}, p2'
+    condition = load(folder, GOOD.replace("small:", '"01":').replace("{p1: {}, p2", points))
     assert list(condition.clips) == ["01"]
     assert condition.points("net") == ["0.10", "NA", "1e3", "null", "p2"]
     assert preset(condition, "net", "0.10", "01") == "budget"
