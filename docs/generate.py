@@ -1,4 +1,4 @@
-"""Generate the parts of the documentation that follow from code and configuration.
+"""Generate the parts of the documentation that follow from code and configuration, and the JSON schemas.
 
     python docs/generate.py           write them
     python docs/generate.py --graph   also draw the rule graph (needs graphviz's `dot`)
@@ -26,6 +26,12 @@ from bench.cli import parser  # noqa: E402
 from bench.codec.codec_config import CodecConfig  # noqa: E402
 from bench.codec.registry import codec_configs  # noqa: E402
 from bench.tables.text_table import markdown  # noqa: E402
+from bench.workflow.configuration_reference import (  # noqa: E402
+    SCHEMAS,
+    files_tables,
+    json_schema,
+    settings_tables,
+)
 from bench.workflow.targets import listing  # noqa: E402
 
 KINDS = ("fitted", "classical", "learned", "control")
@@ -87,6 +93,7 @@ def _option(action: argparse.Action) -> str:
 PAGES = {
     "codecs.md": {kind: lambda kind=kind: codecs(kind) for kind in KINDS},
     "commands.md": {"commands": commands},
+    "configuration.md": {"files": files_tables, "settings": settings_tables},
     "figures-and-tables.md": {"targets": lambda: markdown(listing())},
 }
 
@@ -126,6 +133,8 @@ def main() -> None:
     arguments.add_argument("--graph", action="store_true", help="draw the rule graph, too")
     for name in PAGES:
         (DOCS / name).write_text(page(name))
+    for name in SCHEMAS:
+        (DOCS.parent / "workflow" / "schemas" / name).write_text(json_schema(name))
     if arguments.parse_args().graph:
         draw_rule_graph()
 

@@ -22,6 +22,18 @@ def _check_head(head: str) -> str:
     return head
 
 
+def _check_reduction(reduction: float) -> float:
+    if not (reduction > 0 or reduction == -1):
+        raise Problem(f"{reduction!r} must be above 0, or -1", "write a number above 0, or -1")
+    return reduction
+
+
+def _check_kernels(kernels: list[int]) -> list[int]:
+    if any(kernel % 2 == 0 for kernel in kernels):
+        raise Problem(f"{kernels} must be odd numbers", "write odd numbers")
+    return kernels
+
+
 class HNeRVSettings(FitSettings):
     """An HNeRV and its fit. Either `channels` or `model_size` must be given."""
 
@@ -49,11 +61,14 @@ class HNeRVSettings(FitSettings):
     encoder_blocks: Count = 1
     """Blocks in a stage of the encoder."""
 
-    kernels: Annotated[list[Count], Field(min_length=2, max_length=2)] = [1, 5]
-    """Smallest and largest kernel of the decoder: it grows by two a stage."""
+    kernels: Annotated[list[Count], Field(min_length=2, max_length=2), AfterValidator(_check_kernels)] = [
+        1,
+        5,
+    ]
+    """Smallest and largest kernel of the decoder, odd numbers. The kernel grows by two per stage."""
 
-    reduction: float = 1.2
-    """Every stage divides the channels by it; -1: by the root of its stride."""
+    reduction: Annotated[float, AfterValidator(_check_reduction)] = 1.2
+    """Every stage divides the channels by it, a number above 0; -1: by the root of its stride."""
 
     lower_width: Count = 12
     """Least number of channels of a stage."""

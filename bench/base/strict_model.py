@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -101,6 +102,8 @@ def _key_of(details: Any, values: Any) -> tuple[str | int, ...]:
         if inside:
             key.append(step)
             values = values[step]
+    if details["type"] == "union_tag_invalid":  # the key that chooses the branch
+        key.append(details["ctx"]["discriminator"].strip("'"))
     return tuple(key)
 
 
@@ -250,9 +253,14 @@ Name = Annotated[
 ]
 #: Validators: of a table's or list's names; of a list's values; of a value of any type.
 DISTINCT = AfterValidator(_check_distinct)
-UNIQUE = AfterValidator(_check_unique)
+UNIQUE: Any = (Field(json_schema_extra={"uniqueItems": True}), AfterValidator(_check_unique))
 AS_TUPLE = BeforeValidator(_to_tuple)
 Finite = Annotated[Any, AfterValidator(_check_finite)]
+#: A number above 0 that stays an int or a float.
+PositiveNumber = Annotated[
+    Annotated[int, Field(gt=0)] | Annotated[float, Field(gt=0)],
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+]
 #: Lists of two and of four whole numbers, as tuples.
 Pair = Annotated[tuple[int, int], _list_of_whole_numbers(2)]
 Rectangle = Annotated[tuple[int, int, int, int], _list_of_whole_numbers(4)]

@@ -8,8 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
-from bench.base.strict_model import DISTINCT, Finite, Name, Problem, StrictModel, validate
+from bench.base.names import unknown_name
+from bench.base.strict_model import DISTINCT, Finite, Name, PositiveNumber, Problem, StrictModel, validate
+from bench.codec import registry
 from bench.codec.contract import Kind
+from bench.codec.settings import check_settings
 
 
 class SizeRange(StrictModel):
@@ -39,7 +42,7 @@ def _size_kind(value: Any) -> str:
     return "list" if isinstance(value, list) else "range"
 
 
-_SizeList = Annotated[list[Annotated[int | float, Field(gt=0)]], Field(min_length=1)]
+_SizeList = Annotated[list[PositiveNumber], Field(min_length=1)]
 SizeValues = Annotated[
     Annotated[SizeRange, Tag("range")] | Annotated[_SizeList, Tag("list")], Discriminator(_size_kind)
 ]
@@ -89,15 +92,29 @@ class CodecConfig(StrictModel):
     _path: Path = PrivateAttr(Path())
 
     @classmethod
-    def of_file(cls, values: Any, path: Path) -> CodecConfig:
-        """The model of a file's values.
+    def of_values(cls, values: Any, path: Path) -> CodecConfig:
+        """The configuration in the values of a file. Its settings are checked, too.
 
         Raises:
-            BenchError: a key is unknown or missing, or a value does not fit; it is named.
+            BenchError: a key or setting is unknown or missing, or a value does not fit; it is named.
         """
         config = validate(cls, values, where=path)
         config._path = path
+        config._check_settings()
         return config
+
+    def _check_settings(self) -> None:
+        families = registry.families()
+        if self.family not in families:
+            raise unknown_name("family", self.family, families, where=self.path)
+        model = registry.settings_model(self.family)
+        check_settings(model, self.settings, where=self.path, at=["settings"])
+        check_settings(model, self.test, where=self.path, at=["test"])
+        for name, settings in self.points.items():
+            check_settings(model, settings, where=self.path, at=["points", name])
+        for name, choices in self.size.items():
+            for value in (choices.first, choices.last) if isinstance(choices, SizeRange) else choices:
+                check_settings(model, {name: value}, where=self.path, at=["size"])
 
     @property
     def path(self) -> Path:

@@ -142,18 +142,6 @@ def _read_config(path: Path) -> CodecConfig:
 @functools.lru_cache(maxsize=1024)
 def _parse_config(path: Path, text: str) -> CodecConfig:
     """The configuration in a file with this text. A plan needs it once for each of its points."""
-    from bench.codec.codec_config import CodecConfig, SizeRange
-    from bench.codec.settings import check_settings
+    from bench.codec.codec_config import CodecConfig
 
-    config = CodecConfig.of_file(parse_table(text, where=path), path)
-    if config.family not in families():
-        raise unknown_name("family", config.family, families(), where=path)
-    model = settings_model(config.family)
-    check_settings(model, config.settings, where=path, at=["settings"])
-    check_settings(model, config.test, where=path, at=["test"])
-    for name, values in config.points.items():
-        check_settings(model, values, where=path, at=["points", name])
-    for name, choices in config.size.items():
-        for value in (choices.first, choices.last) if isinstance(choices, SizeRange) else choices:
-            check_settings(model, {name: value}, where=path, at=["size"])
-    return config
+    return CodecConfig.of_values(parse_table(text, where=path), path)

@@ -20,6 +20,7 @@ from bench.base.strict_model import (
     Finite,
     Name,
     Pair,
+    PositiveNumber,
     Problem,
     Rectangle,
     StrictModel,
@@ -95,7 +96,7 @@ class Strip(StrictModel):
     crop: Annotated[Rectangle, AfterValidator(_check_region)]
     """x, y, width and height in pixels of the clip. A clip without this region shows its middle."""
 
-    rate_bpp: Annotated[int | float, Field(gt=0)] | None = None
+    rate_bpp: PositiveNumber | None = None
     """Bits per pixel: each codec is shown at its nearest point. null: no figures of single points."""
 
 
@@ -117,7 +118,7 @@ def _points_kind(value: Any) -> str:
 
 
 _PointTable = Annotated[dict[Name, PointSettings], Field(min_length=1), DISTINCT]
-_PointList = Annotated[list[Name], Field(min_length=1), UNIQUE]
+_PointList = Annotated[list[Name], Field(min_length=1), *UNIQUE]
 
 
 class CodecPlan(StrictModel):
@@ -163,7 +164,7 @@ class Condition(StrictModel):
     """Conversion between YUV and RGB (bench/video/colour.py)."""
 
     seeds: Annotated[
-        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1), AS_TUPLE, UNIQUE
+        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1), AS_TUPLE, *UNIQUE
     ] = (0,)
     """Seeds that each fitted codec runs; the others run the first alone."""
 
@@ -182,7 +183,7 @@ class Condition(StrictModel):
     anchor: Name | None = None
     """Codec id that BD-rates refer to; null: no table of BD-rates."""
 
-    metrics: Annotated[tuple[Name, ...], Field(min_length=1), AS_TUPLE, UNIQUE] = (
+    metrics: Annotated[tuple[Name, ...], Field(min_length=1), AS_TUPLE, *UNIQUE] = (
         *("psnr_rgb_db", "psnr_yuv_db", "ms_ssim_rgb", "ms_ssim_y", "vmaf"),
     )
     """Quality metrics of tables and rate-distortion figures."""

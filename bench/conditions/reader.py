@@ -44,20 +44,29 @@ def load_condition(name_or_path: str | Path) -> Condition:
             raise unknown_name("condition", str(name_or_path), paths)
         path = paths[str(name_or_path)]
     name = next((name for name, known in paths.items() if known == path.absolute()), path.stem)
+    condition = parse_condition(read_yaml(path), name=name, path=path)
+    if condition.published:
+        from bench.analysis.published import Selector, select  # imports pandas, which takes a second
+
+        select(Selector(**words) for words in condition.selectors)
+    return condition
+
+
+def parse_condition(values: Any, *, name: str, path: Path) -> Condition:
+    """The condition in the values of a file. Sources of published curves are not checked.
+
+    Raises:
+        BenchError: see `load_condition`.
+    """
     if not NAME.fullmatch(path.stem) or name.casefold() in RESERVED:
         problem = f"{path.stem!r} cannot be the name of a condition"
         raise BenchError(path, problem, f"{NAME_RULE}; mean and partial are reserved")
-    model = Ablation if name.startswith(ABLATION) else Condition
-    condition = validate(model, read_yaml(path), where=path)
+    condition = validate(Ablation if name.startswith(ABLATION) else Condition, values, where=path)
     condition._name, condition._path = name, path
     _check_codecs(condition)
     for metric in condition.metrics:
         if metric not in METRICS:
             raise unknown_name("metric", metric, METRICS, where=f"{path}: metrics")
-    if condition.published:
-        from bench.analysis.published import Selector, select  # imports pandas, which takes a second
-
-        select(Selector(**words) for words in condition.selectors)
     return condition
 
 

@@ -19,7 +19,7 @@ class RunConfig(StrictModel):
     condition: Name
     """The test condition: the name of a file in config/conditions, without .yaml."""
 
-    figures: Annotated[tuple[Literal["rd", "frames", "strip", "fit", "parts"], ...], AS_TUPLE, UNIQUE]
+    figures: Annotated[tuple[Literal["rd", "frames", "strip", "fit", "parts"], ...], AS_TUPLE, *UNIQUE]
     """Figures to draw. `rd`: quality over rate, one figure for each metric. `frames`: quality of each frame.
     `strip`: the same region of one frame from every codec. `fit`: quality while networks are fitted.
     `parts`: the parts of FFNeRV's frames. All but `rd` show each codec at its point nearest to the

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from bench.base.strict_model import StrictModel
+from bench.base.strict_model import Problem, StrictModel
 from bench.codec.settings import Settings
 
 Loss = Literal[
@@ -44,13 +44,29 @@ Activation = Literal[
     "none",
 ]
 
+
+def _check_encoding(encoding: list[float]) -> list[float]:
+    """Refuse a base of 0 and a number of frequencies that is not whole."""
+    if encoding[0] <= 0 or type(encoding[1]) is not int:
+        problem = f"{encoding} must be a base above 0 and a whole number of frequencies"
+        raise Problem(problem, "write a list such as [1.25, 40]")
+    return encoding
+
+
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[list[Count], Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Bits = Annotated[int, Field(ge=2, le=10)]
 #: Base, above 0, and number of frequencies of a positional encoding.
-Encoding = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]
+Encoding = Annotated[
+    list[Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0)]],
+    Field(min_length=2, max_length=2),
+    AfterValidator(_check_encoding),
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "number", "minimum": 0}, "minItems": 2, "maxItems": 2}
+    ),
+]
 _Decay = Annotated[float, Field(ge=0, lt=1)]
 _StageRate = Annotated[float, Field(ge=0)]
 

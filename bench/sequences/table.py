@@ -41,9 +41,10 @@ _EMPTY = "-"
 
 def _parse_fps(value: Any) -> Fraction:
     """A frame rate from text such as 25 or 30000/1001."""
+    known = isinstance(value, str | int | Fraction) and not isinstance(value, bool)
     try:
-        fps = Fraction(value)
-    except (TypeError, ValueError, ZeroDivisionError):
+        fps = Fraction(value if known else 0)
+    except (ValueError, ZeroDivisionError):
         fps = Fraction(0)
     if fps <= 0:
         raise Problem(f"{value!r} must be a rate above 0", "write 25 or 30000/1001")

@@ -15,11 +15,13 @@ from jsonschema import Draft202012Validator
 from tiny_repo import Repo
 
 from bench.base.paths import ROOT
+from bench.workflow import configuration_reference
 
 SCHEMAS = ROOT / "workflow" / "schemas"
 SHIPPED = [
     *(("config", path) for path in sorted((ROOT / "config").glob("*.yaml"))),
     *(("condition", path) for path in sorted((ROOT / "config/conditions").glob("*.yaml"))),
+    *(("condition", path) for path in sorted((ROOT / "config/ablations").glob("*.yaml"))),
     *(("codec", path) for path in sorted((ROOT / "config/codecs").glob("*.yaml"))),
 ]
 
@@ -62,12 +64,20 @@ def test_a_shipped_file_fits_its_schema(schema: str, path: Path) -> None:
     assert any("'tpyo' was unexpected" in error.message for error in validator.iter_errors(typo))
 
 
-@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.yaml")), ids=lambda path: path.name)
-def test_a_schema_is_one_and_describes_every_key(path: Path) -> None:
-    schema = yaml.safe_load(path.read_text())
+def test_the_schemas_are_those_of_the_models() -> None:
+    assert {path.name for path in SCHEMAS.glob("*")} == set(configuration_reference.SCHEMAS)
+
+
+@pytest.mark.parametrize("file", configuration_reference.SCHEMAS)
+def test_a_schema_is_valid_generated_and_describes_every_key(file: str) -> None:
+    text = (SCHEMAS / file).read_text()
+    assert text == configuration_reference.json_schema(file), "run python docs/generate.py"
+    schema = yaml.safe_load(text)
     Draft202012Validator.check_schema(schema)
     assert schema["additionalProperties"] is False
-    assert [name for name, value in schema["properties"].items() if not value.get("description")] == []
+    tables = [schema, *schema.get("$defs", {}).values()]
+    keys = [(table["description"], *pair) for table in tables for pair in table["properties"].items()]
+    assert [name for _, name, key in keys if not key.get("description")] == []
 
 
 def test_the_lock_has_all_that_the_project_asks_for() -> None:
