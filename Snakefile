@@ -1,5 +1,5 @@
-# The workflow is workflow/Snakefile. `include` alone would leave no default target here (Snakemake
-# resets it after an include), so this rule names it.
+# The workflow is workflow/Snakefile. Snakemake resets the default target after an include, so this rule sets it
+# again. Without it, `snakemake` would do nothing.
 include: "workflow/Snakefile"
 
 

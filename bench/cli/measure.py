@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.base import process
+from bench.base.names import unknown_name
 from bench.codec.device import DEVICES
+from bench.conditions.model import Condition
 from bench.conditions.reader import load_condition
 
 
@@ -21,7 +23,9 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--report", type=Path, help="encode.json, the report of `bench encode`, if there is one"
     )
-    parser.add_argument("--condition", required=True, help="a name in config/conditions, or a YAML file")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--condition", help="a name in config/conditions, or a YAML file")
+    source.add_argument("--plan", type=Path, metavar="FILE", help="a plan file of a run")
     parser.add_argument("--codec", required=True, metavar="ID")
     parser.add_argument("--point", required=True)
     parser.add_argument("--run", required=True, dest="run_name", help="seed<k> or reference-seed<k>")
@@ -41,7 +45,7 @@ def run_measure(args: argparse.Namespace) -> int:
     from bench.scoring.measure import measure
 
     process.die_with_parent()
-    condition = load_condition(args.condition)
+    condition, label = _condition_and_label(args)
     strip = condition.strip
     measure(
         stream=args.stream,
@@ -52,6 +56,7 @@ def run_measure(args: argparse.Namespace) -> int:
         codec=args.codec,
         point=args.point,
         run=args.run_name,
+        label=label,
         out=args.out,
         frames_csv=args.frames_csv,
         crop=args.crop,
@@ -60,6 +65,18 @@ def run_measure(args: argparse.Namespace) -> int:
         device=args.device or condition.device,
     )
     return 0
+
+
+def _condition_and_label(args: argparse.Namespace) -> tuple[Condition, str | None]:
+    """The condition and the codec's label, both of the plan file; without one the label is None."""
+    if args.plan is None:
+        return load_condition(args.condition), None
+    from bench.workflow.plan_file import read_plan
+
+    plan = read_plan(args.plan)
+    if args.codec not in plan.configs:
+        raise unknown_name("codec", args.codec, plan.configs, where=args.plan)
+    return plan.condition, plan.configs[args.codec].label
 
 
 def run_collect(args: argparse.Namespace) -> int:

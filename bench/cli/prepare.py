@@ -12,7 +12,9 @@ from bench.conditions.reader import load_condition
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("prepare", help="create a condition's clip: clip.y4m and clip.json")
-    parser.add_argument("--condition", required=True, help="a name in config/conditions, or a YAML file")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--condition", help="a name in config/conditions, or a YAML file")
+    source.add_argument("--plan", type=Path, metavar="FILE", help="a plan file of a run")
     parser.add_argument("--clip", required=True, metavar="NAME", help="a clip of that condition")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     parser.set_defaults(run=run)
@@ -20,9 +22,10 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from bench.sequences.prepare import prepare
+    from bench.workflow.plan_file import read_plan
 
     process.die_with_parent()
-    condition = load_condition(args.condition)
+    condition = read_plan(args.plan).condition if args.plan else load_condition(args.condition)
     condition.clip(args.clip)
     prepare(condition, args.clip, args.out)
     return 0

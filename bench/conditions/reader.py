@@ -61,12 +61,23 @@ def parse_condition(values: Any, *, name: str, path: Path) -> Condition:
     if not NAME.fullmatch(path.stem) or name.casefold() in RESERVED:
         problem = f"{path.stem!r} cannot be the name of a condition"
         raise BenchError(path, problem, f"{NAME_RULE}; mean and partial are reserved")
-    condition = validate(Ablation if name.startswith(ABLATION) else Condition, values, where=path)
-    condition._name, condition._path = name, path
+    condition = condition_of(values, name=name, path=path)
     _check_codecs(condition)
     for metric in condition.metrics:
         if metric not in METRICS:
             raise unknown_name("metric", metric, METRICS, where=f"{path}: metrics")
+    return condition
+
+
+def condition_of(values: Any, *, name: str, path: Path) -> Condition:
+    """The condition with these values, as its file or a plan file has them; nothing else is read.
+
+    Raises:
+        BenchError: a key or a value does not fit; it is named.
+    """
+    model = Ablation if name.startswith(ABLATION) else Condition
+    condition = validate(model, values, where=path)
+    condition._name, condition._path = name, path
     return condition
 
 

@@ -59,6 +59,7 @@ def measure(
     crop: Path | None = None,
     crop_frame: int | None = None,
     crop_region: Region | None = None,
+    label: str | None = None,
     device: str = "auto",
 ) -> Record:
     """Decode and score one stream, then write its record.
@@ -72,6 +73,7 @@ def measure(
             region of one decoded frame.
         crop_frame, crop_region: default, also where the clip does not have them: the middle frame, and its
             centre (at most 320 x 180 pixels).
+        label: the codec's name in tables and figures; default: that of the report.
         device: device that the decoder runs on.
 
     Raises:
@@ -82,6 +84,7 @@ def measure(
     source, header = Clip.load(clip), read_stream(stream).header
     _check_geometry(stream, header, source)
     encoded = _read_report(report, stream, codec, point, run)
+    encoded["label"] = label or encoded["label"]
     out.unlink(missing_ok=True)  # A failure must not leave an older record beside the stream.
 
     cost, checksums = time_decode(stream, header, device)

@@ -1,8 +1,8 @@
-"""What the workflow has to make: which points, where they lie, on what they depend, what is left out.
+"""The plan of a condition: its points with complete settings, the inputs of each job, and what is skipped.
 
-All of it is known before anything runs: from the condition, from the codecs' own `skip`, and from the
-tracked reference streams that are there. Nothing here imports torch: a plan takes part of a second.
-Paths are relative to the working directory, with `/`, as Snakemake has them.
+A plan is complete before anything runs. It follows from the condition, the codecs' files and `skip`, the
+table of sequences and the tracked reference streams. It imports no torch and takes a fraction of a second.
+Paths are relative to the working directory, with ``/``, as Snakemake has them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.base.errors import BenchError
+from bench.base.names import unknown_name
 from bench.base.result_files import REFERENCE, RunKey, clip_file, reference_folder
 from bench.codec import registry
 from bench.codec.codec_config import CodecConfig
@@ -27,12 +28,12 @@ from bench.video.clip import ClipInfo
 
 #: Fits take the longest by far, so they start first.
 _PRIORITY = {"fitted": 1000, "learned": 100, "classical": 10, "control": 0}
-#: What a record's bytes do not depend on: words about a sequence, and how it is downloaded.
-_WORDS = ("table", "licence", "citation", "note", *DOWNLOAD_COLUMNS)
+#: Columns of a sequence's row that no clip depends on: descriptions, and how the file is downloaded.
+_DESCRIPTIONS = ("table", "licence", "citation", "note", *DOWNLOAD_COLUMNS)
 
 
 class Wildcards(Protocol):
-    """What Snakemake gives a function of a rule; a `RunKey` serves as well."""
+    """Wildcards of a job that belongs to one rate point. A `RunKey` has the same attributes."""
 
     clip: str
     codec: str
@@ -41,7 +42,7 @@ class Wildcards(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Skip:
-    """A point that cannot be made: no job and no crash, but a row in skipped.csv."""
+    """A rate point that its codec cannot code: a row of skipped.csv, and no job."""
 
     condition: str
     clip: str
@@ -53,74 +54,107 @@ class Skip:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All points of one condition in the order of its file, references last, and what is skipped.
+    """All runs of one condition.
 
-    Methods that take `wildcards` are what the rules ask for one job. Those that give text give all
-    that a job depends on beside its files and its code: where the text changes, the job runs again.
+    Methods that take `wildcards` give one parameter of a job. Those that return text (`*_inputs`,
+    `*_sources`) cover all that the job depends on besides its input files: if the text changes, Snakemake
+    runs the job again.
+
+    Attributes:
+        points: runs in the order of the condition's file, reference runs last.
+        skipped: rate points without a run.
+        configs: codec id -> its configuration, reference runs' codecs included.
+        settings: clip -> codec id -> rate point -> complete settings.
     """
 
     condition: Condition
     points: tuple[RunKey, ...]
     skipped: tuple[Skip, ...]
-    #: Codec id -> its configuration; (clip, codec id, point) -> its complete settings.
     configs: Mapping[str, CodecConfig]
-    settings: Mapping[tuple[str, str, str], Mapping[str, Any]]
+    settings: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
+
+    @property
+    def footnotes(self) -> dict[str, str]:
+        """Codec id -> the footnote that figures print, for codecs that have one."""
+        return {codec: config.footnote for codec, config in self.configs.items() if config.footnote}
+
+    @property
+    def variants(self) -> dict[str, list[str]]:
+        """Codec id -> its rate points in order, for fitted codecs."""
+        of_clip = next(iter(self.settings.values()))
+        return {codec: list(of_clip[codec]) for codec in of_clip if self.configs[codec].kind == "fitted"}
+
+    def measured(self) -> list[RunKey]:
+        """The runs that have a record."""
+        return [point for point in self.points if Path(point.file("record.json")).is_file()]
+
+    def settings_of(self, clip: str, codec: str, point: str) -> Mapping[str, Any]:
+        """The complete settings of one rate point.
+
+        Raises:
+            BenchError: the plan has no such clip, codec or point.
+        """
+        level: Mapping[str, Any] = self.settings
+        for what, name in (("clip", clip), ("codec", codec), ("point", point)):
+            if name not in level:
+                raise unknown_name(what, name, level, where=f"plan of {self.condition.name}")
+            level = level[name]
+        return level
 
     def sequence(self, wildcards: Wildcards) -> str:
-        """The name of a clip's sequence."""
+        """Name of the sequence of a clip."""
         return self.condition.clip(wildcards.clip).sequence
 
-    def fetched(self, wildcards: Wildcards) -> list[str]:
-        """What says that a clip's sequence was downloaded; nothing for one that need not be."""
+    def download_receipt(self, wildcards: Wildcards) -> list[str]:
+        """The file that records the download of a clip's sequence; empty if there is nothing to download."""
         receipt = clip_file(self.condition.name, wildcards.clip, "source.json")
         return [receipt] if find_sequence(self.sequence(wildcards)).kind == "url" else []
 
     def prepare_inputs(self, wildcards: Wildcards) -> str:
-        """Of a clip: the sequence's row, the steps and the colour."""
+        """Inputs of a clip: the row of its sequence, the steps and the colour."""
         steps = self.condition.clip(wildcards.clip)
-        row = {key: value for key, value in vars(find_sequence(steps.sequence)).items() if key not in _WORDS}
+        values = vars(find_sequence(steps.sequence)).items()
+        row = {key: value for key, value in values if key not in _DESCRIPTIONS}
         return _text({"row": row, "steps": vars(steps), "colour": self.condition.colour})
 
     def encode_inputs(self, wildcards: Wildcards) -> str:
-        """Of a stream: the codec's complete settings, its threads, and the weights that it reads."""
+        """Inputs of a stream: the complete settings, the threads, and the weights that the encoder reads."""
         config = self.configs[wildcards.codec]
-        settings = self.settings[wildcards.clip, wildcards.codec, wildcards.point]
+        settings = self.settings_of(wildcards.clip, wildcards.codec, wildcards.point)
         info = planned_info(self.condition, wildcards.clip)
         files = registry.load_family(config.family).encoder_files(info, settings)
         inputs = {"family": config.family, "threads": config.threads, "settings": settings}
-        # A weight file has a part of its digest in its name.
+        # The name of a weight file contains a part of its digest.
         return _text(inputs | ({"files": [path.name for path in files]} if files else {}))
 
     def measure_inputs(self, wildcards: Wildcards) -> str:
-        """Of a record: the label, the metrics, and the region that is kept as a picture."""
+        """Inputs of a record: the label, the metrics, and the region of the crop."""
         strip = vars(self.condition.strip) if self.condition.strip else None
         label = self.configs[wildcards.codec].label
         return _text({"label": label, "strip": strip, "metrics": self.condition.metrics})
 
     def encode_sources(self, wildcards: Wildcards) -> str:
-        """Fingerprint of the code that one encode runs: its family's, and no other's."""
+        """Fingerprint of the code that one encode runs: of its own codec family and of no other."""
         return code_fingerprint(family=self.configs[wildcards.codec].family)
 
     def measure_sources(self, wildcards: Wildcards) -> str:
         """Fingerprint of the code that decodes and scores one stream."""
-        return code_fingerprint(
-            "bench.scoring.measure", "bench.codec.decode", family=self.configs[wildcards.codec].family
-        )
+        family = self.configs[wildcards.codec].family
+        return code_fingerprint("bench.scoring.measure", "bench.codec.decode", family=family)
 
     def threads(self, wildcards: Wildcards) -> int:
-        """CPU threads of an encode, for the scheduler; the encoder takes them from the codec's file."""
+        """CPU threads of an encode."""
         return self.configs[wildcards.codec].threads
 
     def priority(self, wildcards: Wildcards) -> int:
-        """Who starts first: long jobs, at high rates before low ones, so that none is left at the end."""
-        place = self.condition.points(wildcards.codec).index(wildcards.point)
-        return _PRIORITY[self.configs[wildcards.codec].kind] + place
+        """Priority of an encode. Long jobs start first: fits, then high rates, which conditions list last."""
+        index = list(self.settings[wildcards.clip][wildcards.codec]).index(wildcards.point)
+        return _PRIORITY[self.configs[wildcards.codec].kind] + index
 
     def gpus(self, wildcards: Wildcards) -> int:
-        """How many GPUs a job takes: one where its codec's network may run on one, else none.
+        """GPUs of a job: 1 if its codec's network may run on one, else 0.
 
-        Asked without torch: NVIDIA's driver has a device file for each GPU. Fits on CPUs must not
-        queue for a GPU that none of them uses.
+        Without torch: NVIDIA's driver has a device file for each GPU. Fits on CPUs must not queue for a GPU.
         """
         family = registry.load_family(self.configs[wildcards.codec].family)
         if not family.uses_torch or self.condition.device == "cpu":
@@ -131,36 +165,38 @@ class Plan:
 
 
 def make_plan(name: str) -> Plan:
-    """The plan of a condition in config/conditions.
+    """Plan a condition, given by its name or the path of its YAML file.
 
     Raises:
-        BenchError: the condition, a codec, a setting, a sequence or a reference stream is not in order.
+        BenchError: an error in the condition, a codec, a setting, a clip, a sequence or a reference stream.
     """
     condition = load_condition(name)
     references = find_references(condition) if condition.reference else []
     codecs = dict.fromkeys([*condition.codecs, *(point.codec for point in references)])
     configs = {codec: registry.codec_config(codec) for codec in codecs}
-    settings = {
-        (clip, codec, point): condition.settings(codec, point, clip)
-        for clip in condition.clips
-        for codec in condition.codecs
-        for point in condition.points(codec)
-    }
-    points: list[RunKey] = []
-    skipped: list[Skip] = []
     infos = {clip: planned_info(condition, clip) for clip in condition.clips}
     condition.check_strip(infos.values())
     for clip, info in infos.items():
         if not Path(clip_file(condition.name, clip, "clip.json")).is_file():
             check_at_hand(find_sequence(info.sequence))
-    for (clip, codec, point), values in settings.items():
-        place = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
-        config = configs[codec]
-        reason = registry.load_family(config.family).skip(infos[clip], values)
-        if reason:
-            skipped.append(Skip(**place, label=config.label, reason=reason))
-        else:
-            points += [RunKey(**place, run=f"seed{seed}") for seed in condition.seeds_of(codec)]
+    settings = {
+        clip: {
+            codec: {point: condition.settings(codec, point, clip) for point in condition.points(codec)}
+            for codec in condition.codecs
+        }
+        for clip in condition.clips
+    }
+    points: list[RunKey] = []
+    skipped: list[Skip] = []
+    for clip, of_clip in settings.items():
+        for codec, of_codec in of_clip.items():
+            for point, values in of_codec.items():
+                names = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
+                reason = registry.load_family(configs[codec].family).skip(infos[clip], values)
+                if reason:
+                    skipped.append(Skip(**names, label=configs[codec].label, reason=reason))
+                else:
+                    points += [RunKey(**names, run=f"seed{seed}") for seed in condition.seeds_of(codec)]
     return Plan(
         condition=condition,
         points=(*points, *references),
@@ -171,7 +207,11 @@ def make_plan(name: str) -> Plan:
 
 
 def planned_info(condition: Condition, clip: str) -> ClipInfo:
-    """What is known of a clip before it is made: its geometry, from the sequence's row and the steps."""
+    """Geometry of a clip before it is prepared, from the sequence's row and the steps.
+
+    Raises:
+        BenchError: trim, crop or scale do not fit the sequence.
+    """
     steps = condition.clip(clip)
     sequence = find_sequence(steps.sequence)
     geometry = clip_geometry(sequence, steps, where=f"{condition.path}: clips: {clip}")
@@ -187,30 +227,26 @@ def planned_info(condition: Condition, clip: str) -> ClipInfo:
 
 
 def find_references(condition: Condition) -> list[RunKey]:
-    """The tracked streams of a condition: results/reference/<condition>/<clip>/<codec>/<point>/seed<k>/.
+    """The tracked runs of a condition (`bench.base.result_files`).
+
+    Codecs that the condition runs come first, in its order, so that tables list short and long fits together.
 
     Raises:
-        BenchError: a stream without its report, or of a clip or a codec that is not there.
+        BenchError: a stream without its report, or of an unknown clip or codec.
     """
     points = []
-    # Codecs that the condition runs come first, in its order: their short and long fits are read together.
-    place = {codec: index for index, codec in enumerate(condition.codecs)}
+    rank = {codec: index for index, codec in enumerate(condition.codecs)}
     folders = sorted(reference_folder(condition.name).glob("*/*/*/seed*"))
-    for folder in sorted(folders, key=lambda folder: place.get(folder.parts[-3], len(place))):
+    for folder in sorted(folders, key=lambda folder: rank.get(folder.parts[-3], len(rank))):
         clip, codec, point, run = folder.parts[-4:]
         condition.clip(clip)
         registry.codec_config(codec)
         for name in ("stream.bin", "encode.json"):
             if not (folder / name).is_file():
                 raise BenchError(folder, f"has no {name}", "restore the folder from git, or remove it")
-        run = f"{REFERENCE}{run}"
-        points.append(RunKey(condition=condition.name, clip=clip, codec=codec, point=point, run=run))
+        names = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
+        points.append(RunKey(**names, run=f"{REFERENCE}{run}"))
     return points
-
-
-def existing(plan: Plan) -> list[RunKey]:
-    """The points of a plan that have a record already."""
-    return [point for point in plan.points if Path(point.file("record.json")).is_file()]
 
 
 def _text(value: Mapping[str, Any]) -> str:

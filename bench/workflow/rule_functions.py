@@ -1,21 +1,27 @@
-"""What rules ask of the plans: functions of a job's wildcards, for conditions that are planned when needed.
+"""Input and parameter functions for the Snakemake rules.
 
-A run has one chosen condition, and targets by name may want others. A job says which it belongs to: by
-the wildcard `condition`, or by `view` (`bench.workflow.outputs`).
+Each takes a job's wildcards, loads the plan of that job's condition and returns one value from it. The
+condition is the wildcard `condition`, or follows from the wildcard `selection` (`bench.workflow.outputs`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from bench.base.errors import BenchError
 from bench.base.paths import reported_files
 from bench.base.result_files import FileName
-from bench.workflow.outputs import View, condition_of
+from bench.workflow.outputs import Selection, condition_of
 from bench.workflow.plan import Plan, make_plan
-from bench.workflow.session import digest
-from bench.workflow.targets import Named
+from bench.workflow.plan_file import read_plan, write_plan
+from bench.workflow.targets import NamedTarget
+
+#: Environment variable with the plan files of a run, the chosen condition's first.
+PLAN_FILES = "BENCH_PLAN_FILES"
 
 
 class Wildcards(Protocol):
@@ -25,83 +31,124 @@ class Wildcards(Protocol):
 
 
 class Plans:
-    """The plans of all conditions, each made when it is first asked for.
+    """The plans of a run: of the chosen condition, and of those that targets by name need.
+
+    Snakemake parses the Snakefile in its main process and again in each process that it starts for a job,
+    on a cluster above all. Only the main process plans. The others inherit the paths of its plan files in
+    an environment variable and read these, so that all jobs of a run have the settings of its start.
 
     Args:
-        chosen: the plan at hand; a slip in it was told before the run began.
-        error: what a slip in another condition is raised as, so that Snakemake tells it in one line.
+        condition: the chosen condition. main_process: whether this process plans.
+        error: class of the error for another condition that cannot be planned; Snakemake prints one line.
+
+    Raises:
+        BenchError: the chosen condition cannot be planned.
     """
 
-    def __init__(self, chosen: Plan, error: type[Exception]) -> None:
-        self._chosen = chosen.condition.name
-        self._made, self._error = {self._chosen: chosen}, error
+    def __init__(self, condition: str, *, main_process: bool, error: type[Exception]) -> None:
+        self._main_process, self._error = main_process, error
+        self._plans: dict[str, Plan] = {}
+        self._files: dict[str, str] = {}
+        if main_process:
+            self._add(write_plan(make_plan(condition)))
+        else:
+            for path in os.environ[PLAN_FILES].split(os.pathsep):
+                self._add(path)
+        self.chosen = next(iter(self._plans.values()))
 
     def of(self, condition: str) -> Plan:
-        """The plan of a condition, by its name."""
-        if condition not in self._made:
+        """The plan of a condition, given by its name."""
+        if condition not in self._plans:
+            if not self._main_process:
+                raise self._error(
+                    f"condition {condition} is not in the plans of this run; start the run again"
+                )
             try:
-                self._made[condition] = make_plan(condition)
+                self._add(write_plan(make_plan(condition)))
             except BenchError as error:
                 raise self._error(str(error)) from None
-        return self._made[condition]
+        return self._plans[condition]
 
-    def view(self, wildcards: Wildcards) -> View:
-        """The view that a job belongs to."""
-        name = _words(wildcards)["view"]
-        return View(self.of(condition_of(name)), name)
+    def file(self, wildcards: Wildcards, output: Sequence[str]) -> str:
+        """The plan file of a job.
 
-    def planned(self, name: str) -> Callable[[Any], Any]:
-        """A function of wildcards: what the plan of the job's condition says under that name."""
+        It is a function of `output`, too, because Snakemake leaves such parameters out of its rerun
+        triggers: the file changes with every edit of the condition, the job's own inputs
+        (`Plan.encode_inputs` and so on) do not.
+        """
+        condition = dict(wildcards.items())["condition"]
+        self.of(condition)
+        return self._files[condition]
+
+    def selection(self, wildcards: Wildcards) -> Selection:
+        """The selection of points that a table or figure covers."""
+        name = dict(wildcards.items())["selection"]
+        return Selection(self.of(condition_of(name)), name)
+
+    def of_job(self, name: str) -> Callable[[Any], Any]:
+        """A function of wildcards: the value of a method of `Plan` for that job."""
         return lambda wildcards: getattr(self.of(wildcards.condition), name)(wildcards)
 
-    def stated(self, name: str) -> Callable[[Wildcards], Any]:
-        """A function of wildcards: the value of a key of the condition, of a job or of a view."""
+    def of_condition(self, name: str) -> Callable[[Wildcards], Any]:
+        """A function of wildcards: the value of a property of the plan or of its condition."""
 
-        def look_up(wildcards: Wildcards) -> Any:
-            words = _words(wildcards)
-            condition = words.get("condition") or condition_of(words["view"])
-            return getattr(self.of(condition).condition, name)
+        def value(wildcards: Wildcards) -> Any:
+            names: Mapping[str, str] = dict(wildcards.items())
+            plan = self.of(names.get("condition") or condition_of(names["selection"]))
+            return getattr(plan if hasattr(plan, name) else plan.condition, name)
 
-        return look_up
+        return value
 
-    def awaited(self, name: FileName) -> Callable[[Wildcards], list[str]]:
-        """A function of wildcards: the files of that name that a view waits for, of its clip if any."""
-        return lambda wildcards: self.view(wildcards).awaited(name, clip=_words(wildcards).get("clip"))
+    def result_files(self, name: FileName) -> Callable[[Wildcards], list[str]]:
+        """A function of wildcards: the files of that name that a table or figure has as inputs."""
+        return lambda wildcards: self.selection(wildcards).result_files(
+            name, clip=dict(wildcards.items()).get("clip")
+        )
 
     def records(self, wildcards: Wildcards) -> list[str]:
-        """The records that a view shows."""
-        return self.view(wildcards).records()
+        """The records of a selection."""
+        return self.selection(wildcards).records()
 
-    def contents(self, wildcards: Wildcards) -> str:
-        """What a partial view, which waits for no file, depends on; nothing for a full one."""
-        view = self.view(wildcards)
-        return digest(view.records()) if view.partial else ""
+    def records_digest(self, wildcards: Wildcards) -> str:
+        """A digest of the records of a partial selection, which has no input files; empty for a full one."""
+        selection = self.selection(wildcards)
+        return digest(selection.records()) if selection.partial else ""
 
-    def named(self, target: Named) -> Callable[[Wildcards], list[str]]:
-        """A function of no wildcards: the files of a target by name."""
+    def target_files(self, target: NamedTarget) -> Callable[[Wildcards], list[str]]:
+        """An input function: the files of a target by name."""
 
-        def look_up(_: Wildcards) -> list[str]:
-            conditions = target.conditions or [self._chosen]
-            return [file for name in conditions for file in target.files(View(self.of(name), name))]
+        def files(_: Wildcards) -> list[str]:
+            conditions = target.conditions or [self.chosen.condition.name]
+            return [file for name in conditions for file in target.files(Selection(self.of(name), name))]
 
-        return look_up
+        return files
 
-    def reported(self, wildcards: Wildcards) -> list[str]:
-        """The files of published curves that a view shows some of."""
-        named = self.view(wildcards).plan.condition.published
-        own = [curve.source for curve in named if curve.source.endswith(".csv")]
-        return [*own, *(str(path) for path in reported_files())] if named else []
+    def published_files(self, wildcards: Wildcards) -> list[str]:
+        """The files of the published curves that a selection is compared with."""
+        published = self.selection(wildcards).plan.condition.published
+        named = [curve.source for curve in published if curve.source.endswith(".csv")]
+        return [*named, *(str(path) for path in reported_files())] if published else []
 
     def gpus(self, wildcards: Wildcards) -> int:
-        """How many GPUs a job takes that goes through a view's points one after the other."""
-        view = self.view(wildcards)
-        points: Sequence[Any] = view.points  # they serve as wildcards, but for being frozen
-        return max((view.plan.gpus(point) for point in points), default=0)
+        """GPUs of a job that decodes the points of a selection one after the other."""
+        selection = self.selection(wildcards)
+        points: Sequence[Any] = selection.points  # frozen, but with the attributes of wildcards
+        return max((selection.plan.gpus(point) for point in points), default=0)
 
     def skipped(self, wildcards: Wildcards) -> list[dict[str, str]]:
-        """The rows of a view's skipped.csv."""
-        return [vars(skip) for skip in self.view(wildcards).plan.skipped]
+        """The rows of skipped.csv."""
+        return [vars(skip) for skip in self.selection(wildcards).plan.skipped]
+
+    def _add(self, path: str) -> None:
+        """Use the plan of a file. The main process reads its own files, too, so all plans are equal."""
+        plan = read_plan(path)
+        self._plans[plan.condition.name], self._files[plan.condition.name] = plan, path
+        os.environ[PLAN_FILES] = os.pathsep.join(self._files.values())
 
 
-def _words(wildcards: Wildcards) -> Mapping[str, str]:
-    return dict(wildcards.items())
+def digest(paths: Iterable[str | Path]) -> str:
+    """A short hash of the names and contents of files."""
+    total = hashlib.sha256()
+    for path in map(Path, paths):
+        total.update(f"{path}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()[:16]

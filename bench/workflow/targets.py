@@ -1,6 +1,7 @@
-"""Figures and tables by name: what `snakemake <name>` makes, and of which condition.
+"""Figures and tables by name: what ``snakemake <name>`` creates, and from which condition.
 
-One list that the workflow's targets, `snakemake list_figures` and the README's table agree with.
+The only list of them. The workflow's rules, ``bench list-figures`` and the table of the documentation are
+generated from it.
 """
 
 from __future__ import annotations
@@ -10,21 +11,20 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 
 from bench.tables.text_table import TextTable
-from bench.workflow.outputs import View
+from bench.workflow.outputs import Selection
 
-#: Figures that a view may draw, as `View.figures` asks for them. The last is drawn by name alone: for its
-#: sake every stream is decoded again.
-KINDS = ("rd", "frames", "strip", "fit", "parts", "complexity")
+#: Kinds of figures. Nobody but a target by name asks for the last: it decodes every stream again.
+FIGURE_KINDS = ("rd", "frames", "strip", "fit", "parts", "complexity")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Named:
+class NamedTarget:
     """One target by name.
 
     Attributes:
-        shows: what a reader sees; needs: what it takes beyond the chosen condition's records.
-        conditions: whose points; none: the chosen one's.
-        tables, figures: names of `View.tables` and `View.figures`, `*` for any text.
+        shows: content of the figure or table. needs: inputs and time.
+        conditions: whose points it shows; empty: the chosen condition's.
+        tables, figures: names of `Selection.tables` and `Selection.figures`; `*` matches any text.
     """
 
     name: str
@@ -34,55 +34,62 @@ class Named:
     tables: Sequence[str] = ()
     figures: Sequence[str] = ()
 
-    def files(self, view: View) -> list[str]:
-        """The files of this target in one view."""
-        drawn = view.figures(KINDS)
-        figures = [name for name in drawn if any(fnmatch(name, wanted) for wanted in self.figures)]
-        return view.files(tables=self.tables, figures=figures)
+    def files(self, selection: Selection) -> list[str]:
+        """Paths of the target's files for one selection of points."""
+        names = selection.figures(FIGURE_KINDS)
+        figures = [name for name in names if any(fnmatch(name, pattern) for pattern in self.figures)]
+        return selection.files(tables=self.tables, figures=figures)
 
 
-NAMED = (
-    Named(name="fig_rd", shows="quality over rate, every metric", figures=["rd_*", "*/rd_*"]),
-    Named(name="fig_frames", shows="quality of each frame at one rate", figures=["frames_*"]),
-    Named(name="fig_strip", shows="the same region from every codec", figures=["strip_*"]),
-    Named(name="fig_fit", shows="quality while networks are fitted", figures=["fit_*"]),
-    Named(name="fig_parts", shows="what FFNeRV makes of its neighbours, at one rate", figures=["parts_*"]),
-    Named(name="table_points", shows="every rate point", tables=["points"]),
-    Named(name="table_bd_rate", shows="BD-rates against the anchor", tables=["bd_rate"]),
-    Named(
+#: Targets that compute no points: they print, list, or draw what exists.
+UTILITY_TARGETS = ("partial", "show", "plan", "list_figures", "train_learned")
+
+NAMED_TARGETS = (
+    NamedTarget(name="fig_rd", shows="quality over rate, every metric", figures=["rd_*", "*/rd_*"]),
+    NamedTarget(name="fig_frames", shows="quality of each frame at one rate", figures=["frames_*"]),
+    NamedTarget(name="fig_strip", shows="the same region from every codec", figures=["strip_*"]),
+    NamedTarget(name="fig_fit", shows="quality while networks are fitted", figures=["fit_*"]),
+    NamedTarget(
+        name="fig_parts",
+        shows="FFNeRV's frames before and after aggregation, and its flows",
+        figures=["parts_*"],
+    ),
+    NamedTarget(name="table_points", shows="every rate point", tables=["points"]),
+    NamedTarget(name="table_bd_rate", shows="BD-rates against the anchor", tables=["bd_rate"]),
+    NamedTarget(
         name="table_complexity",
         shows="sizes, operations, times and memory; decoders are timed alone",
         needs="the same, and every stream decoded three times",
         tables=["complexity"],
     ),
-    Named(
+    NamedTarget(
         name="fig_complexity",
         shows="BD-rate over the time to decode and to encode a frame",
         needs="the same, and every stream decoded three times",
         figures=["complexity"],
     ),
-    Named(
+    NamedTarget(
         name="fig_rd_demo",
         shows="quality over rate on the bundled clip",
         needs="a quarter of an hour on two cores",
         conditions=["demo-v1"],
         figures=["rd_*"],
     ),
-    Named(
+    NamedTarget(
         name="fig_rd_uvg",
         shows="PSNR and MS-SSIM over rate on UVG, mean and each sequence",
         needs="5.3 GB of UVG, and GPUs",
         conditions=["uvg-1080p-v1"],
         figures=["rd_psnr_rgb_db", "rd_ms_ssim_rgb", "*/rd_psnr_rgb_db", "*/rd_ms_ssim_rgb"],
     ),
-    Named(
+    NamedTarget(
         name="fig_rd_uvg_paper",
         shows="the same under FFNeRV's published protocol, beside the published curves",
         needs="5.3 GB of UVG, and GPUs",
         conditions=["uvg-ffnerv-paper"],
         figures=["rd_*", "*/rd_*"],
     ),
-    Named(
+    NamedTarget(
         name="fig_bunny_table",
         shows="HNeRV's table 2: NeRV, E-NeRV and HNeRV at four sizes",
         needs="days on a CPU, or a GPU",
@@ -90,35 +97,35 @@ NAMED = (
         figures=["rd_*"],
         tables=["reproduction"],
     ),
-    Named(
+    NamedTarget(
         name="table_representation",
         shows="quality at published model sizes, published against measured",
         needs="days on a CPU, or a GPU",
         conditions=["bunny-hnerv-table2", "bunny-nerv"],
         tables=["points", "reproduction"],
     ),
-    Named(
+    NamedTarget(
         name="table_interpolation",
         shows="frames that were held out of the fit",
         needs="two hours or more on a CPU",
         conditions=["interpolation-v1"],
         tables=["interpolation"],
     ),
-    Named(
+    NamedTarget(
         name="table_ablation",
-        shows="what each part of FFNeRV brings, as a table",
+        shows="gain of each part of FFNeRV, as a table",
         needs="an hour or so on a CPU",
         conditions=["ablation-ffnerv"],
         tables=["ablation"],
     ),
-    Named(
+    NamedTarget(
         name="fig_ablation",
         shows="the same as a figure",
         needs="an hour or so on a CPU",
         conditions=["ablation-ffnerv"],
         figures=["ablation"],
     ),
-    Named(
+    NamedTarget(
         name="ablation",
         shows="both",
         needs="an hour or so on a CPU",
@@ -130,6 +137,9 @@ NAMED = (
 
 
 def listing() -> TextTable:
-    """The targets by name, a row each."""
-    rows = [[one.name, one.shows, ", ".join(one.conditions) or "the chosen one", one.needs] for one in NAMED]
+    """The targets by name, one row each."""
+    rows = [
+        [target.name, target.shows, ", ".join(target.conditions) or "the chosen one", target.needs]
+        for target in NAMED_TARGETS
+    ]
     return TextTable(["Target", "What it shows", "Condition", "Needs"], rows, [False] * 4)

@@ -1,50 +1,57 @@
-# What the rules share: the plans of conditions, and what they look up in them.
+# Shared by all rules: the plans of this run, the paths of a run's files, and the constraints of wildcards.
 import re
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# The suite lies beside this folder: a checkout runs in an environment that does not have it installed.
+# The suite is beside this folder. A checkout need not be installed in the environment.
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]))
 
-from bench.workflow.targets import NAMED
-from bench.conditions.reader import condition_names
-from bench.conditions.run_config import check_config
 from bench.base.errors import BenchError
-from bench.workflow.rule_functions import Plans
-from bench.workflow.plan import make_plan
-from bench.workflow.outputs import View
-from bench.workflow.session import closing, hold_run_lock, partial_message, put_this_python_first
 from bench.base.result_files import RunKey, clip_file
 from bench.codec.fingerprint import code_fingerprint
+from bench.conditions.reader import condition_names
+from bench.conditions.run_config import check_config
+from bench.workflow.messages import closing_message, partial_message
+from bench.workflow.outputs import Selection
+from bench.workflow.rule_functions import PLAN_FILES, Plans
+from bench.workflow.snakemake_process import hold_run_lock, put_this_python_first
+from bench.workflow.targets import NAMED_TARGETS
 
-# Jobs call `python`: that of this process, whether its environment is activated or not. With --sdm it is the
-# `python` of the rule's own environment.
+# Jobs call `python`: that of this process, even if its environment is not activated. With --sdm it is the `python`
+# of the rule's own environment.
 if not workflow.deployment_settings.deployment_method:
     put_this_python_first()
 
+# Only the main process plans. A process that it starts, such as a job of a cluster, reads the plans of its start.
 try:
-    PLAN = make_plan(check_config(config, where="config/config.yaml").condition)
+    if workflow.is_main_process:
+        check_config(config, where="config/config.yaml")
+    PLANS = Plans(config["condition"], main_process=workflow.is_main_process, error=WorkflowError)
 except BenchError as error:
     sys.exit(f"error: {error}")
 
-# Other conditions than the chosen one are planned when a target by name asks for them.
-PLANS = Plans(PLAN, WorkflowError)
+
+envvars:
+    PLAN_FILES,
+
+
+PLAN = PLANS.chosen
 CONDITION = PLAN.condition.name
-OWN_CURVES = config.get("my_curves") or []
 CONDITIONS = "|".join(map(re.escape, sorted({CONDITION, *condition_names()})))
+OWN_CURVES = config.get("my_curves") or []
 
-
-# Paths of a run's files, with wildcards.
+# Files of a run, with wildcards: RUN.file("stream.bin").
 NAMES = {name: f"{{{name}}}" for name in ("condition", "clip", "codec", "point")}
 RUN = RunKey(**NAMES, run="seed{seed}")
 REFERENCE_RUN = RunKey(**NAMES, run="reference-seed{seed}")
 
 
+# A selection is a condition, or partial/<condition>: the points that have a record (bench/workflow/outputs.py).
 wildcard_constraints:
     condition=CONDITIONS,
-    view=f"(partial/)?({CONDITIONS})",
+    selection=f"(partial/)?({CONDITIONS})",
     clip="[^/]+",
     codec="[^/]+",
     point="[^/]+",

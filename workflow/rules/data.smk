@@ -1,10 +1,9 @@
-# Sequences are downloaded, and become clips: trimmed, cropped and scaled as the condition says,
-# 8-bit 4:2:0.
+# Download sequences and prepare clips from them: trimmed, cropped and scaled as in the condition, 8-bit 4:2:0.
 
 
-# The file itself (resources/sequences) is no output: Snakemake would remove it before a job, and one
-# that a user removed for its room would, once it is needed again, have every clip of it made again.
-# A cluster's nodes may have no network, so this runs where Snakemake does.
+# The downloaded file (resources/sequences) is not an output. Snakemake deletes outputs before a job, and if a user
+# deleted the file to free space, its next download would make every clip of it out of date. The output is the
+# receipt. The rule runs where Snakemake runs, since a cluster's nodes may have no network.
 rule fetch:
     output:
         clip_file("{condition}", "{clip}", "source.json"),
@@ -16,15 +15,15 @@ rule fetch:
     resources:
         download=1,
     params:
-        sequence=PLANS.planned("sequence"),
+        sequence=PLANS.of_job("sequence"),
     shell:
         "exec python -m bench fetch {params.sequence} --receipt {output} --log {log}"
 
 
-# Digests say whether a source is the same, so its date does not count.
+# A digest identifies the source, so its date does not matter (`ancient`).
 rule prepare:
     input:
-        ancient(PLANS.planned("fetched")),
+        ancient(PLANS.of_job("download_receipt")),
     output:
         frames=clip_file("{condition}", "{clip}", "clip.y4m"),
         info=clip_file("{condition}", "{clip}", "clip.json"),
@@ -33,8 +32,9 @@ rule prepare:
     conda:
         "../envs/suite.yaml"
     params:
+        plan=PLANS.file,
         folder=subpath(output.info, parent=True),
-        inputs=PLANS.planned("prepare_inputs"),
+        inputs=PLANS.of_job("prepare_inputs"),
         sources=code_fingerprint("bench.sequences.prepare"),
     shell:
-        "exec python -m bench prepare --condition {wildcards.condition} --clip {wildcards.clip} --out {params.folder} --log {log}"
+        "exec python -m bench prepare --plan {params.plan} --clip {wildcards.clip} --out {params.folder} --log {log}"

@@ -1,5 +1,5 @@
-# Clips become streams. A fit costs hours, so its parameters are all that it depends on, and no more:
-# `inputs` are the complete settings, `sources` is the code of this codec's family alone.
+# Encode clips to streams. A fit costs hours, so `inputs` and `sources` are exactly what it depends on: the complete
+# settings of its point, and the code of its codec family. The job reads the settings from the plan file.
 
 
 rule encode:
@@ -11,18 +11,19 @@ rule encode:
         report=RUN.file("encode.json"),
     log:
         "logs/encode/{condition}/{clip}/{codec}/{point}/seed{seed}.log",
-    priority: PLANS.planned("priority")
+    priority: PLANS.of_job("priority")
     conda:
         "../envs/suite.yaml"
-    threads: PLANS.planned("threads")
+    threads: PLANS.of_job("threads")
     resources:
-        gpu=PLANS.planned("gpus"),
+        gpu=PLANS.of_job("gpus"),
     params:
+        plan=PLANS.file,
         state="results/state/{condition}/{clip}/{codec}/{point}/seed{seed}",
-        device=PLANS.stated("device"),
-        inputs=PLANS.planned("encode_inputs"),
-        sources=PLANS.planned("encode_sources"),
+        device=PLANS.of_condition("device"),
+        inputs=PLANS.of_job("encode_inputs"),
+        sources=PLANS.of_job("encode_sources"),
     shell:
-        "exec python -m bench encode --condition {wildcards.condition} --codec {wildcards.codec} --point {wildcards.point} "
+        "exec python -m bench encode --plan {params.plan} --codec {wildcards.codec} --point {wildcards.point} "
         "--seed {wildcards.seed} --device {params.device} --clip {input.info} --out {output.stream} "
         "--report {output.report} --state-dir {params.state} --log {log}"

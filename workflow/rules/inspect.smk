@@ -1,27 +1,27 @@
-# A look inside fitted networks, each series at its point nearest to the condition's rate. Their streams
-# are decoded for it, which is for the command line to do: the rest of the report never imports torch.
+# Inspect fitted networks, each series at its point nearest to the condition's rate. This decodes streams and imports
+# torch, so it runs in a command of its own; the scripts of all other tables and figures import no torch.
 
 
 rule figure_parts:
     input:
-        points="results/tables/{view}/rd_points.csv",
-        streams=PLANS.awaited("stream.bin"),
+        points="results/tables/{selection}/rd_points.csv",
+        streams=PLANS.result_files("stream.bin"),
     output:
-        pdf="results/figures/{view}/parts_{clip}.pdf",
-        svg="results/figures/{view}/parts_{clip}.svg",
+        pdf="results/figures/{selection}/parts_{clip}.pdf",
+        svg="results/figures/{selection}/parts_{clip}.svg",
         png=report(
-            "results/figures/{view}/parts_{clip}.png",
+            "results/figures/{selection}/parts_{clip}.png",
             caption="../report/parts.rst",
             category="Looking inside",
             labels={"clip": "{clip}", "shows": "parts of frames"},
         ),
     log:
-        "logs/figures/{view}/parts_{clip}.log",
+        "logs/figures/{selection}/parts_{clip}.log",
     conda:
         "../envs/suite.yaml"
     params:
-        frame=PLANS.stated("strip_frame"),
-        rate_bpp=PLANS.stated("strip_rate_bpp"),
+        frame=PLANS.of_condition("strip_frame"),
+        rate_bpp=PLANS.of_condition("strip_rate_bpp"),
         sources=code_fingerprint("bench.cli.inspect_condition"),
     shell:
         "exec python -m bench inspect-condition --points {input.points} --clip {wildcards.clip} --rate-bpp {params.rate_bpp} "
@@ -30,23 +30,23 @@ rule figure_parts:
 
 rule inspect:
     input:
-        points="results/tables/{view}/rd_points.csv",
-        streams=PLANS.awaited("stream.bin"),
+        points="results/tables/{selection}/rd_points.csv",
+        streams=PLANS.result_files("stream.bin"),
     output:
         csv=report(
-            "results/tables/{view}/bits_{clip}.csv",
+            "results/tables/{selection}/bits_{clip}.csv",
             caption="../report/bits.rst",
             category="Looking inside",
             labels={"clip": "{clip}", "shows": "bits of each stage and tensor"},
         ),
-        md="results/tables/{view}/bits_{clip}.md",
-        tex="results/tables/{view}/bits_{clip}.tex",
+        md="results/tables/{selection}/bits_{clip}.md",
+        tex="results/tables/{selection}/bits_{clip}.tex",
     log:
-        "logs/inspect/{view}/{clip}.log",
+        "logs/inspect/{selection}/{clip}.log",
     conda:
         "../envs/suite.yaml"
     params:
-        rate_bpp=PLANS.stated("strip_rate_bpp"),
+        rate_bpp=PLANS.of_condition("strip_rate_bpp"),
         sources=code_fingerprint("bench.tables.bit_breakdown", "bench.inr.study.bit_breakdown"),
     shell:
         "exec python -m bench inspect-condition --points {input.points} --clip {wildcards.clip} --rate-bpp {params.rate_bpp} "

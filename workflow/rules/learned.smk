@@ -1,5 +1,5 @@
-# Weights of the small learned codec that the repository tracks: trained on the bundled sequences but the
-# evaluated one. No other rule asks for them: only `snakemake train_learned` trains what is not there.
+# Train the weights of the small learned codec that the repository tracks, on the bundled sequences except the
+# evaluated one. No other rule has them as input: only `snakemake train_learned` trains missing ones.
 
 
 rule train_learned:
@@ -11,7 +11,7 @@ rule train_learned:
         ),
 
 
-# The recipe is written last; the weights beside it have their digest in their name.
+# The recipe is written last. The name of the weights file beside it contains their digest.
 rule train_weights:
     output:
         "baselines/weights/without-{sequence}/mbt2018-mean-{quality}.json",

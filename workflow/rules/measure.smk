@@ -1,4 +1,4 @@
-# Streams become records: decoded by a process of their own that sees nothing else, then scored.
+# Decode streams, each in a process that has no other file, score the frames, and write records.
 
 
 rule measure:
@@ -16,19 +16,20 @@ rule measure:
     conda:
         "../envs/suite.yaml"
     resources:
-        gpu=PLANS.planned("gpus"),
+        gpu=PLANS.of_job("gpus"),
     params:
+        plan=PLANS.file,
         run="seed{seed}",
-        device=PLANS.stated("device"),
-        inputs=PLANS.planned("measure_inputs"),
-        sources=PLANS.planned("measure_sources"),
+        device=PLANS.of_condition("device"),
+        inputs=PLANS.of_job("measure_inputs"),
+        sources=PLANS.of_job("measure_sources"),
     shell:
-        "exec python -m bench measure --condition {wildcards.condition} --codec {wildcards.codec} --point {wildcards.point} "
+        "exec python -m bench measure --plan {params.plan} --codec {wildcards.codec} --point {wildcards.point} "
         "--run {params.run} --device {params.device} --clip {input.info} --stream {input.stream} --report {input.report} "
         "--out {output.record} --frames-csv {output.frames} --crop {output.crop} --log {log}"
 
 
-# Streams of long fits that the repository tracks: nobody fits them again, everybody scores them again.
+# The same for the tracked streams of long fits, which are scored but not fitted again.
 use rule measure as measure_reference with:
     input:
         info=clip_file("{condition}", "{clip}", "clip.json"),
@@ -42,7 +43,8 @@ use rule measure as measure_reference with:
     log:
         "logs/measure/{condition}/{clip}/{codec}/{point}/reference-seed{seed}.log",
     params:
+        plan=PLANS.file,
         run="reference-seed{seed}",
-        device=PLANS.stated("device"),
-        inputs=PLANS.planned("measure_inputs"),
-        sources=PLANS.planned("measure_sources"),
+        device=PLANS.of_condition("device"),
+        inputs=PLANS.of_job("measure_inputs"),
+        sources=PLANS.of_job("measure_sources"),

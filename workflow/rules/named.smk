@@ -1,13 +1,13 @@
-# Figures and tables by name; bench/workflow/targets.py is the list.
+# Figures and tables by name, from the list in bench/workflow/targets.py.
 
 
-for target in NAMED:
+for target in NAMED_TARGETS:
 
     rule:
         name:
             target.name
         input:
-            PLANS.named(target),
+            PLANS.target_files(target),
 
 
 rule list_figures:

@@ -1,10 +1,10 @@
-# What people ask for by name beside the full run.
+# Targets for people, besides the full run.
 
 
-# Draws what exists, starts no encode: its inputs are those of the partial view, which waits for nothing.
+# Tables and figures of the measured points. It starts no encode: a partial selection waits for no file.
 rule partial:
     input:
-        View.partial_of(PLAN).targets(config["figures"]),
+        Selection.partial_of(PLAN).targets(config["figures"]),
     log:
         "logs/partial.log",
     conda:

@@ -1,19 +1,18 @@
-# Records become one table, and that the tables that people read.
-# {view} is the condition, or partial/<condition>: the same from the records that exist already.
+# Collect records into one table, rd_points.csv, and write the tables for readers from it.
 
 
 rule collect:
     input:
-        records=PLANS.awaited("record.json"),
+        records=PLANS.result_files("record.json"),
     output:
-        points="results/tables/{view}/rd_points.csv",
+        points="results/tables/{selection}/rd_points.csv",
     log:
-        "logs/collect/{view}.log",
+        "logs/collect/{selection}.log",
     conda:
         "../envs/suite.yaml"
     params:
         records=PLANS.records,
-        contents=PLANS.contents,
+        digest=PLANS.records_digest,
         sources=code_fingerprint("bench.scoring.record"),
     script:
         "../scripts/collect.py"
@@ -21,11 +20,11 @@ rule collect:
 
 rule skipped:
     output:
-        csv="results/tables/{view}/skipped.csv",
-        md="results/tables/{view}/skipped.md",
-        tex="results/tables/{view}/skipped.tex",
+        csv="results/tables/{selection}/skipped.csv",
+        md="results/tables/{selection}/skipped.md",
+        tex="results/tables/{selection}/skipped.tex",
     log:
-        "logs/skipped/{view}.log",
+        "logs/skipped/{selection}.log",
     conda:
         "../envs/suite.yaml"
     params:
@@ -37,13 +36,13 @@ rule skipped:
 
 rule points:
     input:
-        points="results/tables/{view}/rd_points.csv",
+        points="results/tables/{selection}/rd_points.csv",
     output:
-        csv="results/tables/{view}/points.csv",
-        md="results/tables/{view}/points.md",
-        tex="results/tables/{view}/points.tex",
+        csv="results/tables/{selection}/points.csv",
+        md="results/tables/{selection}/points.md",
+        tex="results/tables/{selection}/points.tex",
     log:
-        "logs/points/{view}.log",
+        "logs/points/{selection}.log",
     conda:
         "../envs/suite.yaml"
     params:
@@ -54,39 +53,39 @@ rule points:
 
 rule bd_rate:
     input:
-        points="results/tables/{view}/rd_points.csv",
+        points="results/tables/{selection}/rd_points.csv",
     output:
         csv=report(
-            "results/tables/{view}/bd_rate.csv",
+            "results/tables/{selection}/bd_rate.csv",
             caption="../report/bd_rate.rst",
             category="Tables",
             labels={"table": "BD-rate"},
         ),
-        md="results/tables/{view}/bd_rate.md",
-        tex="results/tables/{view}/bd_rate.tex",
+        md="results/tables/{selection}/bd_rate.md",
+        tex="results/tables/{selection}/bd_rate.tex",
     log:
-        "logs/bd_rate/{view}.log",
+        "logs/bd_rate/{selection}.log",
     conda:
         "../envs/suite.yaml"
     params:
-        anchor=PLANS.stated("anchor"),
-        metrics=PLANS.stated("metrics"),
+        anchor=PLANS.of_condition("anchor"),
+        metrics=PLANS.of_condition("metrics"),
         sources=code_fingerprint("bench.tables.bd_rate"),
     script:
         "../scripts/bd_rate.py"
 
 
-# Decoders are timed by one job that takes all cores, so that nothing runs beside them; it takes long, and
-# only targets by name ask for it. (Snakemake gives a job no more cores than it has; `workflow.cores` would
-# be an error wherever jobs go to a cluster, whether anybody asks for this rule or not.)
+# One job times all decoders and takes all cores, so that no other job runs beside it. It takes long, and only
+# targets by name need it. (Snakemake reduces `threads` to the cores that it has. `workflow.cores` would be an error
+# on a cluster, even if nothing needs this rule.)
 rule retime:
     input:
-        records=PLANS.awaited("record.json"),
-        streams=PLANS.awaited("stream.bin"),
+        records=PLANS.result_files("record.json"),
+        streams=PLANS.result_files("stream.bin"),
     output:
-        times="results/tables/{view}/decode_times.csv",
+        times="results/tables/{selection}/decode_times.csv",
     log:
-        "logs/retime/{view}.log",
+        "logs/retime/{selection}.log",
     conda:
         "../envs/suite.yaml"
     threads: 1024
@@ -94,8 +93,8 @@ rule retime:
         gpu=PLANS.gpus,
     params:
         records=PLANS.records,
-        contents=PLANS.contents,
-        device=PLANS.stated("device"),
+        digest=PLANS.records_digest,
+        device=PLANS.of_condition("device"),
         repeats=3,
         sources=code_fingerprint("bench.codec.decoder_process", "bench.codec.decode"),
     shell:
@@ -105,18 +104,18 @@ rule retime:
 
 rule complexity:
     input:
-        points="results/tables/{view}/rd_points.csv",
-        times="results/tables/{view}/decode_times.csv",
+        points="results/tables/{selection}/rd_points.csv",
+        times="results/tables/{selection}/decode_times.csv",
     output:
-        csv="results/tables/{view}/complexity.csv",
-        md="results/tables/{view}/complexity.md",
-        tex="results/tables/{view}/complexity.tex",
+        csv="results/tables/{selection}/complexity.csv",
+        md="results/tables/{selection}/complexity.md",
+        tex="results/tables/{selection}/complexity.tex",
     log:
-        "logs/complexity/{view}.log",
+        "logs/complexity/{selection}.log",
     conda:
         "../envs/suite.yaml"
     params:
-        metric=PLANS.stated("headline"),
+        metric=PLANS.of_condition("headline"),
         sources=code_fingerprint("bench.tables.complexity"),
     script:
         "../scripts/complexity.py"
@@ -124,18 +123,18 @@ rule complexity:
 
 rule ablation_table:
     input:
-        points="results/tables/{view}/rd_points.csv",
+        points="results/tables/{selection}/rd_points.csv",
     output:
-        csv="results/tables/{view}/ablation.csv",
-        md="results/tables/{view}/ablation.md",
-        tex="results/tables/{view}/ablation.tex",
+        csv="results/tables/{selection}/ablation.csv",
+        md="results/tables/{selection}/ablation.md",
+        tex="results/tables/{selection}/ablation.tex",
     log:
-        "logs/ablation/{view}.log",
+        "logs/ablation/{selection}.log",
     conda:
         "../envs/suite.yaml"
     params:
-        variants=PLANS.stated("variants"),
-        metrics=PLANS.stated("metrics"),
+        variants=PLANS.of_condition("variants"),
+        metrics=PLANS.of_condition("metrics"),
         sources=code_fingerprint("bench.tables.ablation"),
     script:
         "../scripts/ablation.py"
@@ -143,17 +142,17 @@ rule ablation_table:
 
 rule interpolation:
     input:
-        points="results/tables/{view}/rd_points.csv",
+        points="results/tables/{selection}/rd_points.csv",
     output:
-        csv="results/tables/{view}/interpolation.csv",
-        md="results/tables/{view}/interpolation.md",
-        tex="results/tables/{view}/interpolation.tex",
+        csv="results/tables/{selection}/interpolation.csv",
+        md="results/tables/{selection}/interpolation.md",
+        tex="results/tables/{selection}/interpolation.tex",
     log:
-        "logs/interpolation/{view}.log",
+        "logs/interpolation/{selection}.log",
     conda:
         "../envs/suite.yaml"
     params:
-        metrics=PLANS.stated("metrics"),
+        metrics=PLANS.of_condition("metrics"),
         sources=code_fingerprint("bench.tables.interpolation"),
     script:
         "../scripts/interpolation.py"
@@ -161,20 +160,20 @@ rule interpolation:
 
 rule reproduction_table:
     input:
-        points="results/tables/{view}/rd_points.csv",
-        reported=PLANS.reported,
+        points="results/tables/{selection}/rd_points.csv",
+        reported=PLANS.published_files,
     output:
-        csv="results/tables/{view}/reproduction.csv",
-        md="results/tables/{view}/reproduction.md",
-        tex="results/tables/{view}/reproduction.tex",
+        csv="results/tables/{selection}/reproduction.csv",
+        md="results/tables/{selection}/reproduction.md",
+        tex="results/tables/{selection}/reproduction.tex",
     log:
-        "logs/reproduction/{view}.log",
+        "logs/reproduction/{selection}.log",
     conda:
         "../envs/suite.yaml"
     params:
-        metrics=PLANS.stated("metrics"),
-        sequences=PLANS.stated("sequences"),
-        published=PLANS.stated("selectors"),
+        metrics=PLANS.of_condition("metrics"),
+        sequences=PLANS.of_condition("sequences"),
+        published=PLANS.of_condition("selectors"),
         sources=code_fingerprint("bench.tables.reproduction"),
     script:
         "../scripts/reproduction.py"
@@ -182,19 +181,19 @@ rule reproduction_table:
 
 rule summary:
     input:
-        points="results/tables/{view}/rd_points.csv",
-        skipped="results/tables/{view}/skipped.csv",
+        points="results/tables/{selection}/rd_points.csv",
+        skipped="results/tables/{selection}/skipped.csv",
     output:
-        txt="results/tables/{view}/summary.txt",
+        txt="results/tables/{selection}/summary.txt",
     log:
-        "logs/summary/{view}.log",
+        "logs/summary/{selection}.log",
     conda:
         "../envs/suite.yaml"
     params:
-        anchor=PLANS.stated("anchor"),
-        headline=PLANS.stated("headline"),
-        rate_bpp=PLANS.stated("strip_rate_bpp"),
-        footnotes=PLANS.stated("footnotes"),
+        anchor=PLANS.of_condition("anchor"),
+        headline=PLANS.of_condition("headline"),
+        rate_bpp=PLANS.of_condition("strip_rate_bpp"),
+        footnotes=PLANS.of_condition("footnotes"),
         sources=code_fingerprint("bench.tables.summary"),
     script:
         "../scripts/summary.py"

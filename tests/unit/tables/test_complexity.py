@@ -18,10 +18,10 @@ from bench.base.paths import ROOT
 from bench.base.strict_yaml import read_yaml
 from bench.figures.complexity import draw_complexity
 from bench.tables.complexity import write_complexity
-from bench.workflow.outputs import View
+from bench.workflow.outputs import Selection
 from bench.workflow.plan import make_plan
 from bench.workflow.rule_functions import Plans
-from bench.workflow.targets import KINDS, NAMED
+from bench.workflow.targets import FIGURE_KINDS, NAMED_TARGETS
 
 EXTRA = {"enerv-matched": ("E-NeRV", -0.4), "ffnerv-official": ("FFNeRV, authors' settings", 0.3)}
 
@@ -221,7 +221,7 @@ def test_files_are_reproducible(tmp_path: Path) -> None:
 def test_only_named_targets_request_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # no tracked streams here
     plan = make_plan("demo-v1")
-    view, named = View(plan, "demo-v1"), {target.name: target for target in NAMED}
+    view, named = Selection(plan, "demo-v1"), {target.name: target for target in NAMED_TARGETS}
     usual = view.targets(read_yaml(ROOT / "config" / "config.yaml")["figures"])
     assert not any("complexity" in path or "decode_times" in path for path in usual)
     assert named["table_complexity"].files(view) == [
@@ -232,7 +232,7 @@ def test_only_named_targets_request_it(tmp_path: Path, monkeypatch: pytest.Monke
     ]
     others = [target for name, target in named.items() if "complexity" not in name]
     assert not any("complexity" in path for target in others for path in target.files(view))
-    assert "complexity" in KINDS
+    assert "complexity" in FIGURE_KINDS
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cuda", 1), ("cpu", 0)])

@@ -1,4 +1,4 @@
-"""What the workflow makes, and of what: bench.workflow.plan and bench.workflow.session."""
+"""What the workflow makes, and of what: bench.workflow."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from bench.base.paths import CONDITIONS_DIR, ROOT
 from bench.base.result_files import RunKey
 from bench.conditions.run_config import check_config
 from bench.sequences.prepare import prepare
-from bench.workflow.outputs import SUFFIXES, View
+from bench.workflow.messages import closing_message, partial_message
+from bench.workflow.outputs import SUFFIXES, Selection
 from bench.workflow.plan import Plan, find_references, make_plan, planned_info
-from bench.workflow.session import closing, digest, partial_message
+from bench.workflow.rule_functions import digest
 
 TINY = {
     "title": "tiny",
@@ -78,7 +79,7 @@ def test_every_shipped_condition_can_be_planned(path: Path) -> None:
 def test_a_plan_does_not_import_torch() -> None:
     code = (
         "import sys; from bench.workflow.plan import make_plan; plan = make_plan('demo-v1')\n"
-        "from bench.workflow.outputs import View; assert View(plan, 'demo-v1').figures(['parts'])\n"
+        "from bench.workflow.outputs import Selection; assert Selection(plan, 'demo-v1').figures(['parts'])\n"
         "[(plan.gpus(p), plan.encode_sources(p), plan.measure_sources(p)) for p in plan.points]\n"
         "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
     )
@@ -148,7 +149,7 @@ def test_a_tracked_stream_that_cannot_be_scored_is_named(plan_of, folder, names,
 
 def test_the_partial_view_has_the_points_that_exist_and_waits_for_none(plan_of) -> None:
     plan = plan_of()
-    partial, full = View.partial_of(plan), View(plan, "tiny")
+    partial, full = Selection.partial_of(plan), Selection(plan, "tiny")
     assert partial.points == []
     assert partial.targets(["rd", "frames", "strip", "fit"]) == []
 
@@ -158,13 +159,13 @@ def test_the_partial_view_has_the_points_that_exist_and_waits_for_none(plan_of) 
     assert partial.points == [point("x264-medium", "crf23")]
     assert partial.records() == [str(made)]
     assert full.points == plan.points
-    assert partial.awaited("record.json") == []
-    assert len(full.awaited("record.json", clip="discs")) == len(plan.points)
-    assert full.awaited("record.json", clip="cubes") == []
-    told = closing(plan, ["snakemake"]).splitlines()
+    assert partial.result_files("record.json") == []
+    assert len(full.result_files("record.json", clip="discs")) == len(plan.points)
+    assert full.result_files("record.json", clip="cubes") == []
+    told = closing_message(plan, ["snakemake"]).splitlines()
     assert told[:2] == ["1 of 7 points, 0 skipped", "missing: discs/nerv-matched/low/seed3"]
     for target in ("partial", "plan", "list_figures"):
-        assert closing(plan, ["snakemake", target]) == ""
+        assert closing_message(plan, ["snakemake", target]) == ""
     assert partial_message(plan).startswith("1 of 7 points: results/figures/partial/tiny")
     # Neither the source nor a fit is there yet: no strip, no fit.
     drawn = {path.rpartition("/")[2] for path in partial.targets(["rd", "frames", "strip", "fit"])}
@@ -176,33 +177,33 @@ def test_figures_are_those_that_the_condition_can_fill(plan_of) -> None:
     kinds = ["rd", "frames", "strip", "fit"]
 
     def figures(**changes: object) -> list[str]:
-        return View(plan_of(**changes), "tiny").figures(kinds)
+        return Selection(plan_of(**changes), "tiny").figures(kinds)
 
     curves = ["rd_psnr_rgb_db", "rd_vmaf"]
     assert figures() == [*curves, "frames_discs", "strip_discs", "fit_discs"]
     assert figures(strip=None) == curves
     assert figures(strip={"frame": 1, "crop": [0, 0, 8, 8]}) == curves
     assert figures(codecs={"x264-medium": {}}) == [*curves, "frames_discs"]
-    assert View(plan_of(), "tiny").figures(["strip"]) == ["strip_discs"]
+    assert Selection(plan_of(), "tiny").figures(["strip"]) == ["strip_discs"]
 
 
 def test_a_look_inside_takes_a_fitted_network_and_pictures_one_with_parts(plan_of) -> None:
     ffnerv = {"ffnerv-matched": {"points": {"low": {"channels": 8}}}}
 
     def shown(**changes: object) -> tuple[list[str], bool]:
-        view = View(plan_of(**changes), "tiny")
+        view = Selection(plan_of(**changes), "tiny")
         return view.figures(["parts"]), "bits_discs" in view.tables()
 
     assert shown() == ([], True)
     assert shown(codecs=ffnerv, anchor=None) == (["parts_discs"], True)
     assert shown(codecs=ffnerv, anchor=None, strip=None) == ([], False)
     assert shown(codecs={"x264-medium": {}}) == ([], False)
-    assert View.partial_of(plan_of(codecs=ffnerv, anchor=None)).targets(["parts"]) == []
+    assert Selection.partial_of(plan_of(codecs=ffnerv, anchor=None)).targets(["parts"]) == []
 
 
 def test_bd_rates_need_an_anchor(plan_of) -> None:
-    assert "results/tables/tiny/bd_rate.csv" in View(plan_of(), "tiny").targets([])
-    assert "results/tables/tiny/bd_rate.csv" not in View(plan_of(anchor=None), "tiny").targets([])
+    assert "results/tables/tiny/bd_rate.csv" in Selection(plan_of(), "tiny").targets([])
+    assert "results/tables/tiny/bd_rate.csv" not in Selection(plan_of(anchor=None), "tiny").targets([])
 
 
 def test_what_a_job_depends_on(plan_of) -> None:
@@ -294,7 +295,7 @@ def test_a_digest_follows_names_and_contents(tmp_path: Path) -> None:
 def test_a_run_holds_its_lock_until_it_ends(tmp_path: Path) -> None:
     path = tmp_path / "made" / "run.lock"
     code = (
-        "import sys; from bench.workflow.session import hold_run_lock\n"
+        "import sys; from bench.workflow.snakemake_process import hold_run_lock\n"
         "hold_run_lock(sys.argv[1]); print(flush=True); input()"
     )
     with subprocess.Popen(
