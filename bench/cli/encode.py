@@ -13,7 +13,6 @@ from bench.base.overrides import parse_overrides
 from bench.codec import registry
 from bench.codec.device import DEVICES
 from bench.codec.encode import EncodePlan, encode
-from bench.conditions.reader import load_condition, settings_of
 from bench.video.clip import Clip
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ def _of_plan(args: argparse.Namespace, clip: Clip) -> tuple[CodecConfig, Mapping
 
 def _of_files(args: argparse.Namespace, clip: Clip) -> tuple[CodecConfig, Mapping[str, Any], str]:
     """Codec, settings and device from the YAML files and the command line."""
+    from bench.conditions.reader import load_condition, settings_of
+
     config = registry.codec_config(args.codec)
     condition = load_condition(args.condition) if args.condition else None
     settings = settings_of(config, args.point, clip.info.name, parse_overrides(args.set), condition)

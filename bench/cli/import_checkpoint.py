@@ -22,13 +22,13 @@ from bench.base.files import read_json, sha256_file
 from bench.base.overrides import parse_overrides
 from bench.base.strict_yaml import read_yaml
 from bench.codec import registry
-from bench.codec.codec_config import CodecConfig
 from bench.codec.contract import Encoded, EncodeJob
 from bench.codec.device import DEVICES
 from bench.codec.encode import EncodePlan, encode
 from bench.video.clip import Clip, ClipInfo, check_geometry
 
 if TYPE_CHECKING:
+    from bench.codec.codec_config import CodecConfig
     from bench.inr.codec import INRCodec
 
 _ASSUMED_FPS = Fraction(25)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.base import process
 from bench.base.names import unknown_name
 from bench.codec.device import DEVICES
-from bench.conditions.model import Condition
-from bench.conditions.reader import load_condition
+
+if TYPE_CHECKING:
+    from bench.conditions.condition import Condition
 
 
 def add(subparsers: Any) -> None:
@@ -70,6 +71,8 @@ def run_measure(args: argparse.Namespace) -> int:
 def _condition_and_label(args: argparse.Namespace) -> tuple[Condition, str | None]:
     """The condition and the codec's label, both of the plan file; without one the label is None."""
     if args.plan is None:
+        from bench.conditions.reader import load_condition
+
         return load_condition(args.condition), None
     from bench.workflow.plan_file import read_plan
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.base import process
-from bench.conditions.reader import load_condition
 
 
 def add(subparsers: Any) -> None:
@@ -21,6 +20,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from bench.conditions.reader import load_condition
     from bench.sequences.prepare import prepare
     from bench.workflow.plan_file import read_plan
 

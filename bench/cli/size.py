@@ -13,7 +13,6 @@ from bench.base.files import atomic_file
 from bench.codec import registry
 from bench.codec.device import DEVICES
 from bench.codec.registry import resolve_settings
-from bench.conditions.reader import load_condition
 from bench.video.clip import Clip
 
 
@@ -34,6 +33,7 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     import yaml
 
+    from bench.conditions.reader import load_condition
     from bench.inr.study.calibration import calibrate, size_values
 
     process.die_with_parent()

@@ -13,9 +13,6 @@ from bench.base.errors import BenchError
 from bench.base.overrides import parse_overrides
 from bench.codec import registry
 from bench.codec.device import DEVICES
-from bench.conditions.reader import load_condition, settings_of
-from bench.conditions.run_config import default_condition
-from bench.workflow.plan import planned_info
 
 if TYPE_CHECKING:
     from bench.inr.codec import INRCodec
@@ -39,8 +36,11 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from bench.conditions.reader import load_condition, settings_of
+    from bench.conditions.run_config import default_condition
     from bench.inr.study.network_time import time_network
     from bench.inr.study.step_time import STAGES
+    from bench.workflow.plan import planned_info
 
     condition = load_condition(args.condition or default_condition())
     fitted = [codec for codec in condition.codecs if registry.codec_config(codec).kind == "fitted"]

@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.base import process
 from bench.base.errors import BenchError
 from bench.base.files import check_writable, json_value, sha256_file, write_json
 from bench.base.stage_clock import StageClock, cpu_seconds
 from bench.codec import registry
-from bench.codec.codec_config import CodecConfig
 from bench.codec.container import Header, write_stream
 from bench.codec.contract import Encoded, EncodeJob
 from bench.codec.device import device_name, resolve_device, synchronizer
 from bench.codec.provenance import provenance
 from bench.video.clip import Clip
+
+if TYPE_CHECKING:
+    from bench.codec.codec_config import CodecConfig
 
 #: Codes a clip: the method `encode` of a codec, or a function with the same arguments.
 Encoder = Callable[[Clip, EncodeJob], Encoded]

@@ -251,6 +251,17 @@ def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     refused(bench("codecs", "--log", tmp_path, cwd=tmp_path), str(tmp_path), "is a folder")
 
 
+def test_the_command_line_imports_no_slow_package() -> None:
+    """The time of a decode includes the imports of its process."""
+    code = (
+        "import sys, bench.cli; bench.cli.parser()\n"
+        "slow = {'torch', 'pandas', 'matplotlib', 'scipy', 'pydantic'} & set(sys.modules)\n"
+        "sys.exit(str(slow) if slow else 0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_commands_do_not_import_each_other() -> None:
     folder = ROOT / "bench" / "cli"
     for path in folder.glob("*.py"):
