@@ -27,7 +27,7 @@ _NOTES = (
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("plan", help="print jobs, bytes and the time of fits before a run")
     parser.add_argument("--condition", help="a name in config/conditions, or a YAML file (default: config's)")
-    parser.add_argument("--no-probe", action="store_true", help="jobs and bytes only: time nothing")
+    parser.add_argument("--no-timing", action="store_true", help="jobs and bytes only: time nothing")
     parser.add_argument("--device", choices=DEVICES, help="of networks (default: the condition's)")
     parser.set_defaults(run=run)
 
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     _write(_heading(plan))
     _write(_jobs(estimate))
     _write(_bytes(estimate))
-    if not args.no_probe and estimate.pending_fits():
+    if not args.no_timing and estimate.pending_fits():
         _write(_fit_times(estimate, args.device or plan.condition.device))
     return 0
 

@@ -198,8 +198,8 @@ def test_the_command_prints_jobs_bytes_and_times(capsys) -> None:
     assert "[plan nerv-matched] timing steps at 64x48\n" in told.err
 
 
-def test_without_probes_nothing_is_timed_and_nothing_is_fetched(capsys) -> None:
-    assert bench_plan("--condition", "uvg-ffnerv-representation", "--no-probe") == 0
+def test_without_timing_nothing_is_timed_and_nothing_is_fetched(capsys) -> None:
+    assert bench_plan("--condition", "uvg-ffnerv-representation", "--no-timing") == 0
     told = capsys.readouterr()
     assert told.err == ""
     assert "Timed" not in told.out
@@ -212,12 +212,12 @@ def test_what_is_skipped_has_its_reason(capsys, monkeypatch: pytest.MonkeyPatch)
         return "of no use here" if settings["mode"] == "identity" else None
 
     monkeypatch.setattr(type(registry.load_family("control")), "skip", skip)
-    assert bench_plan("--condition", write_condition(), "--no-probe") == 0
+    assert bench_plan("--condition", write_condition(), "--no-timing") == 0
     assert "skipped, identity (1): of no use here\n" in capsys.readouterr().out
 
 
 def test_the_default_is_the_default_run(capsys) -> None:
-    assert bench_plan("--no-probe") == 0
+    assert bench_plan("--no-timing") == 0
     assert capsys.readouterr().out.startswith("demo-v1: ")
 
 
