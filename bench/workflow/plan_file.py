@@ -62,7 +62,7 @@ def read_plan(path: str | Path) -> Plan:
                 path=Path(values["condition_file"]),
             ),
             configs={
-                codec: CodecConfig.of_file(config["values"], Path(config["file"]))
+                codec: CodecConfig.of_values(config["values"], Path(config["file"]))
                 for codec, config in values["codecs"].items()
             },
             settings=values["settings"],
