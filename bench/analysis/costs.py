@@ -17,7 +17,8 @@ from bench.analysis.bjontegaard import Delta
 from bench.analysis.bootstrap import Interval
 from bench.analysis.comparison import compare, overall
 from bench.analysis.labels import label_of
-from bench.analysis.rd_points import load_points, read_table
+from bench.analysis.rd_points import load_points
+from bench.base.csv_files import read_table
 from bench.base.errors import BenchError
 
 _IDENTITY = ("clip", "codec", "point", "run")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.base.csv_files import read_table
 from bench.base.files import read_json
 from bench.base.result_files import FileName, RunKey
 
@@ -19,7 +20,9 @@ def point_file(row: Mapping[str, Any], name: FileName, results: Path | str) -> P
 
 def frame_values(frames_csv: Path, metric: str) -> pd.DataFrame:
     """Columns `frame` (from 0) and `value` of one metric; no rows where the file or the metric is missing."""
-    table = pd.read_csv(frames_csv) if frames_csv.is_file() else pd.DataFrame()
+    if not frames_csv.is_file():
+        return pd.DataFrame({"frame": [], "value": []})
+    table = read_table(frames_csv, text=(), remedy="measure the point again")
     if "frame" not in table or metric not in table:
         return pd.DataFrame({"frame": [], "value": []})
     return pd.DataFrame({"frame": table["frame"], "value": table[metric]}).dropna()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bench.base.csv_files import read_table
 from bench.base.errors import BenchError
 from bench.scoring.metrics import METRICS
 
@@ -42,26 +43,6 @@ def load_points(points_csv: Path | str) -> pd.DataFrame:
         rows["epochs"] = np.nan
     rows["series"] = np.where(rows["reference"], rows["codec"] + " (reference)", rows["codec"])
     return with_decibels(rows)
-
-
-def read_table(path: Path, *, text: tuple[str, ...], remedy: str) -> pd.DataFrame:
-    """Read a CSV file. Columns of `text` are never parsed as numbers: "01", "0.10" and "NA" stay as they are.
-
-    Raises:
-        BenchError: no such file, or not a CSV file; `remedy` says what to do.
-    """
-    try:
-        columns = pd.read_csv(path, nrows=0).columns
-        return pd.read_csv(
-            path,
-            dtype=dict.fromkeys(text, str),
-            keep_default_na=False,
-            na_values={column: [""] for column in columns if column not in text},
-        )
-    except FileNotFoundError:
-        raise BenchError(path, "no such file", remedy) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
-        raise BenchError(path, "is not a CSV table", remedy) from None
 
 
 def with_decibels(table: pd.DataFrame) -> pd.DataFrame:

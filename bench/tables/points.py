@@ -9,8 +9,7 @@ import pandas as pd
 
 from bench.analysis.point_means import point_table
 from bench.analysis.rd_points import load_points
-from bench.base.csv_files import write_csv
-from bench.base.errors import BenchError
+from bench.base.csv_files import read_table, write_csv
 from bench.scoring.metrics import describe
 from bench.tables.text_table import TextTable, number, write, write_table
 
@@ -82,9 +81,4 @@ def read_skipped(skipped_csv: Path | str) -> pd.DataFrame:
     Raises:
         BenchError: no such file.
     """
-    try:
-        return pd.read_csv(skipped_csv, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise BenchError(skipped_csv, "no such file", "create it with the workflow") from None
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
+    return read_table(skipped_csv, remedy="create it with the workflow")

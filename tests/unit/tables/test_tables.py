@@ -221,11 +221,13 @@ def test_skipped_points_are_written_in_all_formats(tmp_path):
     assert outs[0].read_text() == source.read_text()
     assert "| Reason" in outs[1].read_text()
     assert r"64 \% too small" in outs[2].read_text()
-    for empty in ("condition,reason\n", "\n"):
-        source.write_text(empty)
-        write_skipped(source, outputs=[source, outs[1]])
-        assert source.read_text() == empty
-        assert "nothing" in outs[1].read_text()
+    source.write_text("condition,reason\n")
+    write_skipped(source, outputs=[source, outs[1]])
+    assert source.read_text() == "condition,reason\n"
+    assert "nothing" in outs[1].read_text()
+    source.write_text("\n")
+    with pytest.raises(BenchError, match="is not a CSV table; create it with the workflow"):
+        write_skipped(source, outputs=outs)
     with pytest.raises(BenchError, match="no such file"):
         write_skipped(tmp_path / "none.csv", outputs=outs)
 
