@@ -69,10 +69,12 @@ def draw_parts(
 def _plot(panels: Sequence[Panel], title: str, width: float) -> Figure:
     bands = [panels[at : at + PANEL_COLUMNS] for at in range(0, len(panels), PANEL_COLUMNS)]
     panel_columns, columns = len(bands[0]), max(len(panel.frames) for panel in panels)
-    room = (width - 2 * MARGIN - BETWEEN * (panel_columns - 1)) / panel_columns
-    each = (room - GAP * (columns - 1)) / columns
-    tall = each * max(image.shape[-2] / image.shape[-1] for panel in panels for image in panel.images)
-    heights = [TITLE + max(panel.rows for panel in band) * (tall + LABEL) for band in bands]
+    available = (width - 2 * MARGIN - BETWEEN * (panel_columns - 1)) / panel_columns
+    tile_width = (available - GAP * (columns - 1)) / columns
+    tile_height = tile_width * max(
+        image.shape[-2] / image.shape[-1] for panel in panels for image in panel.images
+    )
+    heights = [TITLE + max(panel.rows for panel in band) * (tile_height + LABEL) for band in bands]
     longest = _longest_flow(panels)
     note = wrap(_flow_note(longest) if longest else "", width - 0.2, NOTE_PT)
     heading = wrap(title, width - 2 * MARGIN, TITLE_PT)
@@ -82,8 +84,8 @@ def _plot(panels: Sequence[Panel], title: str, width: float) -> Figure:
     y = figure.get_figheight() - top
     for band, height in zip(bands, heights, strict=True):
         for index, panel in enumerate(band):
-            corner = (MARGIN + index * (room + BETWEEN), y)
-            _draw_panel(figure, panel, corner, tile=(each, tall), longest=longest)
+            corner = (MARGIN + index * (available + BETWEEN), y)
+            _draw_panel(figure, panel, corner, tile=(tile_width, tile_height), longest=longest)
         y -= height
     return figure
 
@@ -98,26 +100,28 @@ def _draw_panel(
 ) -> None:
     """Draw a panel downwards from its upper left corner, in inches from the lower left of the figure."""
     width, height = figure.get_size_inches()
-    (left, y), (each, tall) = corner, tile
-    put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "bottom"}
-    room = len(panel.frames) * (each + GAP) - GAP
-    size = _font_size(panel.title, room, bold=True)
-    figure.text(left, y - 0.15, panel.title, fontsize=size, weight="bold", **put)
+    (left, y), (tile_width, tile_height) = corner, tile
+    text_options: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "bottom"}
+    available = len(panel.frames) * (tile_width + GAP) - GAP
+    size = _font_size(panel.title, available, bold=True)
+    figure.text(left, y - 0.15, panel.title, fontsize=size, weight="bold", **text_options)
     for column, (number, parts) in enumerate(panel.frames.items()):
-        x = left + column * (each + GAP)
-        figure.text(x, y - TITLE + 0.02, f"frame {number}", fontsize=SMALL_PT, **put)
+        x = left + column * (tile_width + GAP)
+        figure.text(x, y - TITLE + 0.02, f"frame {number}", fontsize=SMALL_PT, **text_options)
         for row, (name, part) in enumerate(parts.items()):
-            bottom = y - TITLE - (row + 1) * (tall + LABEL)
-            figure.text(x, bottom + tall + 0.025, name, fontsize=_font_size(name, each), **put)
-            axes = figure.add_axes((x / width, bottom / height, each / width, tall / height))
+            bottom = y - TITLE - (row + 1) * (tile_height + LABEL)
+            figure.text(
+                x, bottom + tile_height + 0.025, name, fontsize=_font_size(name, tile_width), **text_options
+            )
+            axes = figure.add_axes((x / width, bottom / height, tile_width / width, tile_height / height))
             axes.imshow(_picture(part, longest), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set_axis_off()
 
 
-def _font_size(text: str, room: float, *, bold: bool = False) -> float:
-    """Font size at which a text is at most `room` inches wide."""
+def _font_size(text: str, available: float, *, bold: bool = False) -> float:
+    """Font size at which a text is at most `available` inches wide."""
     width = text_width(text, size=SMALL_PT, bold=bold) if text else 0.0
-    return SMALL_PT * min(1.0, room / width) if width else SMALL_PT
+    return SMALL_PT * min(1.0, available / width) if width else SMALL_PT
 
 
 def _longest_flow(panels: Sequence[Panel]) -> float:

@@ -142,18 +142,18 @@ def page(
     top = TOP + TITLE_ROW * (len(heading) - 1)
     wide = width >= WIDE
     columns = [list(legend)] if wide else _columns(legend, width)
-    tall = max((sum(g.height + GROUP_GAP for g in column) for column in columns), default=0.0)
+    legend_height = max((sum(g.height + GROUP_GAP for g in column) for column in columns), default=0.0)
     if wide:
-        figure = new_figure(width, max(height, top + tall) + foot)
+        figure = new_figure(width, max(height, top + legend_height) + foot)
         right = max((group.width for group in legend), default=-LEGEND_GAP) + LEGEND_GAP
         axes = _axes(figure, panels, right=right, bottom=foot, top=top)
         _draw_legend(figure, legend, x=width - right + LEGEND_GAP - RIGHT, y=figure.get_figheight() - top)
     else:
-        figure = new_figure(width, height + tall + foot)
-        axes = _axes(figure, panels, right=0.0, bottom=tall + foot, top=top)
+        figure = new_figure(width, height + legend_height + foot)
+        axes = _axes(figure, panels, right=0.0, bottom=legend_height + foot, top=top)
         x = 0.1
         for column in columns:
-            _draw_legend(figure, column, x=x, y=tall + foot)
+            _draw_legend(figure, column, x=x, y=legend_height + foot)
             x += max(group.width for group in column) + LEGEND_GAP
     write_texts(figure, heading, at=LEFT, note=lines, foot=foot)
     return figure, axes
@@ -163,31 +163,32 @@ def write_texts(
     figure: Figure, heading: Sequence[str], *, at: float, note: Sequence[str], foot: float
 ) -> None:
     """Write the heading `at` inches from the left, and the note from `foot` inches downwards."""
-    put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "top"}
-    figure.text(at, figure.get_figheight() - 0.08, "\n".join(heading), fontsize=TITLE_PT, **put)
-    figure.text(min(at, 0.1), foot, "\n".join(note), fontsize=NOTE_PT, color=FAINT, **put)
+    text_options: dict[str, Any] = {"transform": figure.dpi_scale_trans, "va": "top"}
+    figure.text(at, figure.get_figheight() - 0.08, "\n".join(heading), fontsize=TITLE_PT, **text_options)
+    figure.text(min(at, 0.1), foot, "\n".join(note), fontsize=NOTE_PT, color=FAINT, **text_options)
 
 
 def _axes(figure: Figure, panels: int, *, right: float, bottom: float, top: float) -> list[Axes]:
     width, height = figure.get_size_inches()
-    room = width - LEFT - RIGHT - right - GAP * (panels - 1)
-    each, tall = room / panels, height - top - BOTTOM - bottom
-    corners = [LEFT + index * (each + GAP) for index in range(panels)]
+    available = width - LEFT - RIGHT - right - GAP * (panels - 1)
+    panel_width, panel_height = available / panels, height - top - BOTTOM - bottom
+    corners = [LEFT + index * (panel_width + GAP) for index in range(panels)]
     axes_of_panels = [
-        figure.add_axes((x / width, (BOTTOM + bottom) / height, each / width, tall / height)) for x in corners
+        figure.add_axes((x / width, (BOTTOM + bottom) / height, panel_width / width, panel_height / height))
+        for x in corners
     ]
     for axes in axes_of_panels:
-        axes.yaxis.set_major_locator(MaxNLocator(max(4, int(tall / 0.27)), steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_locator(MaxNLocator(max(4, int(panel_height / 0.27)), steps=[1, 2, 5, 10]))
         # Fixed, because a label that moves away from wide tick labels would leave the page.
-        axes.yaxis.set_label_coords((0.19 - LEFT) / each, 0.5)
+        axes.yaxis.set_label_coords((0.19 - LEFT) / panel_width, 0.5)
     return axes_of_panels
 
 
 def _draw_legend(figure: Figure, legend: Sequence[LegendGroup], *, x: float, y: float) -> None:
     """Draw groups downwards from (x, y), in inches from the lower left corner of the figure."""
-    put: dict[str, Any] = {"transform": figure.dpi_scale_trans, "fontsize": SMALL_PT, "va": "center"}
+    text_options: dict[str, Any] = {"transform": figure.dpi_scale_trans, "fontsize": SMALL_PT, "va": "center"}
     for group in legend:
-        figure.text(x, y - HEADING / 2, group.heading, fontweight="bold", **put)
+        figure.text(x, y - HEADING / 2, group.heading, fontweight="bold", **text_options)
         y -= HEADING
         for entry in group.entries:
             if entry.style is not None:
@@ -196,7 +197,7 @@ def _draw_legend(figure: Figure, legend: Sequence[LegendGroup], *, x: float, y: 
                 )
                 sample.set(transform=figure.dpi_scale_trans, markevery=[1])
                 figure.add_artist(sample)
-            figure.text(x + SAMPLE + 0.06, y - ROW / 2, entry.text, **put)
+            figure.text(x + SAMPLE + 0.06, y - ROW / 2, entry.text, **text_options)
             y -= ROW
         y -= GROUP_GAP
 

@@ -196,7 +196,7 @@ def _draw_mean_frame(axes: Axes, curve: Curve) -> None:
     low, high = axes.get_ylim()
     # A white background hides the grid lines behind the text.
     background = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    put: dict[str, Any] = {
+    text_options: dict[str, Any] = {
         "fontsize": SMALL_PT,
         "color": FAINT,
         "ha": "right",
@@ -204,8 +204,8 @@ def _draw_mean_frame(axes: Axes, curve: Curve) -> None:
         "bbox": background,
     }
     if quality < low - 0.45 * (high - low):
-        axes.annotate(f"{text} (below)", (1, 0), (-3, 3), "axes fraction", "offset points", **put)
+        axes.annotate(f"{text} (below)", (1, 0), (-3, 3), "axes fraction", "offset points", **text_options)
         return
     axes.set_ylim(min(low, quality - 0.04 * (high - low)), high)
     axes.axhline(quality, color=FAINT, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1)
-    axes.annotate(text, (1, quality), (-3, 3), axes.get_yaxis_transform(), "offset points", **put)
+    axes.annotate(text, (1, quality), (-3, 3), axes.get_yaxis_transform(), "offset points", **text_options)

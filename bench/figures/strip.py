@@ -125,38 +125,38 @@ def _tile(row: pd.Series, results: Path | str, frame: int) -> Tile:
 def _plot(tiles: list[Tile], title: str, width: float, note: str) -> Figure:
     most = 5 if width >= WIDE else 3
     columns = ceil(len(tiles) / ceil(len(tiles) / most))
-    each = (width - 2 * MARGIN - GAP * (columns - 1)) / columns
-    tall = each * max(tile.image.shape[0] / tile.image.shape[1] for tile in tiles)
+    tile_width = (width - 2 * MARGIN - GAP * (columns - 1)) / columns
+    tile_height = tile_width * max(tile.image.shape[0] / tile.image.shape[1] for tile in tiles)
     lines = wrap(note, width - 2 * MARGIN, NOTE_PT)
     heading = wrap(title, width - 2 * MARGIN, TITLE_PT)
     foot, top = NOTE_ROW * len(lines), TITLE + TITLE_ROW * (len(heading) - 1)
-    height = top + ceil(len(tiles) / columns) * (tall + CAPTION) + foot
+    height = top + ceil(len(tiles) / columns) * (tile_height + CAPTION) + foot
     figure = new_figure(width, height)
     write_texts(figure, heading, at=MARGIN, note=lines, foot=foot)
     for index, tile in enumerate(tiles):
-        x = MARGIN + index % columns * (each + GAP)
-        y = height - top - index // columns * (tall + CAPTION)
-        _draw_tile(figure, tile, (x, y, each, tall))
+        x = MARGIN + index % columns * (tile_width + GAP)
+        y = height - top - index // columns * (tile_height + CAPTION)
+        _draw_tile(figure, tile, (x, y, tile_width, tile_height))
     return figure
 
 
 def _draw_tile(figure: Figure, tile: Tile, box: tuple[float, float, float, float]) -> None:
     """Draw a tile downwards from the upper left corner (x, y) of `box` = (x, y, width, height), in inches."""
-    x, y, each, tall = box
+    x, y, tile_width, tile_height = box
     width, height = figure.get_size_inches()
-    axes = figure.add_axes((x / width, (y - tall) / height, each / width, tall / height))
+    axes = figure.add_axes((x / width, (y - tile_height) / height, tile_width / width, tile_height / height))
     scale = max(1, round(PIXELS / tile.image.shape[1]))
     axes.imshow(tile.image.repeat(scale, axis=0).repeat(scale, axis=1), interpolation="antialiased")
     axes.set_axis_off()
     for index, line in enumerate(tile.lines):
         weight, colour = ("bold", INK) if index == 0 else ("normal", INK if index == 1 else FAINT)
-        room = each - GAP / 2  # keeps a distance from the text of the next column
-        size = min(SMALL_PT, SMALL_PT * room / text_width(line or " ", size=SMALL_PT, bold=index == 0))
-        down = y - tall - 0.03 - 0.118 * index
-        put: dict[str, Any] = {
+        available = tile_width - GAP / 2  # keeps a distance from the text of the next column
+        size = min(SMALL_PT, SMALL_PT * available / text_width(line or " ", size=SMALL_PT, bold=index == 0))
+        down = y - tile_height - 0.03 - 0.118 * index
+        text_options: dict[str, Any] = {
             "transform": figure.dpi_scale_trans,
             "va": "top",
             "fontsize": size,
             "color": colour,
         }
-        figure.text(x, down, line, fontweight=weight, **put)
+        figure.text(x, down, line, fontweight=weight, **text_options)
