@@ -29,7 +29,7 @@ SNAKEMAKE := snakemake --cores $(CORES) $(ARGS) $(if $(CONDITION),--config condi
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "Variables: CONDITION=name CORES=n TARGETS=... ARGS=... PYTHON=... VENV=... TORCH_INDEX=url"
 
 .PHONY: env
@@ -70,19 +70,40 @@ partial: env ## Draw what exists already; no encode is started
 report: env ## Pack figures, tables and their captions into report.zip
 	@snakemake --report report.zip $(if $(CONDITION),--config condition=$(CONDITION))
 
+# Tests that share fixtures run in one process (tests/conftest.py groups them).
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
 .PHONY: test
-test: env ## Run all tests; ARGS="tests/unit -k metrics" runs some, ARGS="-n 8" in more processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+test: env ## Run all tests but those of a GPU or the internet; ARGS="tests/unit -k metrics" runs some
+	$(PYTEST) -m "not gpu and not network" $(ARGS)
+
+.PHONY: test-fast
+test-fast: env ## Run the tests that are not slow, in two minutes on two cores
+	$(PYTEST) -m "not slow and not gpu and not network" $(ARGS)
+
+.PHONY: test-gpu
+test-gpu: env ## Run the tests that need a CUDA device
+	$(BIN)/python -m pytest -m gpu $(ARGS)
+
+.PHONY: test-properties
+test-properties: env ## Run the property-based tests with many examples
+	$(PYTEST) tests/property --hypothesis-profile=many $(ARGS)
+
+.PHONY: verify-references
+verify-references: env ## Decode and score every tracked stream again; takes a quarter of an hour
+	$(BIN)/python -m bench verify --device cpu $(or $(ARGS),results/reference)
 
 .PHONY: test-isa
 test-isa: env ## Run the numeric tests with every instruction set of this CPU, 1 and 2 threads
 	@$(BIN)/python tests/instruction_sets.py $(ARGS)
 
 .PHONY: lint
-lint: env ## Check style, types and the workflow
+lint: env ## Check style, types, layers and the workflow
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports
+	reuse lint --quiet
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	snakemake --lint --snakefile workflow/Snakefile

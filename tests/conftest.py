@@ -1,4 +1,4 @@
-"""A tiny clip that moves, made with the suite's own writer; every test may have it."""
+"""The clip that most tests code, and how tests are selected and distributed over processes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,61 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from bench.video.clip import Clip, ClipInfo
 from bench.video.y4m import y4m_chunks
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 9
+ROOT = Path(__file__).parent
+
+# Property-based tests: `make test` tries the same few examples each time, `make test-properties` many.
+settings.register_profile("few", max_examples=25, deadline=None, derandomize=True, database=None)
+settings.register_profile("many", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile("few")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect `gpu` tests if there is no CUDA device; group tests for `--dist loadgroup`, the longest first.
+
+    pytest-xdist runs a group in one process. Tests that share costly fixtures form a group: those of one
+    codec id, those of one finished workflow run, and otherwise those of one file.
+    """
+    gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if gpu and not has_cuda():
+        items[:] = [item for item in items if item not in gpu]
+        config.hook.pytest_deselected(items=gpu)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    order = ("workflow", "contract")
+    items.sort(key=lambda item: [folder not in item.path.parts for folder in order])
+
+
+def group(item: pytest.Item) -> str:
+    """The name of the group that shares fixtures with a test."""
+    codec = getattr(item, "callspec", None) and item.callspec.params.get("codec")
+    if codec:
+        return str(codec)
+    if "workflow" in item.path.relative_to(ROOT).parts[:1]:
+        return "finished" if "finished" in item.fixturenames else item.name
+    return str(item.path.relative_to(ROOT))
+
+
+def has_cuda() -> bool:
+    """Whether torch finds a CUDA device. Torch is imported only if the driver's device file exists."""
+    if not Path("/dev/nvidiactl").exists():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def moving_frames(width: int, height: int, frames: int) -> list[np.ndarray]:
-    """Flat yuv420p frames: a texture that pans, a disc that crosses it, chroma that turns."""
+    """yuv420p frames as flat arrays: a panning texture, a moving disc, chroma that changes with time."""
     y, x = np.mgrid[0:height, 0:width]
     half_y, half_x = np.mgrid[0 : height // 2, 0 : width // 2]
-    made = []
+    result = []
     for t in range(frames):
         luma = 110 + 50 * np.sin((x + 2 * t) / 5) * np.cos(y / 7) + 0.4 * y
         disc = (x - width * (t + 2) / (frames + 4)) ** 2 + (y - height / 2) ** 2 < (height / 6) ** 2
@@ -29,8 +72,8 @@ def moving_frames(width: int, height: int, frames: int) -> list[np.ndarray]:
         u = 128 + 40 * np.sin((half_x + t) / 9)
         v = 128 + 40 * np.cos((half_y - t) / 8)
         planes = [np.clip(np.rint(plane), 16, 235).astype(np.uint8).ravel() for plane in (luma, u, v)]
-        made.append(np.concatenate(planes))
-    return made
+        result.append(np.concatenate(planes))
+    return result
 
 
 def write_clip(
@@ -48,7 +91,7 @@ def write_clip(
         frames=len(frames),
         fps=fps,
         sha256=hashlib.sha256(data).hexdigest(),
-        chain=("made by tests/conftest.py",),
+        chain=("written by tests/conftest.py",),
     )
     (folder / "clip.json").write_text(json.dumps(info.to_json()))
     return Clip.load(folder / "clip.json")
@@ -63,11 +106,11 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 @pytest.fixture
 def make_clip(tmp_path: Path) -> Callable[..., Clip]:
-    """A function that makes a clip of one's own size: `make_clip(width=64, height=48, frames=9)`."""
+    """A function that writes a clip of a given size: `make_clip(width=64, height=48, frames=9)`."""
 
-    def make(*, width: int = WIDTH, height: int = HEIGHT, frames: int = FRAMES, name: str = "tiny") -> Clip:
+    def write(*, width: int = WIDTH, height: int = HEIGHT, frames: int = FRAMES, name: str = "tiny") -> Clip:
         folder = tmp_path / name
         folder.mkdir()
         return write_clip(folder, moving_frames(width, height, frames), width=width, height=height, name=name)
 
-    return make
+    return write

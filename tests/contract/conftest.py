@@ -1,29 +1,77 @@
-"""Every codec id coded once on the tiny clip, at its test settings."""
+"""Every codec id codes the tiny clip once a session, with the settings under `test` in its file."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from baselines.ffmpeg.encoders import ENCODERS
 from bench.base.paths import ROOT
+from bench.base.stage_clock import StageClock
 from bench.codec import registry
+from bench.codec.codec_config import CodecConfig
+from bench.codec.container import read_stream
+from bench.codec.decode import codec_of, decode
 from bench.codec.encode import EncodePlan, encode
 from bench.video.clip import Clip
 from tests.contract.tiny_weights import make_tiny_weights
 
-#: Every codec of the suite: one that is added is tested without a test being written.
-CODEC_IDS = sorted(registry.codec_configs())
+CODECS = registry.codec_configs()
+
+
+def point_settings(config: CodecConfig) -> dict[str, Any]:
+    """The settings of the point that the contract tests encode."""
+    return {**next(iter(config.points.values()), {}), **config.test}
+
+
+def payload_parts(config: CodecConfig) -> frozenset[str]:
+    """The formats in a codec's payload. Codecs with the same parts share their decoder.
+
+    A fitted network's payload is the configuration of its family and the side information of its quantiser.
+    """
+    settings = {**config.settings, **point_settings(config)}
+    if config.family == "ffmpeg":
+        return frozenset([ENCODERS[settings["encoder"]].format])
+    if config.family == "compressai":
+        return frozenset([settings["architecture"]])
+    quantiser = settings.get("quantiser", {}).get("name", settings.get("mode", ""))
+    return frozenset([config.family, f"quantiser or mode {quantiser}"])
+
+
+def representatives() -> list[str]:
+    """Codec ids that together have every part of every payload: repeatedly the id with the most new parts."""
+    parts = {codec: payload_parts(config) for codec, config in CODECS.items()}
+    missing = frozenset[str]().union(*parts.values())
+    chosen = []
+    while missing:
+        chosen.append(max(parts, key=lambda codec: len(parts[codec] & missing)))
+        missing -= parts[chosen[-1]]
+    return sorted(chosen)
+
+
+REPRESENTATIVES = representatives()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `codec` for every codec id. A new codec is tested without a new test.
+
+    `make test-fast` runs only the codec ids that together have every payload format.
+    """
+    if "codec" in metafunc.fixturenames:
+        marks = {codec: () if codec in REPRESENTATIVES else pytest.mark.slow for codec in CODECS}
+        metafunc.parametrize("codec", [pytest.param(codec, marks=marks[codec]) for codec in CODECS])
 
 
 @dataclass(frozen=True)
 class Coded:
-    """One stream, its report, and the condition that makes it again on the command line."""
+    """A stream, its report, and the condition with which the command line encodes it again."""
 
     codec: str
     stream: Path
@@ -31,21 +79,9 @@ class Coded:
     condition: Path
 
 
-def run_environment(home: Path) -> dict[str, str]:
-    """For child processes: the suite and the tests' weights are found, one thread, nothing of the user's."""
-    return {
-        "NVB_WEIGHTS": os.environ["NVB_WEIGHTS"],
-        "PYTHONPATH": str(ROOT),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(home),
-    }
-
-
 @pytest.fixture(scope="session")
 def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where learned codecs look for weights while the contract is tested."""
+    """The folder of the learned codecs' weights during the session."""
     folder = tmp_path_factory.mktemp("weights")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NVB_WEIGHTS", str(folder))
@@ -53,26 +89,28 @@ def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def coded(
+def encode_with(
     tiny_clip: Clip, weights_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Coded]:
-    """A function that codes the tiny clip with a codec id; each is coded once a session."""
-    done: dict[str, Coded] = {}
+) -> Callable[..., Coded]:
+    """A function that encodes the tiny clip: `encode_with(codec, epochs=40, device="cpu")`."""
 
-    def code(codec: str) -> Coded:
-        if codec not in done:
-            config = registry.codec_config(codec)
-            if config.kind == "learned":
-                make_tiny_weights(weights_folder, config.settings["architecture"])
-            done[codec] = _code(codec, tiny_clip, tmp_path_factory.mktemp(codec))
-        return done[codec]
+    def encode_tiny(codec: str, *, device: str = "cpu", **changes: Any) -> Coded:
+        config = CODECS[codec]
+        if config.kind == "learned":
+            make_tiny_weights(weights_folder, config.settings["architecture"], tiny_clip)
+        return _encode(config, {**point_settings(config), **changes}, tiny_clip, tmp_path_factory, device)
 
-    return code
+    return encode_tiny
 
 
-def _code(codec: str, clip: Clip, folder: Path) -> Coded:
-    config = registry.codec_config(codec)
-    point = {**next(iter(config.points.values()), {}), **config.test}
+def _encode(
+    config: CodecConfig,
+    point: Mapping[str, Any],
+    clip: Clip,
+    tmp_path_factory: pytest.TempPathFactory,
+    device: str,
+) -> Coded:
+    folder = tmp_path_factory.mktemp(config.id)
     report = encode(
         EncodePlan(
             config=config,
@@ -81,20 +119,61 @@ def _code(codec: str, clip: Clip, folder: Path) -> Coded:
             clip=clip,
             out=folder / "stream.bin",
             threads=config.threads,
-            device="cpu",
+            device=device,
             report=folder / "encode.json",
         )
     )
     condition = folder / "test-v0.yaml"
-    text = {
+    values = {
         "title": "The tiny clip",
         "clips": {"tiny": {"sequence": "test"}},
-        "codecs": {codec: {"points": {"test": point}}},
+        "codecs": {config.id: {"points": {"test": point}}},
     }
-    condition.write_text(json.dumps(text))  # JSON is YAML
-    return Coded(codec, folder / "stream.bin", report, condition)
+    condition.write_text(json.dumps(values))  # JSON is YAML
+    return Coded(config.id, folder / "stream.bin", report, condition)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "codec" in metafunc.fixturenames:
-        metafunc.parametrize("codec", CODEC_IDS)
+@pytest.fixture(scope="session")
+def coded(encode_with: Callable[..., Coded]) -> Callable[[str], Coded]:
+    """A function that returns the stream of a codec id. Each is encoded once a session."""
+    done: dict[str, Coded] = {}
+
+    def code(codec: str) -> Coded:
+        if codec not in done:
+            done[codec] = encode_with(codec)
+        return done[codec]
+
+    return code
+
+
+@pytest.fixture(scope="session")
+def decoded(coded: Callable[[str], Coded]) -> Callable[[str], list[np.ndarray]]:
+    """A function that returns all frames of a codec id's stream. Each stream is decoded once a session."""
+    done: dict[str, list[np.ndarray]] = {}
+
+    def frames(codec: str) -> list[np.ndarray]:
+        if codec not in done:
+            done[codec] = decode_frames(coded(codec).stream)
+        return done[codec]
+
+    return frames
+
+
+def decode_frames(
+    path: Path, first: int = 0, stop: int | None = None, *, device: str = "cpu"
+) -> list[np.ndarray]:
+    """The frames of a stream file, decoded in this process."""
+    stream = read_stream(path)
+    return list(decode(stream, codec_of(stream), device=device, clock=StageClock(), first=first, stop=stop))
+
+
+def run_environment(home: Path) -> dict[str, str]:
+    """Environment of child processes: this suite, the tests' weights, one thread, nothing of the user's."""
+    return {
+        "NVB_WEIGHTS": os.environ["NVB_WEIGHTS"],
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+    }

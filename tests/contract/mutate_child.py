@@ -1,7 +1,8 @@
-"""Decodes altered copies of a stream under limits: ``mutate_child.py STREAM COUNT SEED ALLOWANCE_MIB``.
+"""Decode altered copies of a stream under limits: ``mutate_child.py STREAM COUNT SEED ALLOWANCE_MIB``.
 
-Half of them get a true checksum. Each must end as an error of the suite or as frames, within the
-time and the memory that the honest stream's decode suggests. Prints a JSON object.
+Each copy must end as a StreamError or as frames, within the time and memory that the intact stream suggests.
+There are three groups: ``systematic`` changes of every value, and ``count`` random changes, half of them
+``resealed`` with a correct checksum, half ``damaged``. Prints a JSON object.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from bench.base.stage_clock import StageClock
 from bench.codec.container import parse_stream, repair_checksum
 from bench.codec.decode import codec_of, decode
 
-#: A process that is stuck this long in one stream has failed; it says where and ends.
+#: Limit of one decode. A process that takes longer prints its stack and exits.
 HANG_S = 30.0
-#: Frames beyond the honest number are only looked into: a header may promise a million.
+#: Frames decoded beyond the intact stream's number. A changed header can announce a million.
 MORE_FRAMES = 2
-#: Bytes before the family's name.
+#: Bytes before the name of the family.
 HEADER_BYTES = 38
 _SIDES = (2, 16, 46, 48, 50, 64, 66, 128, 1920, 8192)
-#: Fields of the header with values that it allows: format of the number, offset, values.
+#: Fields of the header and valid values: format of the number, offset, values.
 GEOMETRY = (
     ("<B", 6, (0, 1)),  # pixel format
     ("<H", 10, _SIDES),
@@ -42,20 +43,20 @@ GEOMETRY = (
     ("<I", 18, (1, 50, 1 << 31)),  # frame rate
     ("<I", 22, (2, 1001, 1 << 31)),
 )
-#: What may stand where a number was.
+#: Replacements of a value in a compressed text.
 VALUES = (b"0", b"-1", b"1", b"3.5", b"64", b"65536", b"1000000000", b"1e400", b"NaN", b"null")
 VALUES += (b"true", b"[]", b"{}", b'""', b"[1,1]", b'"x"', b"9" * 400, b"[" * 500)
 
 
 def mutate(data: bytes, rng: random.Random) -> bytearray:
-    """One to four changes, mostly where lengths, counts and tables are: at the start."""
+    """Apply one to four changes, mostly at the start, where lengths, counts and tables are."""
     changed = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 4))):
         kind = rng.choice(("bytes", "bytes", "bytes", "size", "geometry", "text"))
         if kind == "geometry":
             alter_geometry(changed, rng)
-        elif kind == "text" and (found := compressed_part(changed)):
-            alter_text(changed, *found, rng)
+        elif kind == "text" and (part := compressed_part(changed)):
+            alter_text(changed, *part, rng)
         elif kind == "size":
             alter_size(changed, rng)
         else:
@@ -66,7 +67,7 @@ def mutate(data: bytes, rng: random.Random) -> bytearray:
 
 
 def alter_bytes(data: bytearray, rng: random.Random) -> None:
-    at = place(data, rng)
+    at = position(data, rng)
     kind = rng.choice(("flip", "flip", "byte", "extreme", "run"))
     size = min(rng.choice((1, 2, 4, 8, 64)), len(data) - at)
     if kind == "flip":
@@ -80,7 +81,7 @@ def alter_bytes(data: bytearray, rng: random.Random) -> None:
 
 
 def alter_size(data: bytearray, rng: random.Random) -> None:
-    at, size = place(data, rng), rng.choice((1, 2, 4, 8, 64))
+    at, size = position(data, rng), rng.choice((1, 2, 4, 8, 64))
     kind = rng.choice(("cut", "grow", "drop", "repeat"))
     if kind == "cut":
         del data[at:]
@@ -93,7 +94,7 @@ def alter_size(data: bytearray, rng: random.Random) -> None:
 
 
 def alter_geometry(data: bytearray, rng: random.Random) -> None:
-    """Another geometry that the header allows: only the decoder can see that it is wrong."""
+    """Set a valid value of the header's geometry. Only the decoder can detect that it is wrong."""
     if len(data) >= HEADER_BYTES:
         code, at, values = rng.choice(GEOMETRY)
         struct.pack_into(code, data, at, rng.choice(values))
@@ -102,14 +103,14 @@ def alter_geometry(data: bytearray, rng: random.Random) -> None:
 def alter_text(data: bytearray, start: int, end: int, rng: random.Random) -> None:
     """Change one value inside the compressed text."""
     text = zlib.decompress(bytes(data[start:end]))
-    found = rng.choice(values_of(text))
-    old = int(found[0]) if found[0].isdigit() else 1
+    match = rng.choice(values_of(text))
+    old = int(match[0]) if match[0].isdigit() else 1
     near = [str(new).encode() for new in (old - 1, old + 1, old + 2, old * 2)]
-    replace_text(data, start, end, spliced(text, found, rng.choice((*VALUES, *near, *near))))
+    replace_text(data, start, end, spliced(text, match, rng.choice((*VALUES, *near, *near))))
 
 
 def compressed_part(data: bytearray) -> tuple[int, int] | None:
-    """Where a zlib stream of a text with values lies in the payload's first bytes, if one does."""
+    """Start and end of the zlib stream of text in the first bytes of the payload, if there is one."""
     at = data.find(b"\x78\xda", HEADER_BYTES, 256)
     unpack = zlib.decompressobj()
     try:
@@ -123,12 +124,12 @@ def values_of(text: bytes) -> list[re.Match[bytes]]:
     return list(re.finditer(rb"-?\d+(\.\d+)?|true|false|null|\"\w*\"", text))
 
 
-def spliced(text: bytes, found: re.Match[bytes], value: bytes) -> bytes:
-    return text[: found.start()] + value + text[found.end() :]
+def spliced(text: bytes, match: re.Match[bytes], value: bytes) -> bytes:
+    return text[: match.start()] + value + text[match.end() :]
 
 
 def replace_text(data: bytearray, start: int, end: int, text: bytes) -> None:
-    """Put another compressed text in place, and its length where the old one's was stated."""
+    """Replace the compressed text, and its length where the length of the old one was stored."""
     packed = zlib.compress(text, 9)
     at = data.find(struct.pack("<I", end - start), HEADER_BYTES, start)
     data[start:end] = packed
@@ -137,7 +138,7 @@ def replace_text(data: bytearray, start: int, end: int, text: bytes) -> None:
 
 
 def every_value(data: bytes) -> Iterator[bytearray]:
-    """Each geometry field and each value of a compressed text, replaced by each of a list of values."""
+    """Replace each geometry field and each value of a compressed text by each of a list of values."""
     for code, at, values in GEOMETRY:
         for value in values:
             changed = bytearray(data)
@@ -145,39 +146,42 @@ def every_value(data: bytes) -> Iterator[bytearray]:
             yield changed
     part = compressed_part(bytearray(data))
     text = zlib.decompress(data[slice(*part)]) if part else b""
-    for found in values_of(text):
+    for match in values_of(text):
         for value in VALUES:
             changed = bytearray(data)
-            replace_text(changed, *part, spliced(text, found, value))
+            replace_text(changed, *part, spliced(text, match, value))
             yield changed
 
 
-def altered(data: bytes, count: int, seed: int) -> Iterator[bytearray]:
-    """All systematic changes with true checksums, then `count` random ones, every second with a true one."""
+def altered(data: bytes, count: int, seed: int) -> Iterator[tuple[str, bytearray]]:
+    """Yield groups and changed streams. ``damaged`` leaves out random changes that change nothing."""
     for changed in every_value(data):
         repair_checksum(changed)
-        yield changed
+        yield "systematic", changed
     for index in range(count):
         changed = mutate(data, random.Random(f"{seed} {index}"))
-        if index % 2 and len(changed) > HEADER_BYTES:
-            repair_checksum(changed)
-        yield changed
+        if index % 2:
+            if len(changed) > HEADER_BYTES:
+                repair_checksum(changed)
+            yield "resealed", changed
+        elif changed != data:
+            yield "damaged", changed
 
 
-def place(data: bytearray, rng: random.Random) -> int:
+def position(data: bytearray, rng: random.Random) -> int:
     at = rng.choice((rng.randrange(64), HEADER_BYTES + rng.randrange(256), rng.randrange(len(data))))
     return min(at, len(data) - 1)
 
 
 def attempt(data: bytes, frames: int) -> str:
-    """Decode and say how it ended: "frames", "error", or the traceback of anything else."""
+    """Decode. Return "frames", "error", or the traceback of any other exception."""
     try:
         stream = parse_stream(bytes(data), "mutated")
         codec = codec_of(stream)
-        made = decode(stream, codec, device="cpu", clock=StageClock())
-        for _ in itertools.islice(made, frames + MORE_FRAMES):
+        decoding = decode(stream, codec, device="cpu", clock=StageClock())
+        for _ in itertools.islice(decoding, frames + MORE_FRAMES):
             pass
-        made.close()
+        decoding.close()
     except StreamError as error:
         return "error" if "\n" not in str(error) else f"more than one line: {error}"
     except Exception:
@@ -199,24 +203,24 @@ def main(path: str, count: int, seed: int, allowance: int) -> dict:
     assert attempt(data, frames) == "frames"
     began = time.perf_counter()
     assert attempt(data, frames) == "frames"
-    honest_s, peak = time.perf_counter() - began, status("VmHWM")
+    intact_s, peak = time.perf_counter() - began, status("VmHWM")
     limit = status("VmSize") + allowance
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    outcomes: collections.Counter[str] = collections.Counter()
+    outcomes: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     failures, slowest = [], 0.0
-    for index, changed in enumerate(altered(data, count, seed)):
+    for index, (group, changed) in enumerate(altered(data, count, seed)):
         faulthandler.dump_traceback_later(HANG_S, exit=True)
         began = time.perf_counter()
         outcome = attempt(changed, frames)
         slowest = max(slowest, time.perf_counter() - began)
-        outcomes[outcome if outcome in ("frames", "error") else "failure"] += 1
+        outcomes[group][outcome if outcome in ("frames", "error") else "failure"] += 1
         if outcome not in ("frames", "error") and len(failures) < 5:
-            failures.append(f"mutation {index}: {outcome}")
+            failures.append(f"{group} change {index}: {outcome}")
     faulthandler.cancel_dump_traceback_later()
     return {
         "outcomes": outcomes,
         "failures": failures,
-        "honest_s": honest_s,
+        "intact_s": intact_s,
         "slowest_s": slowest,
         "grown_bytes": status("VmHWM") - peak,
         "largest_child_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
@@ -224,5 +228,5 @@ def main(path: str, count: int, seed: int, allowance: int) -> dict:
 
 
 if __name__ == "__main__":
-    told = main(sys.argv[1], *map(int, sys.argv[2:4]), int(sys.argv[4]) << 20)
-    json.dump(told, sys.stdout)
+    report = main(sys.argv[1], *map(int, sys.argv[2:4]), int(sys.argv[4]) << 20)
+    json.dump(report, sys.stdout)

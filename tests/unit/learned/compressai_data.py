@@ -23,10 +23,10 @@ IMAGES = [name for name, kind in ARCHITECTURES.items() if not kind.other_strings
 
 
 @contextmanager
-def tiny_weights(path: Path) -> Iterator[Path]:
+def tiny_weights(path: Path, clip: Clip) -> Iterator[Path]:
     """A folder with tiny weights of every architecture that has small ones."""
     for architecture in IMAGES:
-        make_tiny_weights(path, architecture)
+        make_tiny_weights(path, architecture, clip)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(weights.VARIABLE, str(path))
         yield path

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.numeric
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with tiny_weights(tmp_path_factory.mktemp("weights")) as path:
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_clip: Clip) -> Iterator[Path]:
+    with tiny_weights(tmp_path_factory.mktemp("weights"), tiny_clip) as path:
         yield path
 
 
@@ -70,8 +70,8 @@ def test_any_size_is_padded_and_cropped(
 def test_video_has_keyframes_where_they_are_asked_for(
     folder: Path, make_clip: Callable[..., Clip], tmp_path: Path
 ) -> None:
-    make_tiny_weights(folder, "ssf2020")
     clip = make_clip(frames=5)
+    make_tiny_weights(folder, "ssf2020", clip)
     stream, _ = code(clip, tmp_path / "s", architecture="ssf2020", keyint=2)
     assert CompressaiCodec().describe(stream)["keyframes"] == 3
     everything = decoded(stream)

@@ -21,8 +21,8 @@ from bench.video.clip import Clip
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with tiny_weights(tmp_path_factory.mktemp("weights")) as path:
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_clip: Clip) -> Iterator[Path]:
+    with tiny_weights(tmp_path_factory.mktemp("weights"), tiny_clip) as path:
         yield path
 
 
