@@ -1,4 +1,4 @@
-"""The errors a user can mend, each told in one line."""
+"""Errors of the user's input, each printed as one line."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 class BenchError(Exception):
-    """Something the user can mend: which file or key, what is wrong with it, what to do.
+    """An error of the user's input: where it is (file and key), what is wrong, and the remedy.
 
-    The command line prints it as one line and exits with status 2; no traceback.
+    The command line prints it as one line without a traceback and exits with status 2.
     """
 
     def __init__(self, where: str | Path, problem: str, remedy: str) -> None:
@@ -17,7 +17,7 @@ class BenchError(Exception):
 
 
 class StreamError(BenchError):
-    """A stream that cannot be decoded: not ours, cut short, altered, or of another version."""
+    """A stream that cannot be decoded: it is truncated, altered, of another format or of another version."""
 
     def __init__(self, where: str | Path, problem: str, remedy: str = "encode the clip again") -> None:
         super().__init__(where, problem, remedy)

@@ -1,4 +1,4 @@
-"""Files that appear under their final name only when they are complete."""
+"""Atomic files and folders, JSON files, SHA-256 digests."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ _BLOCK = 1 << 20
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path`; give it that name when the block ends well.
+    """Open a temporary file beside `path`, and rename it to `path` when the block ends without an exception.
 
-    Missing folders are made. Whatever ends the block otherwise (an error, Ctrl-C, a
-    termination signal turned into an exception) removes the temporary file and leaves what
-    stood under `path` before.
+    Missing folders are created. Any exception (an error, Ctrl-C, a termination signal turned into an
+    exception) removes the temporary file; a previous file at `path` is kept.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,10 +42,10 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Fill a temporary folder beside `path`; give it that name when the block ends well.
+    """Fill a temporary folder beside `path`; rename it to `path` when the block ends without an exception.
 
     Raises:
-        BenchError: `path` exists and is not an empty folder (nothing of a user's is overwritten).
+        BenchError: `path` exists and is not an empty folder; files of the user are never overwritten.
     """
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -63,10 +62,10 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(path: str | Path) -> None:
-    """Make the folder of `path` and a file in it, so that a long run fails at its start if at all.
+    """Create the folder of `path` and a temporary file in it, so that a long run fails at its start.
 
     Raises:
-        OSError: the folder cannot be made or written to.
+        OSError: the folder cannot be created or written to.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +75,7 @@ def check_writable(path: str | Path) -> None:
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
-    """Write one JSON object, atomically; numbers that JSON cannot hold become null."""
+    """Write one JSON object, atomically; NaN and infinities become null."""
     text = json.dumps(json_value(value), indent=1, ensure_ascii=False, allow_nan=False)
     with atomic_file(path) as file:
         file.write(text.encode() + b"\n")
@@ -86,21 +85,21 @@ def read_json(path: str | Path, what: str = "a JSON file") -> dict[str, Any]:
     """Read one JSON object.
 
     Raises:
-        BenchError: there is no such file, or it holds no JSON object.
+        BenchError: the file is missing or is not a JSON object.
     """
     try:
         value = json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise BenchError(path, "no such file", f"give the path of {what}") from None
     except (ValueError, IsADirectoryError) as error:
-        raise BenchError(path, f"is not {what} ({error})", "make it again") from None
+        raise BenchError(path, f"is not {what} ({error})", "create it again") from None
     if not isinstance(value, dict):
-        raise BenchError(path, f"is not {what} (no object at its top)", "make it again")
+        raise BenchError(path, f"is not {what} (its top level must be an object)", "create it again")
     return value
 
 
 def json_value(value: Any) -> Any:
-    """The same value out of JSON's types: NumPy scalars as numbers, NaN and infinities as null."""
+    """Convert a value to JSON types: NumPy scalars to numbers, NaN and infinities to None."""
     if isinstance(value, Mapping):
         return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: The repository: the configuration belongs to it, wherever a command is started.
+#: The repository. Configuration is read from it, whatever the working directory is.
 ROOT = Path(__file__).resolve().parents[2]
 CODECS_DIR = ROOT / "config" / "codecs"
 CONDITIONS_DIR = ROOT / "config" / "conditions"

@@ -35,23 +35,23 @@ _CODEC_LINE = re.compile(r"^CODEC\b", re.MULTILINE)
 
 def families() -> dict[str, str]:
     """Name of every installed family -> path of the module that has its `CODEC`."""
-    found: dict[str, str] = {}
+    modules: dict[str, str] = {}
     for package in PACKAGES:
         spec = importlib.util.find_spec(package)
         for folder in spec.submodule_search_locations or () if spec else ():
             for name, module in _families_in(package, Path(folder)):
-                if found.setdefault(name, module) != module:
+                if modules.setdefault(name, module) != module:
                     raise BenchError(
-                        module, f"family {name!r} is also {found[name]}", "rename one of the two"
+                        module, f"family {name!r} is also {modules[name]}", "rename one of the two"
                     )
-    return dict(sorted(found.items()))
+    return dict(sorted(modules.items()))
 
 
 def load_family(family: str) -> Codec:
     """The codec object of a family.
 
     Raises:
-        BenchError: no such family, or a package that it needs is not installed.
+        BenchError: an unknown family, or a package that it needs is not installed.
     """
     known = families()
     if family not in known:
@@ -78,7 +78,7 @@ def codec_config(codec_id: str, config_dir: str | Path | None = None) -> CodecCo
     """The configuration of one codec id.
 
     Raises:
-        BenchError: there is no such id (close matches are named), or its file is wrong.
+        BenchError: an unknown id (with close matches), or its file is invalid.
     """
     folder = CODECS_DIR if config_dir is None else Path(config_dir)
     path = folder / f"{codec_id}.yaml"

@@ -71,7 +71,7 @@ def test_json_holds_what_json_can(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[1]", b"\xff\xfe"])
-def test_what_is_no_json_is_named(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_is_not_json_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "x.json"
     if content is not None:
         path.write_bytes(content)

@@ -39,7 +39,7 @@ def test_a_codec_file_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"familly": "control"}, "familly.*family"),
         ({"family": None}, "'family' is missing"),
@@ -56,9 +56,9 @@ def test_a_codec_file_is_read(tmp_path: Path) -> None:
         ({"points": "{a: {"}, "line"),
     ],
 )
-def test_a_wrong_codec_file_is_named_with_its_key(tmp_path: Path, changes: dict, said: str) -> None:
+def test_a_wrong_value_is_refused_with_its_key(tmp_path: Path, changes: dict, message: str) -> None:
     path = write(tmp_path, **changes)
-    with pytest.raises(BenchError, match=said) as error:
+    with pytest.raises(BenchError, match=message) as error:
         registry.codec_config("mine", tmp_path)
     assert str(path) in str(error.value)
     assert len(str(error.value).splitlines()) == 1
@@ -74,7 +74,7 @@ def test_unknown_names_come_with_close_ones(tmp_path: Path) -> None:
         registry.load_family("nothing")
 
 
-def test_settings_are_laid_in_order(tmp_path: Path) -> None:
+def test_later_settings_override_earlier_ones(tmp_path: Path) -> None:
     write(tmp_path)
     config = registry.codec_config("mine", tmp_path)
     assert registry.resolve_settings(config, {}, {}) == {"mode": "identity"}
@@ -83,7 +83,7 @@ def test_settings_are_laid_in_order(tmp_path: Path) -> None:
     assert registry.resolve_settings(config, mean, {"mode": "identity"}) == {"mode": "identity"}
 
 
-def test_wrong_settings_are_named(tmp_path: Path) -> None:
+def test_wrong_settings_are_refused_with_their_key(tmp_path: Path) -> None:
     write(tmp_path, settings="{}")
     config = registry.codec_config("mine", tmp_path)
     with pytest.raises(BenchError, match="'mode' is not given"):
@@ -134,16 +134,17 @@ def test_every_family_loads_and_every_codec_of_the_suite_resolves() -> None:
             assert ... not in registry.resolve_settings(config, {}, settings).values()
 
 
-def test_codecs_that_need_a_device_say_so() -> None:
+def test_fitted_codecs_use_torch() -> None:
     for config in registry.codec_configs().values():
         expected = config.kind == "fitted"  # learned ones decode on a CPU alone, as their streams need
         assert registry.load_family(config.family).uses_torch == expected, config.id
 
 
-def test_looking_at_all_codecs_imports_no_torch() -> None:
+def test_listing_all_codecs_imports_no_torch() -> None:
     code = (
         "import sys; import bench.cli; from bench.codec import registry as r; r.codec_configs();"
         "[r.load_family(f) for f in r.families()]; print('torch' in sys.modules)"
     )
-    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "False"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

