@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from bench.inr.importing.official import OfficialNetwork
 
 __version__ = "0.1.0"
 
 
-def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> nn.Module:
+def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> OfficialNetwork:
     """A method's network with the weights of its authors' code.
 
     `network(inputs)` gives what the official forward gives; `network.network` is the suite's own

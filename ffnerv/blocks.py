@@ -6,9 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.inr.network.layers import ACTIVATIONS, NORMS
+from ffnerv.config import COMPACT_GROUPS
 from ffnerv.qat import quantise
-
-COMPACT_GROUPS = 8
 
 
 class QuantConv2d(nn.Conv2d):

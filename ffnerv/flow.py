@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ffnerv.model import FLOW_SCALE, Heads
+from ffnerv.config import FLOW_SCALE
+from ffnerv.model import Heads
 
 
 @dataclass(frozen=True)

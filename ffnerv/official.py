@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from bench.inr.importing.arguments import check_one_block, decoder_arguments, official_arguments
 from bench.inr.importing.command_line import DECODER_FLAGS
-from bench.inr.importing.official import check_one_block, copy_weights, decoder_arguments, official_arguments
+from bench.inr.importing.official import OfficialNetwork
+from bench.inr.importing.weights import copy_weights
+from ffnerv.config import FFNeRVConfig
 from ffnerv.flow import Aggregation, aggregate, neighbour_slots
-from ffnerv.model import FFNeRV, FFNeRVConfig, Heads
+from ffnerv.model import FFNeRV, Heads
 from ffnerv.qat import FLOAT_BITS
 
 #: Flags of the official script that make a network, and its defaults.
@@ -24,8 +27,8 @@ FLAGS = {
 }
 
 
-class OfficialFFNeRV(nn.Module):
-    """`network` with the official forward: times (B,) to the outputs of the two heads."""
+class OfficialFFNeRV(OfficialNetwork):
+    """An FFNeRV with the official forward: times (B,) to the outputs of the two heads."""
 
     def __init__(self, network: FFNeRV) -> None:
         super().__init__()

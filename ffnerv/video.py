@@ -37,7 +37,7 @@ class FFNeRVVideo(Representation):
     def buffer(self) -> KeyFrames:
         """The training buffer of all key frames, made when first needed: decoding never needs it."""
         if self._buffer is None:
-            self._buffer = KeyFrames(self.key_frames, *self.network.config.size, device=self.device)
+            self._buffer = KeyFrames(self.key_frames, *self.network.config.padded_size, device=self.device)
         return self._buffer
 
     def aggregate(self, heads: Heads, neighbours: Tensor) -> Aggregation:
@@ -102,7 +102,7 @@ class FFNeRVVideo(Representation):
         Only the window that neighbours are read from is held: max(offsets) - min(offsets) + 1 key frames.
         """
         interval, held = self.network.config.key_interval, dict[int, tuple[Heads, Tensor]]()
-        black = torch.zeros(1, 3, *self.network.config.size, device=self.device)
+        black = torch.zeros(1, 3, *self.network.config.padded_size, device=self.device)
         reach = min((*self.network.config.offsets, 0))
         for i in range(first, stop):
             own, held_out = divmod(i, interval)
@@ -128,7 +128,7 @@ class FFNeRVVideo(Representation):
         images = {"independent": mixed.independent, "aggregated": mixed.aggregated, "final": mixed.final}
         parts = {f"{name} frame": self.visible(image)[0] for name, image in images.items()}
         parts["share of the aggregated frame"] = self.visible(mixed.blend)[0, 0]
-        scale = self.network.config.size[0] // mixed.neighbour_weights.shape[-2]
+        scale = self.network.config.padded_size[0] // mixed.neighbour_weights.shape[-2]
         weights = mixed.neighbour_weights.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
         interval = self.network.config.key_interval
         for at, offset in enumerate(self.network.config.offsets):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from baselines.enerv.config import WIRE_DEFAULTS, ENeRVConfig
 from bench.inr.codec import INRCodec
 
 if TYPE_CHECKING:
-    from baselines.enerv.model import ENeRVConfig
     from baselines.enerv.settings import ENeRVSettings
     from bench.inr.network.representation import Representation
 
 
 class ENeRVCodec(INRCodec):
-    """Settings are those of `baselines.enerv.model.ENeRVConfig` and of `bench.inr.fitting.trainer.Recipe`."""
+    """The settings are the fields of `baselines.enerv.config.ENeRVConfig` and of
+    `bench.inr.fitting.recipe.Recipe`."""
+
+    config_type = ENeRVConfig
+    wire_defaults = WIRE_DEFAULTS
 
     @classmethod
     def settings_model(cls) -> type[ENeRVSettings]:
@@ -21,10 +26,10 @@ class ENeRVCodec(INRCodec):
 
         return ENeRVSettings
 
-    def config_type(self) -> type[ENeRVConfig]:
-        from baselines.enerv.model import ENeRVConfig
-
-        return ENeRVConfig
+    def coded_parts(self, config: ENeRVConfig) -> Sequence[str]:
+        stems = ("time_stem", "time_features", "position_stem", "spatial", "temporal")
+        to_latent = () if config.token_width == config.channels else ("to_latent",)
+        return (*stems, *to_latent, "stages", "heads")
 
     def represent(self, config: ENeRVConfig, *, frames: int, height: int, width: int) -> Representation:
         from baselines.enerv.model import ENeRV

@@ -2,106 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from bench.inr.network.layers import (
-    ACTIVATIONS,
-    NORMS,
-    UPSAMPLINGS,
-    DecoderConfig,
-    check_choice,
-    check_encoding,
-    encoding_width,
-    positional_encoding,
-    rgb_head,
-    upsampling,
-)
-
-#: Attention heads before and after the tokens meet time.
-SPATIAL_HEADS, TEMPORAL_HEADS = 1, 8
-#: Tokens that attention may be asked for, whatever the size of the frame.
-MOST_POSITIONS = 4096
-#: The first stage goes through channels divided by this where it widens.
-BOTTLENECK = 4
-_COUNTS = (
-    *("base", "channels", "strides", "reduction", "lower_width"),
-    *("stem_widths", "token_width", "mlp_width", "head_width", "modulation_width"),
-)
-_ENCODINGS = ("time_encoding", "position_encoding", "modulation_encoding")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ENeRVConfig(DecoderConfig):
-    """Everything that a decoder needs to rebuild the network.
-
-    Attributes:
-        time_encoding, position_encoding, modulation_encoding: base and number of frequencies of the
-            positional encodings: of time for the tokens, of a token's row and column, and of time
-            for the stages.
-        stem_widths: the hidden layers between time and the vector that the tokens are multiplied by.
-        token_width, mlp_width: of the transformers' tokens and of the layer between them.
-        head_width: of one attention head.
-        modulation_width: of the two layers between time and the stages' gains and offsets.
-        stage_heads: an image of every stage, not of the last alone; viewers see the last.
-        upsampling: one of `bench.inr.network.layers.UPSAMPLINGS`; `conv` is published.
-    """
-
-    time_encoding: tuple[float, int] = (1.25, 80)
-    position_encoding: tuple[float, int] = (1.25, 80)
-    modulation_encoding: tuple[float, int] = (1.25, 80)
-    stem_widths: tuple[int, ...] = (512,)
-    token_width: int = 256
-    mlp_width: int = 128
-    head_width: int = 64
-    modulation_width: int = 128
-    stage_heads: bool = False
-    upsampling: str = "conv"
-    head: str = "sigmoid"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("upsampling", self.upsampling, UPSAMPLINGS)
-        for name in _COUNTS:
-            value = getattr(self, name)
-            if not all(type(x) is int and x > 0 for x in (value if isinstance(value, tuple) else (value,))):
-                raise ValueError(f"{name}: {value!r} is not made of whole numbers from 1")
-        for name in _ENCODINGS:
-            check_encoding(name, *getattr(self, name))
-        if self.channels < BOTTLENECK and self.widens:
-            raise ValueError(f"channels: {self.channels} are fewer than {BOTTLENECK}, which divides them")
-        # Of one token the instance norm leaves nothing; attention takes memory by the square of many.
-        most = min(MOST_POSITIONS, (8 * math.prod(self.strides)) ** 2)
-        if not 1 < self.positions <= most:
-            raise ValueError(f"strides: {self.strides} make {self.positions} tokens, not 2 to {most}")
-
-    @property
-    def widens(self) -> bool:
-        """Whether the first stage has no fewer channels than the latent."""
-        return self.channels <= self.widths[0]
-
-    @property
-    def positions(self) -> int:
-        """P, the number of tokens: one a pixel of the latent."""
-        return self.base[0] * self.base[1]
-
-    @property
-    def peak_channels(self) -> float:
-        """Floats per output pixel where most are held: in a stage's output, or in the tokens."""
-        token = max(
-            4 * self.position_encoding[1],
-            3 * TEMPORAL_HEADS * self.head_width,
-            self.mlp_width,
-            self.token_width,
-            self.channels,
-        )
-        return max(super().peak_channels, token / math.prod(self.strides) ** 2)
+from baselines.enerv.config import BOTTLENECK, ENCODINGS, SPATIAL_HEADS, TEMPORAL_HEADS, ENeRVConfig
+from bench.inr.network.decoder_config import encoding_width
+from bench.inr.network.layers import ACTIVATIONS, NORMS, positional_encoding, rgb_head, upsampling
 
 
 class MLP(nn.Module):
@@ -204,7 +114,7 @@ class ENeRV(nn.Module):
         super().__init__()
         self.config = config
         act, width, modulation = config.activation, config.token_width, config.modulation_width
-        encoded = {name: encoding_width(getattr(config, name)[1]) for name in _ENCODINGS}
+        encoded = {name: encoding_width(getattr(config, name)[1]) for name in ENCODINGS}
         self.time_stem = MLP(encoded["time_encoding"], *config.stem_widths, width, activation=act)
         self.time_features = MLP(encoded["modulation_encoding"], modulation, modulation, activation=act)
         self.position_stem = MLP(2 * encoded["position_encoding"], width, activation=act)

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines.enerv.model import ENeRV, ENeRVConfig
+from baselines.enerv.config import ENeRVConfig
+from baselines.enerv.model import ENeRV
 from bench.base.errors import BenchError
-from bench.inr.importing.official import copy_weights, decoder_arguments, official_arguments, plain_names
+from bench.inr.importing.arguments import decoder_arguments, official_arguments
+from bench.inr.importing.official import OfficialNetwork
+from bench.inr.importing.weights import copy_weights, plain_names
 
 _WHERE = "official E-NeRV configuration"
 #: Activations by the official names, where these are others.
@@ -33,8 +36,8 @@ _NAMES = (
 )
 
 
-class OfficialENeRV(nn.Module):
-    """`network` with the official outputs: a list of images, one a head."""
+class OfficialENeRV(OfficialNetwork):
+    """An E-NeRV with the official forward: times (B,) to a list of images, one per head."""
 
     def __init__(self, config: ENeRVConfig) -> None:
         super().__init__()
@@ -105,5 +108,5 @@ def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, An
     if coordinates.shape != (2, ours.positions):
         problem = f"has the shape {tuple(coordinates.shape)}, the network {(2, ours.positions)}"
         raise BenchError("xy_coord", problem, "give the configuration that these weights were trained with")
-    copy_weights(module.network, state_dict, lambda name: official_name(name, ours), beside=["xy_coord"])
+    copy_weights(module.network, state_dict, lambda name: official_name(name, ours), ignored=["xy_coord"])
     return module

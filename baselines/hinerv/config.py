@@ -1,25 +1,44 @@
-"""The shape of a HiNeRV: widths, margins of patches, and what is checked of a configuration."""
+"""Configuration of the HiNeRV network, and its defaults in the stream format. No torch import."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
+
+from bench.inr.network.clip_check import UnsuitableClip, check_whole
 
 #: Side of every convolution, of the stem and of the blocks.
 KERNEL = 3
-#: Beyond any published network (5 blocks, 3 levels); what a stream may ask for at most.
+#: Upper limits for a stream's configuration. Published networks have at most 5 blocks and 3 levels.
 _MOST_BLOCKS, _MOST_LEVELS = 16, 8
+
+#: Value of each field that a stream of format 1 leaves out. Never edit: streams would decode differently.
+WIRE_DEFAULTS: Mapping[str, Any] = {
+    "strides": (5, 2, 2, 2),
+    "depths": (3, 3, 3, 1),
+    "expansions": (4.0, 4.0, 4.0, 1.0),
+    "reduction": 2.0,
+    "lower_width": 1,
+    "base_length": 40,
+    "base_channels": 2,
+    "base_levels": 2,
+    "local_channels": 4,
+    "local_levels": 3,
+    "upsample_norm": True,
+    "patch": None,
+}
 
 
 @dataclass(frozen=True)
 class StageShape:
-    """One stage: `channels_in` at the coarser resolution, upsampled by `stride`, to `channels_out`.
+    """Shape of one stage: `channels_in` at the coarser resolution, upsampled by `stride`, to `channels_out`.
 
     Attributes:
         hidden: the blocks' inner width; blocks: their number.
-        local_channels: c, features of the local grids' finest level at each of the stride^2 places.
+        local_channels: c, features of the local grids' finest level at each of the stride^2 positions.
     """
 
     channels_in: int
@@ -35,18 +54,22 @@ class HiNeRVConfig:
     """Everything that a decoder needs to rebuild the network, besides the clip's length.
 
     Attributes:
-        base: (h0, w0) of the base grids; times the product of `strides` it is the output size.
+        base: (h0, w0) of the base grids. The output has this size times the product of `strides`.
         channels: C, the width of the stem and of the first stage.
-        strides, depths, expansions: one a stage: upsampling, blocks, and a block's inner width as a
-            multiple of its outer one.
-        reduction: every later stage divides the width by it; lower_width: but not below this.
-        base_length: temporal length of the finest base grid; None: one entry a frame.
-        base_channels, base_levels: each level has half the length and twice the channels of the one before.
-        local_channels, local_levels: the same of the local grids; each stage has half the channels
-            of the one before, one at least.
-        upsample_norm: normalise before upsampling (all published networks but the b-variants).
-        patch: (height, width) of the patches that the fit computes; None: whole frames. A decoder
-            never needs it.
+        strides, depths, expansions: of each stage: upsampling factor, number of blocks, and the ratio of a
+            block's inner width to its outer one.
+        reduction: divisor of the width of every later stage; lower_width: minimum of these widths.
+        base_length: temporal length of the finest base grid; None: one entry per frame.
+        base_channels, base_levels: channels of the finest base grid, and number of grids. Each level has half
+            the length and twice the channels of the one before.
+        local_channels, local_levels: the same for the local grids. Each stage has half the channels of the
+            one before, at least one.
+        upsample_norm: whether a stage normalises before upsampling (all published networks except the
+            b-variants).
+        patch: (height, width) of the patches that a fit computes; None: whole frames. Decoders do not use it.
+
+    Raises:
+        ValueError: no network has these values; UnsuitableClip: patches do not divide the frame.
     """
 
     base: tuple[int, int]
@@ -71,25 +94,31 @@ class HiNeRVConfig:
             values = value if isinstance(value, tuple) else (value,)
             if not (values and all(x is None or check(x) for x in values)):
                 raise ValueError(f"{name}: {value!r} is out of range")
+        for name in _WHOLE:
+            value = getattr(self, name)
+            if value is not None:
+                check_whole(name, value)
         for name in ("depths", "expansions"):
             if len(getattr(self, name)) != count:
                 raise ValueError(f"{name}: {len(getattr(self, name))} values for {count} strides")
         scale = math.prod(self.strides)
-        if self.patch and any(p % scale or n % p for p, n in zip(self.patch, self.size, strict=True)):
-            height, width = self.size
+        if self.patch and any(side % scale for side in self.patch):
             raise ValueError(
-                f"patch: {list(self.patch)} must be multiples of {scale} that divide {height}x{width}"
+                f"patch: {list(self.patch)} must be multiples of {scale}, the product of the strides"
             )
+        if self.patch and any(n % p for p, n in zip(self.patch, self.padded_size, strict=True)):
+            height, width = self.padded_size
+            raise UnsuitableClip(f"patch: {list(self.patch)} must divide the frame of {height}x{width}")
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the output (the padded frame)."""
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width of the output, which is cropped to the frame."""
         scale = math.prod(self.strides)
         return self.base[0] * scale, self.base[1] * scale
 
     @property
     def stages(self) -> list[StageShape]:
-        """The stages in order; the first keeps the width."""
+        """Shape of every stage. The first keeps the width."""
         shapes, before = [], self.channels
         for i, stride in enumerate(self.strides):
             after = max(int(before // self.reduction), self.lower_width) if i else before
@@ -101,10 +130,10 @@ class HiNeRVConfig:
 
     @property
     def margins(self) -> list[int]:
-        """Pixels around a patch that its centre depends on: of the stem's input, then of each stage.
+        """Pixels around a patch that its centre depends on: at the stem's input, then at each stage's output.
 
-        A block reaches one pixel further on every side, an upsampling one source pixel beyond the
-        quotient, which is rounded half to even as Python does.
+        From the last stage back, every 3x3 convolution adds one pixel. An upsampling by s divides the margin
+        by s, rounded half to even as in Python, and adds one source pixel for the interpolation.
         """
         reach, margins = 0, []
         for stride, depth in zip(reversed(self.strides), reversed(self.depths), strict=True):
@@ -116,7 +145,7 @@ class HiNeRVConfig:
 
     @property
     def peak_channels(self) -> float:
-        """Floats per output pixel in the largest layer's output: what bounds a decoder's memory."""
+        """Floats per output pixel of the largest layer output, an upper bound of a decoder's memory."""
         peaks = []
         for i, stage in enumerate(self.stages):
             widest = max(stage.channels_in, stage.hidden, stage.channels_out)
@@ -124,18 +153,47 @@ class HiNeRVConfig:
         return max(peaks)
 
     def check_clip(self, *, frames: int, height: int, width: int) -> None:
-        """Raises ValueError where a clip of this size cannot be fitted."""
-        for levels, length, name in (
-            (self.local_levels, frames, "local_levels"),
-            (self.base_levels, self.base_length or frames, "base_levels"),
-        ):
-            if length < 2 ** (levels - 1):
-                raise ValueError(
-                    f"{name}: {levels} levels need {2 ** (levels - 1)} frames, there are {length}"
+        """Raise UnsuitableClip if a clip of this size cannot be fitted.
+
+        Level j of a grid has floor(T / 2^j) entries in time, so the last of J levels needs T >= 2^(J-1).
+        """
+        least = 2 ** (self.base_levels - 1)
+        if self.base_length is not None and self.base_length < least:
+            raise ValueError(
+                f"base_length: {self.base_length} must be {least} or more for {self.base_levels} base_levels"
+            )
+        levels = {"local_levels": self.local_levels}
+        if self.base_length is None:
+            levels["base_levels"] = self.base_levels
+        for name, count in levels.items():
+            if frames < 2 ** (count - 1):
+                raise UnsuitableClip(
+                    f"{name}: {count} levels need {2 ** (count - 1)} frames, the clip has {frames}"
                 )
-        if self.patch and self.size != (height, width):
-            made = "x".join(map(str, self.size))
-            raise ValueError(f"patch: the network makes {made}, the frame is {height}x{width}; leave it out")
+        if self.patch and self.padded_size != (height, width):
+            padded = "x".join(map(str, self.padded_size))
+            raise UnsuitableClip(
+                f"patch: the frame of {height}x{width} must not need padding to {padded}; set patch to null"
+            )
+
+    def prunable_share(self, frames: int) -> float:
+        """Fraction of all parameters that can be pruned: the weights of stem, blocks and head."""
+        shapes, base = (
+            self.stages,
+            level_shapes(self.base_length or frames, self.base_channels, self.base_levels),
+        )
+        grid_channels = sum(channels for _, channels in base)
+        other = sum(length * channels for length, channels in base) * math.prod(self.base) + self.channels
+        prunable = KERNEL**2 * grid_channels * self.channels
+        for shape in shapes:
+            local = level_shapes(frames, shape.local_channels, self.local_levels)
+            other += sum(length * channels for length, channels in local) * shape.stride**2
+            other += (sum(channels for _, channels in local) + 1) * shape.channels_in
+            widths = [shape.channels_in, *[shape.channels_out] * shape.blocks]
+            for before, after in pairwise(widths):
+                prunable += KERNEL**2 * before + before * shape.hidden + shape.hidden * after
+        prunable, other = prunable + 3 * shapes[-1].channels_out, other + 3
+        return prunable / (prunable + other)
 
 
 def _at_least_one(x: Any) -> bool:
@@ -146,9 +204,12 @@ def _up_to(largest: int) -> Callable[[Any], bool]:
     return lambda x: 1 <= x <= largest
 
 
+_WHOLE = (
+    *("base", "channels", "strides", "depths", "lower_width", "base_length", "base_channels", "base_levels"),
+    *("local_channels", "local_levels", "patch"),
+)
 _CHECKS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("base", "channels", "strides", "lower_width", "reduction"), _at_least_one),
-    **dict.fromkeys(("base_length", "base_channels", "local_channels", "patch"), _at_least_one),
+    "reduction": _at_least_one,
     "depths": _up_to(_MOST_BLOCKS),
     "expansions": lambda x: 0 < x < 1 << 10,
     "base_levels": _up_to(_MOST_LEVELS),
@@ -156,6 +217,6 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def level_shapes(length: int, channels: int, levels: int) -> Iterable[tuple[int, int]]:
-    """(entries in time, channels) of each level: half as long and twice as wide as the one before."""
+def level_shapes(length: int, channels: int, levels: int) -> Sequence[tuple[int, int]]:
+    """(entries in time, channels) of each level: half the length and twice the channels of the one before."""
     return [(length // 2**j, channels * 2**j) for j in range(levels)]

@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines.hinerv.config import HiNeRVConfig
 from baselines.hinerv.model import HiNeRV
 from bench.base.errors import BenchError
-from bench.inr.importing.official import copy_weights, official_arguments, plain_names
-from bench.inr.network.layers import check_choice
+from bench.inr.importing.arguments import official_arguments
+from bench.inr.importing.official import OfficialNetwork
+from bench.inr.importing.weights import copy_weights, plain_names
+from bench.inr.network.decoder_config import check_choice
+
+if TYPE_CHECKING:
+    from bench.video.clip import ClipInfo
 
 _LAYER_NORM = "layernorm-no-affine"
 
@@ -57,16 +62,17 @@ _FLAGS: dict[str, list[Any] | None] = {
 _OTHER_UPSAMPLING = {"align", "interpolate"}
 
 
-class OfficialHiNeRV(nn.Module):
-    """The network behind the official interface: positions in, five-dimensional video out.
-
-    Attributes:
-        frames: of the clip that it was fitted to.
-    """
+class OfficialHiNeRV(OfficialNetwork):
+    """A HiNeRV with the official interface: positions in, five-dimensional video out."""
 
     def __init__(self, network: HiNeRV) -> None:
         super().__init__()
         self.network, self.frames = network, network.frames
+
+    def config_for(self, clip: ClipInfo) -> HiNeRVConfig:
+        if self.frames != clip.frames:
+            raise ValueError(f"frames is {clip.frames}, the network's is {self.frames}")
+        return super().config_for(clip)
 
     def forward(self, idx: Tensor) -> Tensor:
         """Whole frames (B, 3, 1, H, W) for `idx` (B, 3), of which only t counts: official evaluation."""

@@ -44,14 +44,14 @@ class HiNeRVVideo(FramewiseVideo):
         if patch is None:
             frames = self.visible(self.predict(index))
             return losses(loss, [frames], target)[0], frames.detach()
-        numbers = patch_numbers(self.network.config.size, patch, index.device)
+        numbers = patch_numbers(self.network.config.padded_size, patch, index.device)
         total, patches = self.patch_step(
             index.repeat_interleave(len(numbers)),
             numbers.repeat(len(index), 1),
             cut_patches(target, patch),
             loss,
         )
-        return total, join_patches(patches, self.network.config.size)
+        return total, join_patches(patches, self.network.config.padded_size)
 
     def patch_step(self, index: Tensor, numbers: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
         """Scalar loss of patches from anywhere in the clip, and the patches, detached.
@@ -85,7 +85,7 @@ class PatchSamples(Samples):
         self.video, config = video, video.network.config
         assert config.patch is not None
         self.patch = config.patch
-        self.numbers = patch_numbers(config.size, config.patch, video.device)
+        self.numbers = patch_numbers(config.padded_size, config.patch, video.device)
         self.per_frame = len(self.numbers)
 
     def targets(self, frames: Tensor, index: Tensor) -> Tensor:

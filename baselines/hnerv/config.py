@@ -1,38 +1,60 @@
-"""What an HNeRV looks like: everything that its networks are built from."""
+"""Configuration of the HNeRV networks, and its defaults in the stream format. No torch import."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from bench.inr.network.layers import ACTIVATIONS, check_choice
+from bench.inr.network.clip_check import check_whole
+from bench.inr.network.decoder_config import ACTIVATION_NAMES, HEADS, check_choice
 
 _POSITIONAL = re.compile(r"pe_(\d{1,4}(?:\.\d{1,9})?)_(\d{1,4})")
-#: Largest base^k of a positional encoding: beyond it float32 phases are no numbers.
+#: Largest base^L of a positional encoding. float32 phases overflow at about 3e38.
 _LARGEST_PHASE = 1e30
+
+#: Value of each field that a stream of format 1 leaves out. Never edit: streams would decode differently.
+WIRE_DEFAULTS: Mapping[str, Any] = {
+    "encoder_strides": (),
+    "embed": "",
+    "embedding_channels": 16,
+    "encoder_width": 64,
+    "encoder_blocks": 1,
+    "kernels": (1, 5),
+    "reduction": 1.2,
+    "lower_width": 12,
+    "decoder_blocks": 1,
+    "activation": "gelu",
+    "head": "tanh",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class HNeRVConfig:
-    """A decoder, and where its input comes from (HNeRV section 3.1).
+    """A decoder, and the source of its input (HNeRV section 3.1).
+
+    HNeRV embeds every frame with an encoder; a stream holds the embeddings and the decoder. An embedding of
+    `embedding_channels` x h x w has the frame's size divided by the product of the encoder's strides. The
+    decoder's stem enlarges it to `base`, if the encoder downsamples further than the decoder upsamples.
 
     Attributes:
-        base: (h, w) of the decoder's first stage; times the product of `decoder_strides` it is the
-            output's size.
-        channels: channels of the first stage's input (`fc_dim` of the official code).
-        decoder_strides: one a stage of the decoder.
-        encoder_strides: one an encoder stage; their product is a multiple of the decoder's. Empty
-            with `embed`.
-        embed: `pe_b_L`: a positional encoding of time in place of the encoder, the «NeRV» that the
-            paper compares with. Empty for HNeRV itself.
+        base: (h, w) of the first stage's input. The output has this size times the product of
+            `decoder_strides`.
+        channels: channels of the first stage's input (`fc_dim` in the official code).
+        decoder_strides: upsampling factor of each decoder stage.
+        encoder_strides: downsampling factor of each encoder stage. Their product must be a multiple of the
+            decoder's. Empty with `embed`.
+        embed: `pe_b_L`, a positional encoding of time that replaces the encoder: the "NeRV" that the paper
+            compares with. Empty for HNeRV.
         embedding_channels: channels of a frame's embedding.
-        encoder_width, encoder_blocks: channels of the encoder's inner stages, blocks in each.
-        kernels: (first, last): the kernel grows from the first by two a stage, up to the last.
-        reduction: every stage divides the channels by it; -1 by the root of its stride.
-        lower_width: a floor of the divided widths; it can also raise one.
-        decoder_blocks: convolutions a stage; all but its first have stride 1.
-        activation: a key of `bench.inr.network.layers.ACTIVATIONS`.
+        encoder_width, encoder_blocks: channels of the encoder's inner stages, and blocks per stage.
+        kernels: (first, last): stage i has a kernel of min(first + 2i, last).
+        reduction: divisor of the channels of every stage; -1: the square root of the stage's stride.
+        lower_width: minimum of the stages' widths. It can also raise a width.
+        decoder_blocks: convolutions per stage; all but the first have stride 1.
+        activation: a name in `decoder_config.ACTIVATION_NAMES`.
         head: `tanh`, `sigmoid`, or a number that is added to the last convolution's output.
 
     Raises:
@@ -55,37 +77,39 @@ class HNeRVConfig:
     head: str = "tanh"
 
     def __post_init__(self) -> None:
-        counts = (*self.base, *self.decoder_strides, *self.encoder_strides, *self.kernels)
-        counts += (self.channels, self.embedding_channels, self.encoder_width, self.encoder_blocks)
-        counts += (self.lower_width, self.decoder_blocks)
-        if not self.decoder_strides or any(type(count) is not int or count < 1 for count in counts):
-            raise ValueError("every size, stride, width and number of blocks is a whole number from 1")
+        for name in ("base", "channels", "decoder_strides", "kernels", "embedding_channels"):
+            check_whole(name, getattr(self, name))
+        for name in ("encoder_width", "encoder_blocks", "lower_width", "decoder_blocks"):
+            check_whole(name, getattr(self, name))
+        if self.encoder_strides:
+            check_whole("encoder_strides", self.encoder_strides)
         if any(kernel % 2 == 0 for kernel in self.kernels):
-            raise ValueError(f"kernels {self.kernels}: odd numbers are possible")
-        if not (self.reduction > 0 or self.reduction == -1):
-            raise ValueError(f"reduction {self.reduction}: a number above 0, or -1, is possible")
-        check_choice("activation", self.activation, ACTIVATIONS)
-        if self.head not in ("tanh", "sigmoid") and not math.isfinite(float(self.head)):
-            raise ValueError(f"head {self.head}: tanh, sigmoid or a number is possible")
+            raise ValueError(f"kernels: {list(self.kernels)} must be odd numbers")
+        if not (0 < self.reduction < math.inf or self.reduction == -1):
+            raise ValueError(f"reduction: {self.reduction} must be a number above 0, or -1")
+        check_choice("activation", self.activation, ACTIVATION_NAMES)
+        if self.head not in HEADS and not math.isfinite(float(self.head)):
+            raise ValueError(f"head: {self.head} must be tanh, sigmoid or a finite number")
         if bool(self.embed) == bool(self.encoder_strides):
-            raise ValueError("an encoder (encoder_strides) or a positional encoding (embed): one of the two")
+            raise ValueError("encoder_strides: give either an encoder or a positional encoding (embed)")
         if self.embed:
             base, count = self.positional
             if not base > 0 or count < 1 or count * math.log(max(base, 1)) > math.log(_LARGEST_PHASE):
-                raise ValueError(f"embed {self.embed!r}: its frequencies are out of range")
+                raise ValueError(f"embed: {self.embed!r} has frequencies that float32 cannot represent")
         elif self.downsampling % self.upsampling or any(side % self.stem_scale[0] for side in self.base):
             raise ValueError(
-                f"encoder strides {self.encoder_strides}, decoder strides {self.decoder_strides}: "
-                "the product of the first must be a multiple of the other's"
+                f"encoder_strides: the product of {list(self.encoder_strides)} must be a multiple of the "
+                f"product of the decoder's strides {list(self.decoder_strides)}"
             )
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Those to a multiple of whose product frames are padded."""
+        """The strides that decide the padding: the padded frame is a multiple of their product."""
         return self.encoder_strides or self.decoder_strides
 
     @property
     def upsampling(self) -> int:
+        """Output size of the decoder over `base`."""
         return math.prod(self.decoder_strides)
 
     @property
@@ -96,21 +120,21 @@ class HNeRVConfig:
     @property
     def positional(self) -> tuple[float, int]:
         """b and L of `embed`."""
-        found = _POSITIONAL.fullmatch(self.embed)
-        if not found:
-            raise ValueError(f"embed {self.embed!r}: pe_b_L is possible, such as pe_1.25_80")
-        return float(found[1]), int(found[2])
+        match = _POSITIONAL.fullmatch(self.embed)
+        if not match:
+            raise ValueError(f"embed: {self.embed!r} must be of the form pe_b_L, such as pe_1.25_80")
+        return float(match[1]), int(match[2])
 
     @property
     def stem_scale(self) -> tuple[int, int]:
-        """By how much the stem enlarges an embedding before the first stage."""
+        """Factors (vertical, horizontal) by which the stem enlarges an embedding."""
         if self.embed:
             return self.base
         return self.downsampling // self.upsampling, self.downsampling // self.upsampling
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """(C, h, w) of what the decoder is given for one frame."""
+        """(C, h, w) of the decoder's input for one frame."""
         if self.embed:
             return 2 * self.positional[1], 1, 1
         scale = self.stem_scale
@@ -143,12 +167,12 @@ class HNeRVConfig:
         return blocks
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the output (the padded frame)."""
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width of the output, which is cropped to the frame."""
         return self.base[0] * self.upsampling, self.base[1] * self.upsampling
 
     @property
     def peak_channels(self) -> float:
-        """Floats per output pixel in the largest stage's output: what bounds a decoder's memory."""
+        """Floats per output pixel of the largest stage output, an upper bound of a decoder's memory."""
         widths = [self.channels, *self.widths]  # the stem's output comes before the first stride
         return max(width / math.prod(self.decoder_strides[i:]) ** 2 for i, width in enumerate(widths))

@@ -5,24 +5,30 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines.hnerv.config import HNeRVConfig
 from baselines.hnerv.model import HNeRV
 from bench.base.errors import BenchError
-from bench.inr.importing.official import copy_weights, official_arguments
+from bench.inr.importing.arguments import official_arguments
+from bench.inr.importing.official import OfficialNetwork
+from bench.inr.importing.weights import copy_weights
 
-#: What the suite's network does, of what the official arguments can say.
+if TYPE_CHECKING:
+    from bench.video.clip import ClipInfo
+
+#: Values of official arguments that this network implements.
 _SUPPORTED = {"norm": "none", "conv_type": ["convnext", "pshuffel"]}
 
 
-class OfficialHNeRV(nn.Module):
-    """`network` with the official outputs, but for the seconds that decoding took.
+class OfficialHNeRV(OfficialNetwork):
+    """An HNeRV with the official forward, without the official third output (seconds of decoding).
 
     Attributes:
-        frames, pixels: of the clip that it was fitted to (pixels of one frame), where its arguments say so.
+        pixels: of one frame of the clip that it was fitted to, where the official arguments include it.
     """
 
     def __init__(self, config: HNeRVConfig, *, frames: int | None = None, pixels: int | None = None) -> None:
@@ -45,12 +51,27 @@ class OfficialHNeRV(nn.Module):
         features = [embedding, *decoder.features(embedding)]
         return decoder.to_rgb(features[-1]), features
 
-    def check_clip(self, *, frames: int, pixels: int) -> None:
-        """Raises ValueError where the arguments are those of another clip."""
-        if self.frames not in (None, frames):
-            raise ValueError(f"frames is {frames}, full_data_length {self.frames}")
-        if self.pixels not in (None, pixels):
-            raise ValueError(f"height times width is {pixels}, final_size {self.pixels}")
+    def config_for(self, clip: ClipInfo) -> HNeRVConfig:
+        """With an encoder the weights do not depend on the frame size, so it is the clip's."""
+        if self.frames not in (None, clip.frames):
+            raise ValueError(f"frames is {clip.frames}, full_data_length {self.frames}")
+        if self.pixels not in (None, clip.height * clip.width):
+            raise ValueError(f"height times width is {clip.height * clip.width}, final_size {self.pixels}")
+        config = self.network.config
+        if config.embed:
+            return super().config_for(clip)
+        scale = config.downsampling
+        for name in ("height", "width"):
+            if getattr(clip, name) % scale:
+                raise ValueError(
+                    f"{name} is {getattr(clip, name)}, which must be a multiple of the encoder's {scale}"
+                )
+        return replace(config, base=(clip.height // config.upsampling, clip.width // config.upsampling))
+
+    def frame_size(self) -> tuple[int, int]:
+        if not self.network.config.embed:
+            raise ValueError("the embeddings are computed from its frames")
+        return super().frame_size()
 
 
 def config_from_official(config: Mapping[str, Any], *, size: tuple[int, int] | None = None) -> HNeRVConfig:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from baselines.nerv.config import WIRE_DEFAULTS, NeRVConfig
 from bench.inr.codec import INRCodec
 
 if TYPE_CHECKING:
-    from baselines.nerv.model import NeRVConfig
     from baselines.nerv.settings import NeRVSettings
     from bench.inr.network.representation import Representation
 
 
 class NeRVCodec(INRCodec):
-    """Settings are those of `baselines.nerv.model.NeRVConfig` and of `bench.inr.fitting.trainer.Recipe`."""
+    """The settings are the fields of `baselines.nerv.config.NeRVConfig` and of
+    `bench.inr.fitting.recipe.Recipe`."""
+
+    config_type = NeRVConfig
+    wire_defaults = WIRE_DEFAULTS
 
     @classmethod
     def settings_model(cls) -> type[NeRVSettings]:
@@ -21,10 +26,8 @@ class NeRVCodec(INRCodec):
 
         return NeRVSettings
 
-    def config_type(self) -> type[NeRVConfig]:
-        from baselines.nerv.model import NeRVConfig
-
-        return NeRVConfig
+    def coded_parts(self, config: NeRVConfig) -> Sequence[str]:
+        return ("stem", "stages", "heads")
 
     def represent(self, config: NeRVConfig, *, frames: int, height: int, width: int) -> Representation:
         from baselines.nerv.model import NeRV

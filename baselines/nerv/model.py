@@ -2,49 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from bench.inr.network.layers import (
-    ACTIVATIONS,
-    NORMS,
-    UPSAMPLINGS,
-    DecoderConfig,
-    check_choice,
-    check_encoding,
-    encoding_width,
-    positional_encoding,
-    rgb_head,
-    upsampling,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NeRVConfig(DecoderConfig):
-    """Everything that a decoder needs to rebuild the network.
-
-    Attributes:
-        frequency_base, frequencies: b and L of the positional encoding (`1.25_40` in the paper's code);
-            without frequencies the stem is given the time itself.
-        stem_width, stem_layers: the hidden layers of the MLP (`512_1`).
-        upsampling: one of `bench.inr.network.layers.UPSAMPLINGS`; `conv` is published.
-        multi_resolution: a head on every stage, not only on the last (`--single_res` left out).
-    """
-
-    frequency_base: float = 1.25
-    frequencies: int = 40
-    stem_width: int = 512
-    stem_layers: int = 1
-    activation: str = "swish"
-    upsampling: str = "conv"
-    multi_resolution: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("upsampling", self.upsampling, UPSAMPLINGS)
-        check_encoding("frequencies", self.frequency_base, self.frequencies)
+from baselines.nerv.config import NeRVConfig
+from bench.inr.network.decoder_config import encoding_width
+from bench.inr.network.layers import ACTIVATIONS, NORMS, positional_encoding, rgb_head, upsampling
 
 
 class UpsampleBlock(nn.Module):

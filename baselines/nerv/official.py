@@ -6,18 +6,21 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines.nerv.model import NeRV, NeRVConfig
+from baselines.nerv.config import NeRVConfig
+from baselines.nerv.model import NeRV
+from bench.inr.importing.arguments import check_one_block, decoder_arguments, official_arguments
 from bench.inr.importing.command_line import DECODER_FLAGS
-from bench.inr.importing.official import check_one_block, copy_weights, decoder_arguments, official_arguments
+from bench.inr.importing.official import OfficialNetwork
+from bench.inr.importing.weights import copy_weights
 
 #: Flags of the official script that make a network, and its defaults.
 FLAGS = {**DECODER_FLAGS, "embed": "1.25_80", "stem_dim_num": "1024_1", "single_res": False}
 
 
-class OfficialNeRV(nn.Module):
-    """`network` with the official forward: times (B,) to a list of images (B, 3, h, w), one a head."""
+class OfficialNeRV(OfficialNetwork):
+    """A NeRV with the official forward: times (B,) to a list of images (B, 3, h, w), one per head."""
 
     def __init__(self, network: NeRV) -> None:
         super().__init__()

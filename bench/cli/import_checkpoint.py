@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         config=config,
         point=args.point,
         settings=settings,
-        clip=clip or _unseen_clip(codec, official, length),
+        clip=clip or _unseen_clip(official, length),
         out=args.out,
         threads=config.threads,
         device=args.device,
@@ -88,14 +88,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _unseen_clip(codec: INRCodec, official: Any, frames: int | None) -> Clip:
+def _unseen_clip(official: Any, frames: int | None) -> Clip:
     """A clip without frames, of the geometry that an official network decodes to.
 
     Raises:
         BenchError: the network needs frames, their number is unknown, or a stream cannot have this geometry.
     """
     try:
-        height, width = codec.shown_size(official)
+        height, width = official.frame_size()
     except ValueError as error:
         raise BenchError("--clip", f"is missing: {error}", "give its clip.json") from error
     frames = getattr(official, "frames", None) if frames is None else frames

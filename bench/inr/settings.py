@@ -9,40 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from bench.base.strict_model import Problem, StrictModel
+from bench.base.strict_model import Problem, StrictModel, one_of
 from bench.codec.settings import Settings
+from bench.inr.network.decoder_config import ACTIVATION_NAMES
+from bench.inr.network.loss_catalogue import CATALOGUE
 
-Loss = Literal[
-    "L1",
-    "L2",
-    "SSIM",
-    "Fusion1",
-    "Fusion2",
-    "Fusion3",
-    "Fusion4",
-    "Fusion5",
-    "Fusion6",
-    "Fusion7",
-    "Fusion8",
-    "Fusion9",
-    "Fusion10",
-    "Fusion11",
-    "Fusion12",
-    "Fusion10-win5",
-]
-Activation = Literal[
-    "relu",
-    "leaky",
-    "leaky01",
-    "relu6",
-    "gelu",
-    "swish",
-    "softplus",
-    "hardswish",
-    "sin",
-    "sin30",
-    "none",
-]
+Loss = Annotated[str, *one_of(CATALOGUE)]
+Activation = Annotated[str, *one_of(ACTIVATION_NAMES)]
 
 
 def _check_encoding(encoding: list[float]) -> list[float]:
@@ -216,7 +189,7 @@ class FitSettings(Settings):
     """Decay rates of Adam's moments."""
 
     loss: Loss = "Fusion6"
-    """Training loss; `bench/inr/network/losses.py` has the weights of L1, L2, SSIM and MS-SSIM in each."""
+    """Training loss; `bench/inr/network/loss_catalogue.py` has the weights of L1, L2, SSIM and MS-SSIM in each."""
 
     batch_size: Count = 1
     """Frames in a step, or as many patches as these have."""

@@ -1,11 +1,24 @@
-"""A fitted network as bytes: its configuration, the quantiser's side information, the coded weights."""
+"""Payload of a fitted network's stream: configuration, quantiser side information and coded weights.
+
+Layout, all integers little-endian::
+
+    bytes  field
+        4  length c of the configuration
+        4  length s of the side information
+        c  zlib-compressed JSON {"network": {...}, "quantiser": {...}}
+        s  side information of all parameters in order (`coded_weights`)
+     rest  coded weights (`bench.inr.coding.weight_coder`), or raw float32
+
+The network's configuration leaves out fields at their wire default (`config_values`). The quantiser's
+description is stored as given; `bench.inr.coding.quantiser_description` has its defaults.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
@@ -19,26 +32,28 @@ from bench.inr.coding.quantisers import AnyQuantiser, Quantised, Quantiser, chec
 from bench.inr.coding.weight_coder import decode_tensors, encode_tensors
 
 _LENGTH_BYTES = 4
-#: A network's configuration is a few hundred bytes; more is no stream of ours.
+# Limits that a decoder checks before it allocates memory for a stream.
+#: Bytes of the uncompressed configuration; real ones have a few hundred.
 _LARGEST_CONFIG = 1 << 16
-#: Fewest bits that a weight of an honest stream takes (a pruned one some 0.1).
+#: Bits per weight; pruned weights take about 0.1.
 _FEWEST_BITS = 1 / 32
+#: Entries and magnitude of a configuration's values.
 _LONGEST_LIST = 16
 _LARGEST = 1 << 16
-#: Floats per output pixel of a stage's output; the widest published networks have some 100.
+#: Floats per output pixel of a feature map; the widest published networks have about 100.
 _MOST_CHANNELS = 512
 
 
 @dataclass(frozen=True)
 class Payload:
-    """What stands in a stream of a fitted network.
+    """Contents of a fitted network's stream.
 
     Attributes:
-        network: the configuration that rebuilds it, JSON values.
-        quantiser: name and parameters of the quantiser.
-        side: side information of all tensors in order, little-endian float16; where a tensor may have
-            been coded by one of several quantisers, a byte before it says by which.
-        weights: the coded integers (`bench.inr.coding.weight_coder`), or raw float32.
+        network: the network's configuration, JSON values (`config_values`).
+        quantiser: the quantiser's description.
+        side: side information of all parameters in order, little-endian float16. A byte with the index of
+            the quantiser precedes that of a parameter with several `options`.
+        weights: coded integers, or raw little-endian float32.
     """
 
     network: Mapping[str, Any]
@@ -54,17 +69,20 @@ class Payload:
 
     @classmethod
     def from_bytes(cls, data: memoryview) -> Payload:
-        """Raises StreamError where the parts do not add up."""
+        """Split a payload into its fields.
+
+        Raises:
+            StreamError: a length is wrong, or the configuration cannot be read.
+        """
         if len(data) < 2 * _LENGTH_BYTES:
             raise StreamError("stream", "the network is cut short")
         config_end = 2 * _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
         side_end = config_end + int.from_bytes(data[_LENGTH_BYTES : 2 * _LENGTH_BYTES], "little")
         if side_end > len(data):
             raise StreamError("stream", "the network is cut short")
-        unpack = zlib.decompressobj()
         try:
-            text = unpack.decompress(data[2 * _LENGTH_BYTES : config_end], _LARGEST_CONFIG)
-            described = json.loads(text)
+            compressed = data[2 * _LENGTH_BYTES : config_end]
+            described = json.loads(zlib.decompressobj().decompress(compressed, _LARGEST_CONFIG))
         except (zlib.error, ValueError, RecursionError) as error:
             raise StreamError("stream", "the network's configuration cannot be read") from error
         if not (
@@ -72,47 +90,60 @@ class Payload:
             and set(described) == {"network", "quantiser"}
             and all(isinstance(value, dict) for value in described.values())
         ):
-            raise StreamError("stream", "the network's configuration has other parts than expected")
+            raise StreamError("stream", "its configuration must have the keys network and quantiser")
         side, weights = bytes(data[config_end:side_end]), bytes(data[side_end:])
         return cls(described["network"], described["quantiser"], side, weights)
 
 
-def config_values(config: Any) -> dict[str, Any]:
-    """The fields of a network's configuration that differ from their defaults."""
-    defaults = {f.name: f.default for f in fields(config)}
-    return {name: value for name, value in asdict(config).items() if value != defaults[name]}
+def config_values(config: Any, wire_defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a network's configuration that a stream holds: all but those at their wire default.
+
+    Args:
+        wire_defaults: the value that a stream's configuration has for a field that it leaves out. It is a
+            table of its own (`INRCodec.wire_defaults`), so that a new default of the dataclass changes the
+            meaning of no stream.
+    """
+    values = asdict(config)
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in wire_defaults or value != wire_defaults[name]
+    }
 
 
-def config_from_values(cls: type[Any], values: Mapping[str, Any]) -> Any:
-    """A configuration of type `cls` from a stream's JSON values, every field's type checked.
+def config_from_values(cls: type[Any], values: Mapping[str, Any], wire_defaults: Mapping[str, Any]) -> Any:
+    """A configuration of type `cls` from a stream's JSON values; the type of every field is checked.
+
+    Every field has its value from the stream or from `wire_defaults`, none from the dataclass.
 
     Raises:
-        StreamError: a field is unknown, missing, of another type, or beyond any sane network.
+        StreamError: a field is unknown, missing, of another type, or beyond the limits of any network.
     """
-    if unknown := set(values) - {f.name for f in fields(cls)}:
+    names = {field.name for field in fields(cls)}
+    if unknown := set(values) - names:
         raise StreamError("stream", f"the network has no setting {min(unknown)!r}")
     for name, value in values.items():
-        items = value if isinstance(value, list) else [value]
-        if len(items) > _LONGEST_LIST or any(isinstance(x, int | float) and abs(x) > _LARGEST for x in items):
+        entries = value if isinstance(value, list) else [value]
+        if len(entries) > _LONGEST_LIST or any(
+            isinstance(entry, int | float) and abs(entry) > _LARGEST for entry in entries
+        ):
             raise StreamError("stream", f"the network's setting {name!r} is out of range")
+    complete = {**wire_defaults, **values}
+    if missing := names - set(complete):
+        raise StreamError("stream", f"the network's setting {min(missing)!r} is missing")
     try:
-        return TypeAdapter(cls).validate_json(json.dumps(values), strict=True)
-    except ValueError as error:  # pydantic's ValidationError is one
-        raise StreamError(
-            "stream", f"the network's configuration is invalid ({_first_line(error)})"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]
+        return TypeAdapter(cls).validate_json(json.dumps(complete), strict=True)
+    except ValueError as error:  # includes pydantic's ValidationError
+        reason = " ".join(str(error).split())[:120]
+        raise StreamError("stream", f"the network's configuration is invalid ({reason})") from error
 
 
 class OutputShape(Protocol):
-    """What a network's configuration says of its output.
+    """The part of a network's configuration that bounds a decoder's memory.
 
     Attributes:
-        strides: frames are padded to a multiple of their product.
-        size: (height, width) of the padded frame.
+        strides: the padded frame is a multiple of their product.
+        padded_size: (height, width) of the network's output, before it is cropped to the frame.
         peak_channels: floats per output pixel in the largest feature map.
     """
 
@@ -120,7 +151,7 @@ class OutputShape(Protocol):
     def strides(self) -> tuple[int, ...]: ...
 
     @property
-    def size(self) -> tuple[int, int]: ...
+    def padded_size(self) -> tuple[int, int]: ...
 
     @property
     def peak_channels(self) -> float: ...
@@ -129,7 +160,15 @@ class OutputShape(Protocol):
 def check_network(
     network: nn.Module, config: OutputShape, *, payload_bytes: int, height: int, width: int
 ) -> None:
-    """Refuse, before memory is taken, a network that no stream of this length and size can hold."""
+    """Check that a stream of this length and frame size can hold a network, before memory is allocated.
+
+    Args:
+        network: on the meta device.
+        payload_bytes: length of the stream's payload; height, width: the header's, in pixels.
+
+    Raises:
+        StreamError: it cannot.
+    """
     sizes = [parameter.numel() for parameter in network.parameters()]
     if not all(sizes):
         raise StreamError("stream", "the network has an empty layer")
@@ -138,109 +177,102 @@ def check_network(
         raise StreamError("stream", f"{parameters} parameters in {payload_bytes} bytes")
     scale = math.prod(config.strides)
     fits = all(
-        visible <= made < visible + scale for visible, made in zip((height, width), config.size, strict=True)
+        side <= padded < side + scale
+        for side, padded in zip((height, width), config.padded_size, strict=True)
     )
     if not fits:
-        raise StreamError("stream", f"the network makes {config.size}, the header says {(height, width)}")
+        padded = "x".join(map(str, config.padded_size))
+        raise StreamError("stream", f"the network's output is {padded}, the header's frame {height}x{width}")
     if config.peak_channels > _MOST_CHANNELS:
-        raise StreamError("stream", "the network's stages are wider than any decoder should hold")
+        raise StreamError("stream", f"a stage of the network is wider than {_MOST_CHANNELS} floats a pixel")
 
 
 def coded_weights(
     network: nn.Module, quantiser: AnyQuantiser | None
 ) -> tuple[bytes, bytes, list[np.ndarray]]:
-    """Side information, coded weights and the integer codes of every parameter, in order.
+    """Quantise and code every parameter of a network, in the network's order.
+
+    Returns:
+        side information, coded weights, and the integer codes of each parameter (none for float32 weights).
 
     Raises:
-        BenchError: a weight is not finite, or the quantiser names a part that the network has not.
+        BenchError: a weight is not finite, or an override matches no parameter.
     """
     tensors = {name: p.detach().cpu().contiguous() for name, p in network.named_parameters()}
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
-            raise BenchError(name, "has weights that are no numbers: the fit diverged", "lower learning_rate")
+            raise BenchError(name, "has weights that are not finite: the fit diverged", "lower learning_rate")
     if quantiser is None:
         return b"", b"".join(t.numpy().astype("<f4").tobytes() for t in tensors.values()), []
     check_parts(quantiser, tensors)
     side: list[bytes] = []
     codes: list[np.ndarray] = []
     for name, tensor in tensors.items():
-        possible = options(quantiser, name, tuple(tensor.shape))
-        choice, quantised = _closest(tensor, possible)
-        side += [bytes([choice])] if len(possible) > 1 else []
-        side += [quantised.side.astype("<f2").tobytes()]
-        codes += [quantised.codes]
+        choices = options(quantiser, name, tuple(tensor.shape))
+        results = [choice.quantise(tensor) for choice in choices]
+        best = 0
+        if len(choices) > 1:  # HNeRV's rule: the smallest mean absolute error
+            errors = [
+                float((choice.dequantise(result) - tensor).abs().mean())
+                for choice, result in zip(choices, results, strict=True)
+            ]
+            best = errors.index(min(errors))
+            side.append(bytes([best]))
+        side.append(results[best].side.astype("<f2").tobytes())
+        codes.append(results[best].codes)
     return b"".join(side), encode_tensors(codes), codes
-
-
-def _closest(tensor: Tensor, possible: Sequence[Quantiser]) -> tuple[int, Quantised]:
-    """The option that is off least on average, and what it makes of the tensor."""
-    tried = [quantiser.quantise(tensor) for quantiser in possible]
-    if len(tried) == 1:
-        return 0, tried[0]
-    errors = [
-        float((quantiser.dequantise(quantised) - tensor).abs().mean())
-        for quantiser, quantised in zip(possible, tried, strict=True)
-    ]
-    best = errors.index(min(errors))
-    return best, tried[best]
 
 
 def load(network: nn.Module, quantiser: AnyQuantiser | None, payload: Payload) -> None:
     """Fill `network` with the weights of a payload.
 
     Raises:
-        StreamError: the payload holds other weights than `network` has parameters.
+        StreamError: the payload does not hold the weights of this network.
     """
     shapes = {name: tuple(p.shape) for name, p in network.named_parameters()}
-    tensors = _raw(payload, shapes) if quantiser is None else _dequantised(payload, shapes, quantiser)
+    tensors: Iterable[Tensor]
+    if quantiser is None:
+        tensors = _read_float32(payload.weights, list(shapes.values()))
+    else:
+        tensors = _read_quantised(payload, shapes, quantiser)
     with torch.no_grad():
         for parameter, tensor in zip(network.parameters(), tensors, strict=True):
             if not torch.isfinite(tensor).all():
-                raise StreamError("stream", "a weight is not a number")
+                raise StreamError("stream", "a weight is not finite")
             parameter.copy_(tensor)
 
 
-def _raw(payload: Payload, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Tensor]:
-    sizes = [math.prod(shape) for shape in shapes.values()]
-    if len(payload.weights) != 4 * sum(sizes):
+def _read_float32(weights: bytes, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    sizes = [math.prod(shape) for shape in shapes]
+    if len(weights) != 4 * sum(sizes):
         raise StreamError("stream", "the weights are cut short")
-    values = np.frombuffer(payload.weights, dtype="<f4").astype(np.float32)
-    for shape, part in zip(shapes.values(), np.split(values, np.cumsum(sizes)[:-1]), strict=True):
-        yield torch.from_numpy(part.reshape(shape))
+    values = np.frombuffer(weights, dtype="<f4").astype(np.float32)
+    pieces = np.split(values, np.cumsum(sizes)[:-1])
+    return [torch.from_numpy(piece.reshape(shape)) for shape, piece in zip(shapes, pieces, strict=True)]
 
 
-def _dequantised(
+def _read_quantised(
     payload: Payload, shapes: Mapping[str, tuple[int, ...]], quantiser: AnyQuantiser
 ) -> Iterator[Tensor]:
-    sides = _read_side(payload.side, shapes, quantiser)
-    codes = decode_tensors(payload.weights, list(shapes.values()))
-    for code, (chosen, side) in zip(codes, sides, strict=True):
-        yield chosen.dequantise(Quantised(code, side))
-
-
-def _read_side(
-    data: bytes, shapes: Mapping[str, tuple[int, ...]], quantiser: AnyQuantiser
-) -> list[tuple[Quantiser, np.ndarray]]:
-    """Every parameter's quantiser and its side information.
-
-    Raises:
-        StreamError: these bytes are not what the parameters need.
-    """
-    sides, at = [], 0
+    """Read the side information of every parameter, then decode and dequantise one after the other."""
+    data, position = payload.side, 0
+    chosen: list[tuple[Quantiser, np.ndarray]] = []
     for name, shape in shapes.items():
-        possible, choice = options(quantiser, name, shape), 0
-        if len(possible) > 1:
-            choice = data[at] if at < len(data) else 0  # where it is cut short the ranges are too
-            at += 1
-        if choice >= len(possible):
-            raise StreamError("stream", f"{name} has no quantiser {choice}")
-        side_shape = possible[choice].side_shape(shape)
+        choices, index = options(quantiser, name, shape), 0
+        if len(choices) > 1:
+            index = data[position] if position < len(data) else 0  # the length is checked below
+            position += 1
+        if index >= len(choices):
+            raise StreamError("stream", f"{name} has no quantiser {index}")
+        side_shape = choices[index].side_shape(shape)
         count = math.prod(side_shape)
-        if at + 2 * count > len(data):
+        if position + 2 * count > len(data):
             raise StreamError("stream", "the quantiser's side information is cut short")
-        side = np.frombuffer(data, dtype="<f2", count=count, offset=at) if count else np.zeros(0, "<f2")
-        sides.append((possible[choice], side.reshape(side_shape)))
-        at += 2 * count
-    if at != len(data):
+        side = np.frombuffer(data, dtype="<f2", count=count, offset=position) if count else np.zeros(0, "<f2")
+        chosen.append((choices[index], side.reshape(side_shape)))
+        position += 2 * count
+    if position != len(data):
         raise StreamError("stream", "the quantiser's side information is too long")
-    return sides
+    codes = decode_tensors(payload.weights, list(shapes.values()))
+    for code, (single, side) in zip(codes, chosen, strict=True):
+        yield single.dequantise(Quantised(code, side))

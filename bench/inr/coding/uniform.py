@@ -255,4 +255,4 @@ class AxisChoice:
         """What a tensor of this shape may be quantised by, in the stream's order."""
         # Along its only long axis a tensor has one range: what the first option gives it anyway.
         axes = [axis for axis in wide_axes(shape) if math.prod(shape) > shape[axis]]
-        return [MinMaxQuantiser(self.bits), *(MinMaxQuantiser(self.bits, axis) for axis in axes)]
+        return [MinMaxQuantiser(self.bits, None), *(MinMaxQuantiser(self.bits, axis) for axis in axes)]

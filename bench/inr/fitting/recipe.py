@@ -1,38 +1,65 @@
-"""How a network is fitted: the stages of a fit, their learning rates, what is saved when.
+"""Recipe of a fit: its phases, learning rate schedule, loss, and when its state is saved. No torch import.
 
-A fit trains for `epochs`. With `prune` the smallest weights are then set to zero for good and the rest
-is fine-tuned, which is the train-prune-quantise-encode pipeline of NeRV and FFNeRV (FFNeRV section
-3.4); a network that trains with quantised weights needs no stage for that. With `quantise` a last stage
-trains with quantisation noise (HiNeRV section 3.5), or with `rounding` through the stream's own steps.
+A fit trains for `epochs`. Up to three fine-tuning phases follow, each with a schedule of its own:
+
+* `prune`: the smallest weights are set to zero and the others fine-tuned. This is the train, prune, quantise,
+  encode pipeline of NeRV (section 3.3) and FFNeRV (section 3.4).
+* `quantise`: training with quantisation noise (HiNeRV section 3.5).
+* `rounding`: training through the quantiser of the stream (`bench.inr.fitting.rounding`).
+
+A network that trains with quantised weights from the first epoch (FFNeRV's `bits`) needs none of them.
+
+Terms: a *recipe* is everything that decides how a network is fitted; a *phase* is a part of a fit with a
+schedule of its own; a *stage* is an upsampling stage of a decoder.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple, get_args
+
+from bench.inr.network.clip_check import UnsuitableClip, check_whole
 
 CosineFrom = Literal["warmup", "start"]
-#: Of a step's multiplications: float32; float32 whose factors a GPU's matrix units round to 10 bits of
-#: mantissa (tf32); bfloat16 in networks, losses being float32 (bf16). What is decoded is float32 always.
+#: Arithmetic of a training step: `float32`; `tf32`, where a GPU's matrix units round the factors of products
+#: to 10 bits of mantissa; `bf16`, where the network computes in bfloat16 and the loss in float32. Decoders
+#: always compute in float32.
 Precision = Literal["float32", "tf32", "bf16"]
+Refresh = Literal["saves", "official"]
+
+#: Part of the peak learning rate that the rounding phase starts from, unless it is given.
+_ROUNDING_RATE = 1 / 8
+#: FFNeRV's script evaluates, and with that refreshes its key frames, every 50 epochs and in the last nine.
+_OFFICIAL_EVERY, _OFFICIAL_LAST = 50, 10
 
 
-def _is_whole(value: object, least: int, most: int | None = None) -> bool:
-    """Settings come from YAML, where 6.0 and true are numbers too."""
-    return type(value) is int and value >= least and (most is None or value <= most)
+def _check_number(name: str, value: object, least: float, most: float = math.inf) -> None:
+    """Raise ValueError unless a setting is a finite number from `least` to `most`."""
+    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not good or not least <= float(value) <= most:  # type: ignore[arg-type]
+        allowed = f"from {least:g}" + ("" if most == math.inf else f" to {most:g}")
+        raise ValueError(f"{name}: {value!r} must be a number {allowed}")
+
+
+def _check_fraction(name: str, value: float, *, whole_allowed: bool = False) -> None:
+    """Raise ValueError unless 0 < value < 1, or value == 1 where `whole_allowed`."""
+    _check_number(name, value, 0, 1)
+    if value == 0 or (value == 1 and not whole_allowed):
+        raise ValueError(f"{name}: {value!r} must be above 0 and {'at most' if whole_allowed else 'below'} 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pruning:
-    """Global magnitude pruning and the fine-tuning after it.
+    """Global magnitude pruning, and the fine-tuning phase after it.
 
     Attributes:
-        ratio: fraction of the prunable weights that become zero, in (0, 1). The official NeRV option
-            of this name is the fraction that is kept.
-        epochs: of fine-tuning: the rate falls by a cosine without warm-up.
-        learning_rate: where it starts; None: the fit's peak rate.
+        ratio: fraction of the prunable weights that are set to zero, in (0, 1). The official NeRV option
+            `prune_ratio` is the fraction that is kept.
+        epochs: length of the phase. The learning rate falls by a cosine without warm-up.
+        learning_rate: at its start; None: the fit's peak rate.
     """
 
     ratio: float
@@ -40,19 +67,19 @@ class Pruning:
     learning_rate: float | None = None
 
     def __post_init__(self) -> None:
-        if not (0 < self.ratio < 1 and _is_whole(self.epochs, 1)):
-            raise ValueError(f"prune: ratio {self.ratio} and epochs {self.epochs}: give 0..1 and 1 or more")
+        _check_fraction("prune: ratio", self.ratio)
+        _check_phase("prune", self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantisation:
-    """Fine-tuning with quantisation noise: a step sees most weights as a stream would hold them.
+    """Fine-tuning phase with quantisation noise: a step computes with most weights quantised.
 
     Attributes:
-        epochs: the rate falls by a cosine without warm-up.
-        bits: width of the noise's codes. The stream's quantiser may have more.
-        noise: share of the weights that a step quantises, drawn anew for each, in (0, 1].
-        learning_rate: where it starts; None: the fit's peak rate.
+        epochs: length of the phase. The learning rate falls by a cosine without warm-up.
+        bits: code width of the noise, 2 to 10. The stream's quantiser may have another one.
+        noise: fraction of the weights that a step quantises, drawn anew in each step, in (0, 1].
+        learning_rate: at its start; None: the fit's peak rate.
     """
 
     epochs: int
@@ -61,33 +88,44 @@ class Quantisation:
     learning_rate: float | None = None
 
     def __post_init__(self) -> None:
-        if not (_is_whole(self.epochs, 1) and 0 < self.noise <= 1 and _is_whole(self.bits, 2, 10)):
-            raise ValueError(
-                f"quantise: epochs {self.epochs}, noise {self.noise}, bits {self.bits}: "
-                "give 1 or more, 0..1 and 2..10"
-            )
+        _check_phase("quantise", self)
+        check_whole("quantise: bits", self.bits, least=2)
+        _check_number("quantise: bits", self.bits, 2, 10)
+        _check_fraction("quantise: noise", self.noise, whole_allowed=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rounding:
-    """Fine-tuning of weights that are rounded as the stream's own quantiser will
-    (`bench.inr.fitting.rounding`).
+    """Fine-tuning phase through the stream's own quantiser (`bench.inr.fitting.rounding`).
 
     Attributes:
-        epochs: the rate falls by a cosine without warm-up.
-        learning_rate: where it starts; None: an eighth of the fit's peak rate.
+        epochs: length of the phase. The learning rate falls by a cosine without warm-up.
+        learning_rate: at its start; None: an eighth of the fit's peak rate.
     """
 
     epochs: int
     learning_rate: float | None = None
 
     def __post_init__(self) -> None:
-        if not _is_whole(self.epochs, 1):
-            raise ValueError(f"rounding: epochs {self.epochs}: give 1 or more")
+        _check_phase("rounding", self)
 
 
-class Stage(NamedTuple):
-    """A part of a fit with a schedule of its own, warm-up included in its epochs."""
+FineTuning = Pruning | Quantisation | Rounding
+
+
+def _check_phase(name: str, tuning: FineTuning) -> None:
+    check_whole(f"{name}: epochs", tuning.epochs)
+    if tuning.learning_rate is not None:
+        _check_number(f"{name}: learning_rate", tuning.learning_rate, 0)
+
+
+class Phase(NamedTuple):
+    """A part of a fit with a schedule of its own.
+
+    Attributes:
+        first: its first epoch, counted from the start of the fit; epochs: its length, warm-up included.
+        peak: its highest learning rate; warm: epochs of linear warm-up.
+    """
 
     first: int
     epochs: int
@@ -100,30 +138,31 @@ class Recipe:
     """How a network is fitted.
 
     Attributes:
-        epochs: passes over the clip before any pruning.
+        epochs: passes over the clip before any fine-tuning phase.
         learning_rate: Adam's peak rate.
-        warmup: fraction of the epochs (whole ones) over which the rate climbs to the peak.
-        warmup_start: fraction of the peak where it begins to climb.
-        floor: fraction of its peak where the cosine of any stage ends.
-        cosine_from: where the first stage's cosine begins: at the end of the `warmup`, or at the
-            `start`, as timm's scheduler has it, which then falls a little at once after the climb.
+        warmup: fraction of the epochs, rounded down, over which the rate rises to the peak.
+        warmup_start: fraction of the peak where the rise begins.
+        floor: fraction of its peak where the cosine of any phase ends.
+        cosine_from: start of the first phase's cosine: the end of the `warmup`, or the `start` of the fit, as
+            in timm's scheduler, whose rate is then a little below the peak right after the warm-up.
         betas: Adam's decay rates.
-        loss: a name in `bench.inr.network.losses.CATALOGUE`.
-        batch_size: frames a step, or as many patches as these have.
-        fit_every: fit frames 0, n, 2n, ... alone; the others are held out (frame interpolation).
-        clip_gradient: largest norm of all gradients together; None leaves them.
-        precision: of a step's multiplications (`Precision`).
-        compile: whether the network's calls run compiled (torch.compile): after a minute or so, steps that
-            are the same but for rounding.
-        rate_weight: how much a bit a pixel of coded weights counts in the loss (`losses.weight_bits`).
+        loss: a name in `bench.inr.network.loss_catalogue.CATALOGUE`.
+        batch_size: frames per step, or as many patches as this many frames have.
+        fit_every: fit frames 0, n, 2n, ... only; the others are held out (frame interpolation).
+        clip_gradient: maximum norm of all gradients together; None: no clipping.
+        rate_weight: weight in the loss of one coded bit per pixel (`bench.inr.coding.weight_rate`).
+        precision: arithmetic of a step (`Precision`).
+        compile: whether the network runs compiled (torch.compile). Compilation takes about a minute; steps
+            then differ by rounding errors only.
         save_every: epochs between saved states.
-        refresh: when a representation's cache is recomputed. `saves`: at every saved state, so that
-            the state need not hold it. `official`: where FFNeRV's script evaluates (every 50
-            epochs and in the last nine), the cache being part of the state.
-        prune: pruning and fine-tuning after the epochs; None does neither.
-        quantise: training with quantisation noise as the last stage; None has none.
-        rounding: training through a stream's steps as the last stage; None has none.
-        restart_adam: whether later stages begin with a new Adam; else its moments go on.
+        refresh: when a representation recomputes its cache. `saves`: at every saved state, so that a state
+            need not contain the cache. `official`: where FFNeRV's script evaluates; the cache is then part
+            of the state.
+        prune, quantise, rounding: fine-tuning phases, in this order; None: no such phase.
+        restart_adam: whether every fine-tuning phase starts with a new Adam; otherwise its moments continue.
+
+    Raises:
+        ValueError: a value is out of range, or two settings exclude each other.
     """
 
     epochs: int
@@ -141,7 +180,7 @@ class Recipe:
     precision: Precision = "float32"
     compile: bool = False
     save_every: int = 5
-    refresh: Literal["saves", "official"] = "saves"
+    refresh: Refresh = "saves"
     prune: Pruning | None = None
     quantise: Quantisation | None = None
     rounding: Rounding | None = None
@@ -149,57 +188,88 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "fit_every", "save_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: {getattr(self, name)} is less than 1")
-        if self.rate_weight < 0:
-            raise ValueError(f"rate_weight: {self.rate_weight} is less than 0")
-        for name in ("warmup_start", "floor"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}: {getattr(self, name)} is no fraction of the peak")
-        if self.cosine_from not in get_args(CosineFrom):
-            raise ValueError(f"cosine_from: {self.cosine_from!r} is neither warmup nor start")
-        if self.precision not in get_args(Precision):
-            raise ValueError(f"precision: {self.precision!r} is none of {', '.join(get_args(Precision))}")
+            check_whole(name, getattr(self, name))
+        for name in ("learning_rate", "rate_weight"):
+            _check_number(name, getattr(self, name), 0)
+        for name in ("warmup", "warmup_start", "floor"):
+            _check_number(name, getattr(self, name), 0, 1)
+        if self.clip_gradient is not None:
+            _check_number("clip_gradient", self.clip_gradient, 0)
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas: {list(self.betas)} must be two numbers from 0 to below 1")
+        for name, choices in (("cosine_from", CosineFrom), ("precision", Precision), ("refresh", Refresh)):
+            if getattr(self, name) not in get_args(choices):
+                known = ", ".join(get_args(choices))
+                raise ValueError(f"{name}: unknown value {getattr(self, name)!r}; use one of {known}")
         if self.rounding and (self.compile or self.quantise):
-            raise ValueError("rounding: does not go with compile or quantise; leave out one of the two")
+            raise ValueError("rounding: cannot be combined with compile or quantise; leave out one of them")
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Recipe:
+        """The recipe of a codec's complete settings, which may have other keys too.
+
+        Raises:
+            ValueError: see the class; TypeError: a fine-tuning phase has an unknown or a missing key.
+        """
+        values = {field.name: settings[field.name] for field in fields(cls)}
+        values["betas"] = tuple(values["betas"])
+        for name, phase in (("prune", Pruning), ("quantise", Quantisation), ("rounding", Rounding)):
+            if values[name] is not None:
+                values[name] = phase(**values[name])
+        return cls(**values)
+
+    def check_clip(self, frames: int) -> None:
+        """Raise UnsuitableClip if a clip of this many frames cannot be fitted."""
+        if self.fit_every > 1 and self.fit_every >= frames:
+            raise UnsuitableClip(
+                f"fit_every: {self.fit_every} must be smaller than the clip's number of frames, {frames}"
+            )
 
     @functools.cached_property
-    def stages(self) -> tuple[Stage, ...]:
-        """In order: the epochs, and the fine-tunings after them."""
-        stages = [Stage(0, self.epochs, self.learning_rate, int(self.warmup * self.epochs))]
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases in order: the epochs, then the fine-tuning phases."""
+        phases = [Phase(0, self.epochs, self.learning_rate, int(self.warmup * self.epochs))]
         for tuning in (self.prune, self.quantise, self.rounding):
             if tuning is None:
                 continue
-            usual = self.learning_rate / (8 if tuning is self.rounding else 1)
-            peak = usual if tuning.learning_rate is None else tuning.learning_rate
-            stages.append(Stage(stages[-1].first + stages[-1].epochs, tuning.epochs, peak, 0))
-        return tuple(stages)
+            peak = tuning.learning_rate
+            if peak is None:
+                peak = self.learning_rate * (_ROUNDING_RATE if tuning is self.rounding else 1)
+            phases.append(Phase(phases[-1].first + phases[-1].epochs, tuning.epochs, peak, 0))
+        return tuple(phases)
 
     @property
     def total_epochs(self) -> int:
-        return self.stages[-1].first + self.stages[-1].epochs
+        """Epochs of all phases."""
+        return self.phases[-1].first + self.phases[-1].epochs
 
     def rate_at(self, epoch: float) -> float:
-        """Learning rate at a (fractional) epoch: linear warm-up, then a cosine down to the floor."""
-        first, epochs, peak, warm = next(stage for stage in reversed(self.stages) if epoch >= stage.first)
-        at = epoch - first
-        if at < warm:
-            return peak * (self.warmup_start + (1 - self.warmup_start) * at / warm)
+        """Learning rate at a fractional epoch: linear warm-up, then a cosine down to the floor.
+
+        In a phase of E epochs with W epochs of warm-up, peak p, floor f * p and e epochs since its start:
+
+            e < W:  p (s + (1 - s) e / W),                         s = warmup_start
+            else:   f p + (1 - f) p (1 + cos(pi (e - B) / (E - B))) / 2,   B = W (cosine_from: warmup) or 0
+        """
+        first, epochs, peak, warm = next(phase for phase in reversed(self.phases) if epoch >= phase.first)
+        elapsed = epoch - first
+        if elapsed < warm:
+            return peak * (self.warmup_start + (1 - self.warmup_start) * elapsed / warm)
         begin, lowest = (0 if self.cosine_from == "start" else warm), self.floor * peak
-        fallen = math.pi * (at - begin) / (epochs - begin)
-        return lowest + (peak - lowest) * 0.5 * (1 + math.cos(fallen))
+        angle = math.pi * (elapsed - begin) / (epochs - begin)
+        return lowest + (peak - lowest) * 0.5 * (1 + math.cos(angle))
 
     def prunes_before(self, epoch: int) -> bool:
         return self.prune is not None and epoch == self.epochs
 
     def restarts_before(self, epoch: int) -> bool:
-        return self.restart_adam and epoch in [stage.first for stage in self.stages[1:]]
+        return self.restart_adam and epoch in [phase.first for phase in self.phases[1:]]
 
     def quantises_in(self, epoch: int) -> bool:
-        return self.quantise is not None and epoch >= self.stages[-1].first
+        return self.quantise is not None and epoch >= self.phases[-1].first
 
     def rounds_in(self, epoch: int) -> bool:
-        return self.rounding is not None and epoch >= self.stages[-1].first
+        return self.rounding is not None and epoch >= self.phases[-1].first
 
     def saves_after(self, epoch: int) -> bool:
         return (epoch + 1) % self.save_every == 0 and epoch + 1 < self.total_epochs
@@ -207,4 +277,4 @@ class Recipe:
     def refreshes_after(self, epoch: int) -> bool:
         if self.refresh == "saves":
             return self.saves_after(epoch)
-        return (epoch + 1) % 50 == 0 or epoch > self.total_epochs - 10
+        return (epoch + 1) % _OFFICIAL_EVERY == 0 or epoch > self.total_epochs - _OFFICIAL_LAST

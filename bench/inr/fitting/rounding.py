@@ -21,13 +21,6 @@ from bench.inr.coding.uniform import KnownStep, StepQuantiser
 FindSteps = Callable[[], AnyQuantiser | None]
 
 
-def check_steps(quantiser: AnyQuantiser | None) -> None:
-    """Refuse (ValueError) a quantiser that does not make every weight a multiple of a step."""
-    parts = [quantiser.usual, *quantiser.overrides.values()] if isinstance(quantiser, ByName) else [quantiser]
-    if not all(isinstance(part, StepQuantiser) for part in parts):
-        raise ValueError("rounding: needs the quantiser {name: uniform}; with another it is null")
-
-
 class _Round(torch.autograd.Function):
     """To the nearest multiple of a step; the gradient is that of the identity."""
 

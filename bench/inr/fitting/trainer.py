@@ -108,7 +108,7 @@ class Fit:
         frames: the clip (N, 3, H, W), uint8 RGB, already on the representation's device.
         state_dir: where the state is saved; None keeps none.
         identity: what the state belongs to; a state of another identity is refused.
-        find_steps: see `bench.inr.fitting.rounding`, for a recipe with that stage.
+        choose_quantiser: see `bench.inr.fitting.rounding`, for a recipe with that stage.
 
     Raises:
         BenchError: the recipe has a stage that the representation cannot be fitted in.
@@ -123,7 +123,7 @@ class Fit:
         seed: int = 0,
         state_dir: Path | None = None,
         identity: str = "",
-        find_steps: rounding.FindSteps | None = None,
+        choose_quantiser: rounding.FindSteps | None = None,
     ) -> None:
         self.representation, self.frames, self.recipe, self.seed = representation, frames, recipe, seed
         self.state_path = state_dir / STATE_NAME if state_dir else None
@@ -135,7 +135,7 @@ class Fit:
         self.masks: Masks | None = None
         #: What the weights are rounded by, from the rounding stage on.
         self.quantiser: ByName | None = None
-        self.find_steps = find_steps
+        self.choose_quantiser = choose_quantiser
         self.log: list[EpochLog] = []
         #: Wall and CPU seconds of earlier processes, whose state this fit goes on from.
         self.earlier_s = (0.0, 0.0)
@@ -235,8 +235,8 @@ class Fit:
 
     def _round(self) -> None:
         """From here on steps see the weights as a stream will hold them."""
-        assert self.find_steps is not None
-        found = self.find_steps()
+        assert self.choose_quantiser is not None
+        found = self.choose_quantiser()
         coded = self.representation.finish(self.frames)
         self.quantiser = rounding.know_steps(coded, self.representation.network, found)
         rounding.attach(coded, self.quantiser)

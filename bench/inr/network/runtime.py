@@ -56,7 +56,7 @@ def compile_network(network: nn.Module, device: torch.device) -> None:
     network.compile(mode="reduce-overhead" if device.type == "cuda" else "default")
 
 
-def place(network: nn.Module, device: str) -> None:
+def move(network: nn.Module, device: str) -> None:
     """To the device, 4-D weights channels-last: depthwise and small convolutions run faster so."""
     network.to(device=device, memory_format=torch.channels_last)
 

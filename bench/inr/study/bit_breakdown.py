@@ -9,12 +9,10 @@ from itertools import groupby
 
 import numpy as np
 
-from bench.base.errors import StreamError
 from bench.codec.container import Stream
 from bench.inr.codec import INRCodec
 from bench.inr.coding.payload import Payload
 from bench.inr.coding.weight_coder import decode_tensors, encode_tensors
-from bench.inr.network.representation import Representation
 
 #: A name's first parts say its stage: `stages.0.conv.weight` belongs to `stages.0`.
 _CONTAINERS = ("stages", "grids.levels", "stem", "heads", "blocks")
@@ -41,25 +39,13 @@ class TensorSize:
         return parts[0]
 
 
-def restore(codec: INRCodec, stream: Stream) -> Representation:
-    """The network of a stream, on the CPU.
-
-    Raises:
-        StreamError: the stream cannot be decoded; its path is named.
-    """
-    try:
-        return codec.restore(stream)
-    except StreamError as error:
-        raise StreamError(stream.path, error.problem, error.remedy) from error
-
-
 def shapes_of(codec: INRCodec, stream: Stream) -> dict[str, tuple[int, ...]]:
     """Name -> shape of the tensors of a stream, in their order.
 
     Raises:
         StreamError: the stream cannot be decoded.
     """
-    named = restore(codec, stream).network.named_parameters()
+    named = codec.restore(stream).network.named_parameters()
     return {name: tuple(parameter.shape) for name, parameter in named}
 
 

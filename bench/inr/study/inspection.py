@@ -37,11 +37,10 @@ def parts_of_frames(
 ) -> dict[int, dict[str, np.ndarray]]:
     """Frame number -> part -> array (`Representation.parts`); empty for a network without parts."""
     from bench.inr.network import runtime
-    from bench.inr.study.bit_breakdown import restore
 
     runtime.prepare(threads=1, device=device)
-    representation = restore(codec, stream)
-    runtime.place(representation.network, device)
+    representation = codec.restore(stream)
+    runtime.move(representation.network, device)
     parts = {
         frame: {name: part.cpu().numpy() for name, part in representation.parts(frame).items()}
         for frame in frames

@@ -13,8 +13,9 @@ from bench.codec import registry
 from bench.inr.fitting.recipe import Recipe
 from bench.inr.fitting.trainer import make_optimiser, train_step
 from bench.video.clip import ClipInfo
+from ffnerv.config import FFNeRVConfig
 from ffnerv.grid import PositionalLatent
-from ffnerv.model import FFNeRV, FFNeRVConfig
+from ffnerv.model import FFNeRV
 from ffnerv.video import FFNeRVVideo
 
 pytestmark = pytest.mark.numeric

@@ -8,12 +8,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from quantiser_data import make_quantiser
 from torch import Tensor, nn
 
-from baselines.nerv.model import NeRV, NeRVConfig
+from baselines.nerv.config import NeRVConfig
+from baselines.nerv.model import NeRV
 from bench.inr.coding.allocation import allocate
 from bench.inr.coding.payload import Payload, coded_weights, load
-from bench.inr.coding.quantisers import ByName, make_quantiser
+from bench.inr.coding.quantisers import ByName
 from bench.inr.coding.uniform import StepQuantiser
 from bench.inr.fitting.recipe import Recipe
 from bench.inr.fitting.trainer import Fit

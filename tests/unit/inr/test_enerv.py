@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from float64 import GRADIENT_FLOOR, UNIT_ROUNDOFF, assert_parity, like
 
 from baselines.enerv.codec import ENeRVCodec
-from baselines.enerv.model import ENeRV, ENeRVConfig, modulated_norm
+from baselines.enerv.config import ENeRVConfig
+from baselines.enerv.model import ENeRV, modulated_norm
 from baselines.enerv.official import config_from_official, network_from_official, official_name
 from baselines.enerv.video import ENeRVVideo
 from bench.base.errors import BenchError

@@ -13,7 +13,7 @@ from float64 import GRADIENT_FLOOR, assert_parity, like
 
 import bench
 from baselines.hinerv.codec import HiNeRVCodec
-from baselines.hinerv.config import HiNeRVConfig
+from baselines.hinerv.config import WIRE_DEFAULTS, HiNeRVConfig
 from baselines.hinerv.grids import base_position, local_position, read_in_time
 from baselines.hinerv.model import HiNeRV
 from baselines.hinerv.official import config_from_official, network_from_official, official_name
@@ -174,14 +174,14 @@ def test_patches_are_parts_of_the_frame(changes):
     frames = network(index)
     patch = network.config.patch
     expected = cut_patches(frames, patch)
-    rows, columns = (size // part for size, part in zip(network.config.size, patch, strict=True))
+    rows, columns = (size // part for size, part in zip(network.config.padded_size, patch, strict=True))
     numbers = torch.cartesian_prod(torch.arange(rows), torch.arange(columns))
 
     def evaluate(network):
         return {"patches": network(index.repeat_interleave(len(numbers)), numbers.repeat(3, 1))}
 
     assert_parity(evaluate, network, {"patches": expected.detach().numpy()}, ceiling=FORWARD)
-    assert torch.equal(join_patches(expected, network.config.size), frames)
+    assert torch.equal(join_patches(expected, network.config.padded_size), frames)
 
 
 def test_training_on_patches_is_training_on_frames():
@@ -251,7 +251,8 @@ def parameters(point: str, *, frames: int, height: int, width: int) -> int:
     scale = math.prod(network["strides"])
     made = HiNeRVConfig(base=(height // scale, width // scale), **network)
     made.check_clip(frames=frames, height=height, width=width)
-    assert config_from_values(HiNeRVConfig, json.loads(json.dumps(config_values(made)))) == made
+    values = json.loads(json.dumps(config_values(made, WIRE_DEFAULTS)))
+    assert config_from_values(HiNeRVConfig, values, WIRE_DEFAULTS) == made
     with torch.device("meta"):
         video = codec.represent(made, frames=frames, height=height, width=width)
     return sum(parameter.numel() for parameter in video.network.parameters())
@@ -354,5 +355,5 @@ def test_official_weights_that_do_not_fit_are_named(golden):
     grid = "encoding.grids.1.weight"
     with pytest.raises(BenchError, match=r"encoding\.grids\.1\.weight: has the shape"):
         network_from_official(described, {**weights, grid: weights[grid][:-1]})
-    with pytest.raises(BenchError, match=r"decoder\.more: is no weight"):
+    with pytest.raises(BenchError, match=r"decoder\.more: is not a weight"):
         network_from_official(described, {**weights, "decoder.more": np.zeros(1)})

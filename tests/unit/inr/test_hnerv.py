@@ -291,5 +291,5 @@ def test_an_official_pe_network_has_its_stem_on_a_grid(golden):
     args = {**golden[1]["args"], "embed": "pe_1.25_80", "enc_strds": [], "fc_hw": "8_16", "fc_dim": 30}
     config = config_from_official({**args, "dec_strds": [5, 4, 2, 2], "ks": "0_3_3", "reduce": 2})
     assert config.latent_shape == (160, 1, 1)
-    assert config.size == (640, 1280)
+    assert config.padded_size == (640, 1280)
     assert config.stem_scale == (8, 16)

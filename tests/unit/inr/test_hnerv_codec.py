@@ -16,8 +16,8 @@ from baselines.hnerv.codec import HNeRVCodec
 from baselines.hnerv.config import HNeRVConfig
 from baselines.hnerv.model import CodedHNeRV, Decoder, HNeRV
 from baselines.hnerv.official import config_from_official
+from baselines.hnerv.parameter_budget import share_channels, solve_channels
 from baselines.hnerv.rate import published_bits
-from baselines.hnerv.size import share_channels, solve_channels
 from baselines.hnerv.video import HNeRVFitting
 from bench.base.errors import BenchError, StreamError
 from bench.base.stage_clock import StageClock
@@ -26,7 +26,8 @@ from bench.codec.container import read_stream
 from bench.codec.decode import codec_of, decode
 from bench.codec.encode import EncodePlan, encode
 from bench.inr.coding.huffman import huffman_bits
-from bench.inr.fitting.trainer import Recipe
+from bench.inr.coding.quantiser_description import QuantiserDescription, parse_description
+from bench.inr.fitting.recipe import Recipe
 from bench.video.clip import Clip, ClipInfo
 
 pytestmark = pytest.mark.numeric
@@ -54,10 +55,14 @@ def test_paper_rate_of_a_stream_is_the_published_one_where_the_quantiser_is():
     config, codec = configured(channels=20, embedding_channels=2), HNeRVCodec()
     network = CodedHNeRV(Decoder(config), frames=3, embeddings=torch.randn(3, *config.latent_shape))
     description = {"name": "hnerv", "bits": 8, "overrides": {"embeddings": {"bits": 6}}}
-    assert codec.paper_bits(network, description, []) == published_bits(network)
+
+    def described(description: dict) -> QuantiserDescription:
+        return parse_description(description, codec.quantisers)
+
+    assert codec.paper_bits(network, described(description), []) == published_bits(network)
     codes = [np.array([1, 1, 2])]
-    assert codec.paper_bits(network, {"name": "affine"}, codes) == huffman_bits(codes)
-    assert codec.paper_bits(network, {"name": "float32"}, []) is None
+    assert codec.paper_bits(network, described({"name": "affine"}), codes) == huffman_bits(codes)
+    assert codec.paper_bits(network, described({"name": "float32"}), []) is None
 
 
 def test_the_size_rule_gives_the_golden_network(golden_dir):
@@ -116,19 +121,19 @@ def test_published_points_have_the_published_sizes(point, clip, channels, head, 
     assert count(received.decoder.head) == head
     assert count(received) == total
     assert count(fitted.encoder) == encoder
-    assert made.size == (height, width)
+    assert made.padded_size == (height, width)
 
 
 def test_a_small_frame_gets_a_large_embedding():
     config = configured(channels=40, embedding_channels=2)
     assert config.latent_shape == (2, 9, 16)
-    assert config.size == (180, 320)
+    assert config.padded_size == (180, 320)
 
 
 def test_an_encoder_may_go_further_down_than_the_decoder_goes_up():
     config = configured(channels=12, encoder_strides=[5, 4, 2], embedding_channels=4)
     assert config.latent_shape == (4, 5, 8)
-    assert config.size == (200, 320)
+    assert config.padded_size == (200, 320)
     torch.manual_seed(0)
     fitting = HNeRVFitting(HNeRV(config), frames=2, height=180, width=320)
     target = torch.rand(1, 3, 180, 320)
@@ -260,5 +265,5 @@ def test_the_paper_rate_is_recorded_for_the_official_quantiser(tiny_clip, tmp_pa
 
 def test_an_override_with_a_slip_is_told_before_the_fit(tiny_clip, tmp_path):
     quantiser = {"name": "affine", "overrides": {"embedding": {"bits": 6}}}
-    with pytest.raises(BenchError, match="no part 'embedding'; it has embeddings, decoder"):
+    with pytest.raises(BenchError, match="no part 'embedding'; use embeddings, decoder"):
         recorded(tiny_clip, tmp_path, quantiser=quantiser, epochs=10**6)

@@ -75,15 +75,15 @@ def test_weights_of_another_network_are_not_dropped(golden_dir, name):
     arrays = np.load(golden_dir / f"{stem}.npz")
     weights = {key[2:]: arrays[key] for key in arrays.files if key.startswith("w/")}
     bench.import_official(name, config, weights)
-    with pytest.raises(BenchError, match="stray: is no weight of this network"):
+    with pytest.raises(BenchError, match="stray: is not a weight of this network"):
         bench.import_official(name, config, weights | {"module.stray": np.zeros(1)})
 
 
 def test_arguments_of_another_network_are_refused(nerv):
     config, weights, _ = nerv
     for change, said in (
-        ({"bias": False}, r"\.bias: is no weight"),
-        ({"expansion": -1}, r"channels: 10 times -1\.0 leave"),
+        ({"bias": False}, r"\.bias: is not a weight"),
+        ({"expansion": -1}, r"channels: 10 times the expansion -1\.0 leaves"),
     ):
         with pytest.raises(BenchError, match=said):
             bench.import_official("nerv", config | {"generator": config["generator"] | change}, weights)

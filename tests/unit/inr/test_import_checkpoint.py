@@ -51,7 +51,7 @@ def official_frames(case: Case, official: Any) -> np.ndarray:
 
     With it a convolution rounds as in decoding, so that frames agree to the last level.
     """
-    runtime.place(official, "cpu")
+    runtime.move(official, "cpu")
     count = case.clip.info.frames
     index = [torch.tensor([i]) for i in range(count)]
     with torch.no_grad():
@@ -244,7 +244,7 @@ def test_hnerv_with_a_positional_encoding(case, tmp_path: Path) -> None:
     words = command(made, tmp_path, "--set", FLOAT32, checkpoint=weights, arguments={"args": args})
     assert main(words) == 0
     official = bench.import_official("hnerv", args, weights)
-    runtime.place(official, "cpu")
+    runtime.move(official, "cpu")
     with torch.no_grad():
         frames = [official(torch.tensor([i]).double() / 6)[0][0] for i in range(6)]
     expected = np.stack([runtime.to_8_bit(frame) for frame in frames])

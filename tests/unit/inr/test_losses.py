@@ -11,7 +11,8 @@ import torch
 from float64 import UNIT_ROUNDOFF, like, measure_rounding
 from torch import nn
 
-from bench.inr.network.losses import CATALOGUE, losses, mean_ssim
+from bench.inr.network.loss_catalogue import CATALOGUE
+from bench.inr.network.losses import losses, mean_ssim
 
 pytestmark = pytest.mark.numeric
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from float64 import GRADIENT_FLOOR, assert_parity, like
 
-from baselines.nerv.model import NeRV, NeRVConfig
+from baselines.nerv.config import NeRVConfig
+from baselines.nerv.model import NeRV
 from baselines.nerv.official import config_from_official, network_from_official, official_name
 from bench.inr.coding.quantisers import AffineQuantiser
 from bench.inr.fitting.pruning import Masks, prune_masks

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from quantiser_data import make_quantiser
 from torch import nn
 
 from bench.base.errors import BenchError, StreamError
 from bench.inr.coding.payload import Payload, coded_weights, load
-from bench.inr.coding.quantisers import AffineQuantiser, AxisChoice, MinMaxQuantiser, make_quantiser, options
+from bench.inr.coding.quantisers import AffineQuantiser, AxisChoice, MinMaxQuantiser, options
 from ffnerv.codec import FFNeRVCodec
 from ffnerv.qat import TanhQuantiser
 
@@ -70,7 +71,7 @@ def test_an_override_inherits_unless_it_has_a_name():
 
 def test_a_methods_own_quantiser_takes_overrides_too():
     described = {"name": "tanh", "bits": 8, "overrides": {"grids": {"bits": 6}, "head": {"name": "affine"}}}
-    quantiser = make_quantiser(described, FFNeRVCodec().quantiser)
+    quantiser = make_quantiser(described, FFNeRVCodec())
     assert quantiser.of("grids.levels.0") == TanhQuantiser(bits=6)
     assert quantiser.of("head.bias") == AffineQuantiser()
     assert quantiser.of("stages.0.weight") == TanhQuantiser(bits=8)
@@ -208,7 +209,7 @@ def test_no_overrides_is_no_table():
 
 
 def test_an_override_for_no_part_is_one_clear_line():
-    with pytest.raises(BenchError, match="no part 'grid'; it has gridsmith, tall, grids, wide"):
+    with pytest.raises(BenchError, match="no part 'grid'; use one of gridsmith, tall, grids, wide"):
         coded_weights(Grids(), make_quantiser({"name": "affine", "overrides": {"grid": {"bits": 6}}}))
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from interruption import interrupt_after_every_epoch
 
-from baselines.nerv.model import NeRV, NeRVConfig
+from baselines.nerv.config import NeRVConfig
+from baselines.nerv.model import NeRV
 from bench.base.errors import BenchError
 from bench.codec import registry
 from bench.codec.container import read_stream

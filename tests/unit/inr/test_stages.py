@@ -65,7 +65,7 @@ def test_the_official_schedule_is_that_of_the_official_commands():
         name="x", sequence="x", width=1280, height=720, frames=132, fps=Fraction(25), sha256="0" * 64
     )
     recipe = HiNeRVCodec().resolve(clip, settings).recipe
-    assert [(stage.first, stage.epochs) for stage in recipe.stages] == [(0, 300), (300, 60), (360, 30)]
+    assert [(stage.first, stage.epochs) for stage in recipe.phases] == [(0, 300), (300, 60), (360, 30)]
     for first, epochs, warm, scale in ((0, 300, 30, 1.0), (300, 60, 0, 1.0), (360, 30, 0, 0.1)):
         for update in {0, 1, 131, 30 * 132 - 1, 30 * 132, epochs * 66, epochs * 132 - 1}:
             if update < epochs * 132:

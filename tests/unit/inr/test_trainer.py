@@ -15,7 +15,8 @@ import torch
 from interruption import interrupt_after_every_epoch
 from torch import nn
 
-from baselines.nerv.model import NeRV, NeRVConfig
+from baselines.nerv.config import NeRVConfig
+from baselines.nerv.model import NeRV
 from bench.base.errors import BenchError
 from bench.inr.coding.weight_rate import weight_bits
 from bench.inr.fitting.pruning import prune_masks
@@ -23,7 +24,8 @@ from bench.inr.fitting.recipe import Pruning, Recipe
 from bench.inr.fitting.trainer import STATE_NAME, Fit, frame_order
 from bench.inr.network.losses import losses
 from bench.inr.network.representation import FramewiseVideo
-from ffnerv.model import FFNeRV, FFNeRVConfig
+from ffnerv.config import FFNeRVConfig
+from ffnerv.model import FFNeRV
 from ffnerv.video import FFNeRVVideo
 
 REPOSITORY = Path(__file__).parents[3]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from quantiser_data import make_quantiser
 
 from baselines.hinerv.codec import HiNeRVCodec
 from bench.base.errors import BenchError
 from bench.inr.coding.payload import Payload, coded_weights, load
-from bench.inr.coding.quantisers import ByName, check_zeros, make_quantiser
+from bench.inr.coding.quantiser_description import check_pruned, parse_description
+from bench.inr.coding.quantisers import ByName, build_quantiser
 from bench.inr.coding.uniform import AffineQuantiser, ZeroPointQuantiser
 from bench.inr.coding.weight_coder import encode_tensors
 from ffnerv.codec import FFNeRVCodec
@@ -154,7 +156,7 @@ def test_without_a_zero_point_zeros_of_channels_are_dear():
 )
 def test_pruning_asks_what_becomes_of_zeros(description):
     with pytest.raises(ValueError, match="zero_point: integer"):
-        check_zeros(description)
+        check_pruned(parse_description(description, FFNeRVCodec.quantisers))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_pruning_asks_what_becomes_of_zeros(description):
     ],
 )
 def test_an_answer_is_enough(description):
-    check_zeros(description)
+    check_pruned(parse_description(description, FFNeRVCodec.quantisers))
 
 
 def test_zero_points_are_integer_or_float():
@@ -190,8 +192,8 @@ def test_settings_that_prune_and_do_not_say_are_one_line(tiny_clip):
     settings |= {"grid_lengths": [3, 5], "strides": [2, 2, 2], "bits": None}
     prune = {"ratio": 0.5, "epochs": 1}
     FFNeRVCodec().resolve(tiny_clip.info, settings)
-    with pytest.raises(BenchError, match="affine moves the zeros that prune makes; say zero_point"):
+    with pytest.raises(BenchError, match="affine moves the zeros that prune creates; give zero_point"):
         FFNeRVCodec().resolve(tiny_clip.info, {**settings, "prune": prune})
     resolved = FFNeRVCodec().resolve(tiny_clip.info, {**settings, "prune": prune, "quantiser": INTEGER})
-    assert resolved.quantiser == ZeroPointQuantiser()
-    assert HiNeRVCodec().quantiser(INTEGER) == ZeroPointQuantiser()
+    assert build_quantiser(resolved.quantiser) == ZeroPointQuantiser()
+    assert make_quantiser(INTEGER, HiNeRVCodec()) == ZeroPointQuantiser()

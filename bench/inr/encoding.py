@@ -1,0 +1,99 @@
+"""Code a fitted network: choose its quantiser, quantise its weights, entropy-code them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.base.stage_clock import StageClock
+from bench.codec.contract import Encoded
+from bench.codec.fingerprint import code_fingerprint
+from bench.inr.coding.allocation import allocate
+from bench.inr.coding.payload import Payload, coded_weights, config_values
+from bench.inr.coding.quantiser_description import QuantiserDescription
+from bench.inr.coding.quantisers import AnyQuantiser, build_quantiser, check_parts
+from bench.inr.network import runtime
+from bench.inr.network.representation import Representation
+
+if TYPE_CHECKING:
+    from bench.inr.codec import INRCodec
+    from bench.inr.fit_check import CheckedFit
+    from bench.video.clip import ClipInfo
+
+
+def code_network(
+    codec: INRCodec,
+    representation: Representation,
+    frames: Iterable[Tensor],
+    *,
+    config: Any,
+    quantiser: QuantiserDescription,
+    clock: StageClock,
+    trained: AnyQuantiser | None = None,
+) -> Encoded:
+    """Code a fitted or imported representation of a clip.
+
+    Args:
+        frames: of the clip, as `Representation.finish` takes them.
+        config: of the representation's network.
+        clock: times "allocate" (if the quantiser allocates) and "entropy-code".
+        trained: the quantiser that the fit has trained through; None: `choose_quantiser` chooses it.
+
+    Raises:
+        BenchError: a weight is not finite, or an override of the quantiser matches no parameter.
+    """
+    network = representation.finish(frames)
+    if trained is None:
+        with clock("allocate") if quantiser.allocates else nullcontext():
+            trained = choose_quantiser(codec, representation, network, quantiser)
+    with clock("entropy-code"):
+        side, weights, codes = coded_weights(network, trained)
+    payload = Payload(config_values(config, codec.wire_defaults), quantiser.given, side, weights)
+    area = representation.height * representation.width
+    paper_bits = codec.paper_bits(network, quantiser, codes)
+    details: dict[str, Any] = {
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "macs_per_pixel": runtime.macs(representation) / area,
+        "rate_bpp_paper": None if paper_bits is None else paper_bits / (representation.frames * area),
+        "fit_log": [],
+    }
+    return Encoded(payload=[payload.to_bytes()], pixel_format="rgb24", details=details)
+
+
+def choose_quantiser(
+    codec: INRCodec, representation: Representation, network: nn.Module, description: QuantiserDescription
+) -> AnyQuantiser | None:
+    """The quantiser of every parameter of a finished network; None for float32 weights.
+
+    With `allocate` the step sizes depend on how the rounding of each tensor changes the frames.
+    """
+    if description.allocates:
+        return allocate(representation, network, description.usual["bits"])
+    return build_quantiser(description, codec.build_single)
+
+
+def check_overrides(codec: INRCodec, clip: ClipInfo, settings: CheckedFit) -> None:
+    """Raise BenchError if an override of the quantiser matches no parameter. Nothing is allocated."""
+    with torch.device("meta"):
+        received = codec.receive(settings.config, frames=clip.frames, height=clip.height, width=clip.width)
+    quantiser = build_quantiser(settings.quantiser, codec.build_single)
+    check_parts(quantiser, (name for name, _ in received.network.named_parameters()))
+
+
+def fit_identity(codec: INRCodec, clip: ClipInfo, settings: CheckedFit, *, seed: int) -> str:
+    """SHA-256 of everything that a fit depends on: clip, network, recipe, seed and the family's sources.
+
+    A saved state with another identity is not resumed.
+    """
+    family = type(codec).__module__.removesuffix(".codec").rpartition(".")[2]
+    quantiser = settings.quantiser.given if settings.recipe.rounding else None
+    inputs = [clip.sha256, clip.colour, asdict(settings.config), asdict(settings.recipe), seed, quantiser]
+    inputs.append(code_fingerprint(family=family))
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
