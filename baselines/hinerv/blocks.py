@@ -45,7 +45,7 @@ class Upsample(nn.Module):
             x = source.repeat_edge(x)
         factor = float(self.stride)
         x = F.interpolate(x.permute(0, 3, 1, 2), scale_factor=factor, mode="bilinear").permute(0, 2, 3, 1)
-        return x if source is None or window is None else window.enlarged(x, self.stride, source)
+        return x if source is None or window is None else window.crop_upsampled(x, self.stride, source)
 
 
 class ConvNeXtBlock(nn.Module):
@@ -62,7 +62,7 @@ class ConvNeXtBlock(nn.Module):
         """(B, H, W, C_in) to (B, H, W, C_out)."""
         y = self.narrow(F.gelu(self.widen(normalise(self.spatial(x)))))
         if window is not None:
-            y = window.inside(y)
+            y = window.zero_outside(y)
         return x + y if self.residual else y
 
 

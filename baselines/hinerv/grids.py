@@ -96,4 +96,4 @@ class LocalEncoding(nn.Module):
             return (blocks + features[:, None, :, None]).flatten(3, 4).flatten(1, 2)
         # A patch begins at a whole number of coarser pixels, so that all have the same places.
         rows, columns = window.rows[0] % stride, window.columns[0] % stride
-        return window.inside(x + features[:, rows][:, :, columns])
+        return window.zero_outside(x + features[:, rows][:, :, columns])

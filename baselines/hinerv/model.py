@@ -52,7 +52,7 @@ class HiNeRV(nn.Module):
                 x = stage(x, frame)
         else:
             source, *windows = self.windows(patch)
-            x = source.inside(self.stem(source.cut(self.base(frame))))
+            x = source.zero_outside(self.stem(source.cut(self.base(frame))))
             for stage, window in zip(self.stages, windows, strict=True):
                 x = stage(x, frame, source, window)
                 source = window

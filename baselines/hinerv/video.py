@@ -1,4 +1,4 @@
-"""A clip as a HiNeRV: fitted on whole frames or on patches of them."""
+"""HiNeRV as the representation of a clip: fitted on whole frames or on patches of them."""
 
 from __future__ import annotations
 
@@ -7,94 +7,62 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from baselines.hinerv.model import HiNeRV
-from baselines.hinerv.patches import cut_patches, join_patches, patch_numbers, pick_patches
+from baselines.hinerv.patches import patch_positions, pick_patches
 from baselines.hinerv.pruning import pruning_scores
 from baselines.hinerv.qat import QuantNoise
-from bench.inr.fitting.samples import Samples
 from bench.inr.network.losses import losses
 from bench.inr.network.representation import FramewiseVideo
 
 
 class HiNeRVVideo(FramewiseVideo):
-    """Fits and renders `frames` frames of height x width (the visible area of the network's output).
+    """A network whose samples are patches from anywhere in the clip (section 3.4), if `config.patch` is set.
+
+    The patches of a frame are numbered row by row.
 
     Attributes:
-        noise: what a step does to the weights before it uses them; None: nothing. Rendering has none.
+        noise: quantisation noise of the weights in training steps; None: no noise. Rendering has none.
     """
 
     def __init__(self, network: HiNeRV, *, frames: int, height: int, width: int) -> None:
         super().__init__(network, frames=frames, height=height, width=width)
         self.network: HiNeRV = network
+        self.patch = network.config.patch
         self.noise: QuantNoise | None = None
+        if self.patch:
+            size = network.config.padded_size
+            self.samples_per_frame = (size[0] // self.patch[0]) * (size[1] // self.patch[1])
 
     def times(self, index: Tensor) -> Tensor:
-        """The grids are read at frame numbers, relative to the length that the network knows."""
+        """Frame numbers: the grids are read relative to the clip's length, which the network has."""
         return index
 
-    def samples(self) -> Samples:
-        """Patches from anywhere in the clip, where the network computes patches (section 3.4)."""
-        return PatchSamples(self) if self.network.config.patch else Samples(self)
+    def targets(self, frames: Tensor, index: Tensor) -> Tensor:
+        if self.patch is None:
+            return super().targets(frames, index)
+        frame, positions = self._locate(index)
+        return pick_patches(frames, frame, positions, self.patch).to(torch.float32).div_(255)
+
+    def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+        inputs = (index,) if self.patch is None else self._locate(index)
+        if self.noise is None:
+            output = self.network(*inputs)
+        else:
+            output = functional_call(self.network, self.noise.weights(self.network), inputs)
+        samples = self.visible(output)
+        return losses(loss, [samples], target)[0], samples.detach()
 
     def add_noise(self, *, bits: int, rate: float, generator: torch.Generator) -> None:
         self.noise = QuantNoise(bits=bits, rate=rate, generator=generator)
 
-    def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-        """Whole frames, or all patches of the frames as one batch."""
-        patch = self.network.config.patch
-        if patch is None:
-            frames = self.visible(self.predict(index))
-            return losses(loss, [frames], target)[0], frames.detach()
-        numbers = patch_numbers(self.network.config.padded_size, patch, index.device)
-        total, patches = self.patch_step(
-            index.repeat_interleave(len(numbers)),
-            numbers.repeat(len(index), 1),
-            cut_patches(target, patch),
-            loss,
-        )
-        return total, join_patches(patches, self.network.config.padded_size)
-
-    def patch_step(self, index: Tensor, numbers: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-        """Scalar loss of patches from anywhere in the clip, and the patches, detached.
-
-        Args:
-            index: the frame of each patch (B,); numbers: its row and column (B, 2).
-            target: the patches (B, 3, h, w), of the size `config.patch`.
-        """
-        patches = self.predict(index, numbers)
-        return losses(loss, [patches], target)[0], patches.detach()
-
-    def pruned_weights(self, number: float) -> int:
-        """The official code cuts the fraction off."""
+    def pruned_count(self, number: float) -> int:
+        """Rounded down, as in the official code."""
         return int(number)
 
     def pruning_scores(self) -> dict[nn.Parameter, Tensor]:
         return pruning_scores(self.network)
 
-    def predict(self, *inputs: Tensor) -> Tensor:
-        """The network's output with the weights of a training step."""
-        if self.noise is None:
-            return self.network(*inputs)
-        return functional_call(self.network, self.noise.weights(self.network), inputs)
-
-
-class PatchSamples(Samples):
-    """All patches of a clip, those of a frame row by row."""
-
-    def __init__(self, video: HiNeRVVideo) -> None:
-        super().__init__(video)
-        self.video, config = video, video.network.config
-        assert config.patch is not None
-        self.patch = config.patch
-        self.numbers = patch_numbers(config.padded_size, config.patch, video.device)
-        self.per_frame = len(self.numbers)
-
-    def targets(self, frames: Tensor, index: Tensor) -> Tensor:
-        frame, numbers = self._places(index)
-        return pick_patches(frames, frame, numbers, self.patch).to(torch.float32).div_(255)
-
-    def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-        return self.video.patch_step(*self._places(index), target, loss)
-
-    def _places(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """The frame of each sample (B,), and its row and column (B, 2)."""
-        return index // self.per_frame, self.numbers[index % self.per_frame]
+    def _locate(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The frame (B,) and the row and column (B, 2) of samples (B,)."""
+        assert self.patch is not None
+        positions = patch_positions(self.network.config.padded_size, self.patch, index.device)
+        return index // self.samples_per_frame, positions[index % self.samples_per_frame]

@@ -192,8 +192,8 @@ class INRCodec(Codec):
             seed=job.seed,
             state_dir=job.state_dir,
             identity=fit_identity(self, clip.info, settings, seed=job.seed),
-            choose_quantiser=lambda: choose_quantiser(
-                self, representation, representation.finish(frames), settings.quantiser
+            choose_quantiser=lambda network: choose_quantiser(
+                self, representation, network, settings.quantiser
             ),
         )
         with job.clock("fit"):

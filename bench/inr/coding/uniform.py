@@ -180,8 +180,8 @@ class StepQuantiser:
 
 
 @dataclass(frozen=True)
-class KnownStep(StepQuantiser):
-    """One whose step is given: what a fit has trained through (`bench.inr.fitting.rounding`)."""
+class FixedStepQuantiser(StepQuantiser):
+    """A `StepQuantiser` with a given step: the one that a fit has trained through."""
 
     step: float = 0.0
 

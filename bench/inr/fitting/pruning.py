@@ -1,4 +1,12 @@
-"""Global magnitude pruning: weights that are zero for good."""
+"""Global magnitude pruning: the weights with the smallest scores are set to zero and stay zero.
+
+The scores of all prunable weights are ranked together (NeRV section 3.3: |w|; HiNeRV section 3.5:
+|w| / sqrt(m) for a tensor of m weights). For a ratio r and n weights, the mask of weight i is
+
+    mask_i = 0  if its score is among the r * n smallest,  else 1,
+
+and training continues with w_i * mask_i.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +19,36 @@ from bench.base.errors import BenchError
 
 
 def prune_masks(
-    scores: Sequence[Tensor], ratio: float, *, whole: Callable[[float], int] = round
+    scores: Sequence[Tensor], ratio: float, *, round_count: Callable[[float], int] = round
 ) -> list[Tensor]:
-    """True where a weight is kept: all but the `ratio` of all weights whose scores are smallest.
+    """Masks of a network's weights: True where a weight is kept.
 
     Args:
-        scores: one tensor a weight tensor, of its shape; ranked together.
-        ratio: fraction to remove, in (0, 1).
-        whole: makes a number of weights of it: the nearest one, or HiNeRV's `int`.
+        scores: one tensor per weight tensor, of its shape. Weights with infinite scores cannot be removed.
+        ratio: fraction of all weights to remove, in (0, 1).
+        round_count: rounds the number of weights to remove.
 
     Raises:
-        BenchError: so many would include weights that must stay, whose scores are infinite.
+        BenchError: fewer weights than the ratio can be removed.
     """
     pooled = torch.cat([score.flatten() for score in scores])
-    smallest = pooled.topk(whole(ratio * pooled.numel()), largest=False)
+    smallest = pooled.topk(round_count(ratio * pooled.numel()), largest=False)
     if torch.isinf(smallest.values).any():
         most = torch.isfinite(pooled).double().mean()
-        raise BenchError("prune", f"ratio: of all weights {most:.2f} can be removed", "give a smaller ratio")
-    removed = smallest.indices
+        problem = f"ratio: {ratio} is above {most:.2f}, the fraction of all weights that can be removed"
+        raise BenchError("prune", problem, "give a smaller ratio")
     kept = torch.ones_like(pooled, dtype=torch.bool)
-    kept[removed] = False
-    parts = kept.split([score.numel() for score in scores])
-    return [part.view_as(score) for part, score in zip(parts, scores, strict=True)]
+    kept[smallest.indices] = False
+    masks = kept.split([score.numel() for score in scores])
+    return [mask.view_as(score) for mask, score in zip(masks, scores, strict=True)]
 
 
 class Masks:
-    """The pruned weights of a fit, put back to zero after every step.
+    """The masks of a fit. An optimiser step moves pruned weights too; `apply` sets them to zero again.
 
     Args:
         weights: the prunable parameters, in a fixed order.
-        kept: for each, where it stays (`prune_masks`).
+        kept: the mask of each (`prune_masks`).
     """
 
     def __init__(self, weights: Sequence[Tensor], kept: Sequence[Tensor]) -> None:
@@ -52,7 +60,7 @@ class Masks:
             weight.mul_(kept)
 
     def apply_to_gradients(self) -> None:
-        """Pruned weights have none; a norm of all gradients should not see theirs."""
+        """Set the gradients of pruned weights to zero, so that they do not count in a gradient norm."""
         for weight, kept in zip(self.weights, self.kept, strict=True):
             if weight.grad is not None:
                 weight.grad.mul_(kept)

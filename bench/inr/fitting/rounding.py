@@ -1,9 +1,14 @@
-"""Training through the rounding of a stream: a fit's last epochs see every weight as a decoder will.
+"""Rounding phase: the last epochs of a fit train through the quantiser of the stream.
 
-The steps are found once, as for a fit that ends there (`bench.inr.coding.allocation`), and stay. A forward
-computes with code * step, and gradients pass straight through the rounding to the weights behind it, so
-that what rounding does to one weight others make up for. The weights end on their steps: coding loses
-nothing.
+The step size d of every tensor is chosen once, as for a fit that ends there (`bench.inr.coding.allocation`), and
+then fixed. The forward pass computes with the decoder's weights
+
+    q(w) = d * round(w / d).
+
+The derivative of q is zero almost everywhere. The backward pass uses the straight-through estimator (Bengio et
+al., 2013): the gradient of q is that of the identity, so the gradient at q(w) is applied to w. An update
+accumulates in w until q(w) moves to the next multiple of d, and the other weights adapt to the error of each
+rounding. At the end the weights are set to q(w). Coding them with the steps d loses nothing.
 """
 
 from __future__ import annotations
@@ -15,14 +20,16 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from bench.inr.coding.quantisers import AnyQuantiser, ByName
-from bench.inr.coding.uniform import KnownStep, StepQuantiser
+from bench.inr.coding.uniform import FixedStepQuantiser, StepQuantiser
 
-#: Finds the quantiser that a stream would have, from the weights as they are.
-FindSteps = Callable[[], AnyQuantiser | None]
+#: Finished network with its present weights -> the quantiser that its stream would have.
+ChooseQuantiser = Callable[[nn.Module], AnyQuantiser | None]
+#: Saved form of the quantiser: parameter -> (bits, step size or None where it is not fixed).
+SavedSteps = dict[str, tuple[float, float | None]]
 
 
 class _Round(torch.autograd.Function):
-    """To the nearest multiple of a step; the gradient is that of the identity."""
+    """Round to the nearest multiple of a step; the backward pass is the identity."""
 
     @staticmethod
     def forward(ctx, weight: Tensor, step: float) -> Tensor:
@@ -34,7 +41,7 @@ class _Round(torch.autograd.Function):
 
 
 class _Rounded(nn.Module):
-    """Between a parameter and the layer that uses it. A tensor of zeros has no step and stays one."""
+    """Parametrisation of a weight by its rounded value. A tensor of zeros has step 0 and stays zero."""
 
     def __init__(self, step: float) -> None:
         super().__init__()
@@ -44,33 +51,36 @@ class _Rounded(nn.Module):
         return _Round.apply(weight, self.step) if self.step else torch.zeros_like(weight)
 
 
-def know_steps(coded: nn.Module, trained: nn.Module, found: AnyQuantiser | None) -> ByName:
-    """The quantisers `found` for the parameters of `coded`, with steps where `trained` shares a parameter.
+def fix_steps(coded: nn.Module, trained: nn.Module, quantiser: AnyQuantiser | None) -> ByName:
+    """The quantiser with fixed steps for the parameters that are trained.
 
-    What it does not share (an HNeRV's embeddings) is made after the fit and has its step then.
+    Args:
+        coded: the finished network; trained: the network that the fit trains. Coded parameters that it does
+            not share (an HNeRV's embeddings) are computed after the fit; their steps are not fixed.
+        quantiser: consists of `StepQuantiser`s (`quantiser_description.check_rounding`).
     """
     shared = {id(parameter) for parameter in trained.parameters()}
-    known: dict[str, StepQuantiser] = {}
+    fixed: dict[str, StepQuantiser] = {}
     for name, parameter in coded.named_parameters():
-        quantiser = found.of(name) if isinstance(found, ByName) else found
-        assert isinstance(quantiser, StepQuantiser)
+        single = quantiser.of(name) if isinstance(quantiser, ByName) else quantiser
+        assert isinstance(single, StepQuantiser)
         if id(parameter) in shared:
-            quantiser = KnownStep(quantiser.bits, float(quantiser.step_of(parameter.detach())))
-        known[name] = quantiser
-    return ByName(StepQuantiser(), known)
+            single = FixedStepQuantiser(single.bits, float(single.step_of(parameter.detach())))
+        fixed[name] = single
+    return ByName(StepQuantiser(), fixed)
 
 
-def attach(coded: nn.Module, known: ByName) -> None:
-    """From now on layers compute with rounded weights, where the step is known."""
-    for name, quantiser in known.overrides.items():
-        if isinstance(quantiser, KnownStep):
+def apply(coded: nn.Module, quantiser: ByName) -> None:
+    """Let layers compute with rounded weights from now on, for every parameter whose step is fixed."""
+    for name, single in quantiser.overrides.items():
+        if isinstance(single, FixedStepQuantiser):
             owner, _, attribute = name.rpartition(".")
-            rounded = _Rounded(quantiser.step)
+            rounded = _Rounded(single.step)
             parametrize.register_parametrization(coded.get_submodule(owner), attribute, rounded, unsafe=True)
 
 
-def release(network: nn.Module) -> None:
-    """Leave every parameter with its rounded values, and layers as they were."""
+def remove(network: nn.Module) -> None:
+    """Set every parameter to its rounded value, and remove the parametrisations."""
     for module in list(network.modules()):
         if parametrize.is_parametrized(module):
             assert isinstance(module.parametrizations, nn.ModuleDict)
@@ -79,30 +89,30 @@ def release(network: nn.Module) -> None:
 
 
 def plain_state(network: nn.Module) -> dict[str, Tensor]:
-    """The network's state by the names that it has without rounding; the weights behind it."""
+    """State dict under the names without parametrisations, with the weights before rounding."""
     return {
         name.replace("parametrizations.", "").removesuffix(".original"): value
         for name, value in network.state_dict().items()
     }
 
 
-def to_state(quantiser: ByName | None) -> dict[str, tuple[float, float | None]] | None:
+def to_state(quantiser: ByName | None) -> SavedSteps | None:
     """Bits and step of every parameter's quantiser, as plain numbers."""
     if quantiser is None:
         return None
-    steps = {}
-    for name, known in quantiser.overrides.items():
-        assert isinstance(known, StepQuantiser)
-        steps[name] = (known.bits, known.step if isinstance(known, KnownStep) else None)
+    steps: SavedSteps = {}
+    for name, single in quantiser.overrides.items():
+        assert isinstance(single, StepQuantiser)
+        steps[name] = (single.bits, single.step if isinstance(single, FixedStepQuantiser) else None)
     return steps
 
 
-def from_state(state: dict[str, tuple[float, float | None]] | None) -> ByName | None:
-    """What `to_state` was given."""
+def from_state(state: SavedSteps | None) -> ByName | None:
+    """The quantiser that `to_state` saved."""
     if state is None:
         return None
     quantisers = {
-        name: StepQuantiser(bits) if step is None else KnownStep(bits, step)
+        name: StepQuantiser(bits) if step is None else FixedStepQuantiser(bits, step)
         for name, (bits, step) in state.items()
     }
     return ByName(StepQuantiser(), quantisers)

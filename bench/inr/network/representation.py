@@ -1,10 +1,10 @@
-"""What the trainer and the stream need of a fitted network, whatever its architecture."""
+"""Interface between a fitted network and the trainer, the stream and the renderer, whatever the architecture."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,21 @@ from bench.inr.network.losses import losses
 
 
 class Representation(ABC):
-    """One clip held in the weights of `network`.
+    """One clip, represented by the weights of `network`.
+
+    A fit trains on samples: whole frames, or patches of them. Samples are numbered frame by frame: sample
+    i belongs to frame i // samples_per_frame.
 
     Args:
         network: the module whose parameters are fitted, quantised and coded.
         frames: N, the frames of the clip.
-        height, width: the visible area, at the top left of what the network puts out.
+        height, width: size of the frame, which is at the top left of the network's padded output.
+
+    Attributes:
+        samples_per_frame: samples that make up one frame.
     """
+
+    samples_per_frame: int = 1
 
     def __init__(self, network: nn.Module, *, frames: int, height: int, width: int) -> None:
         self.network, self.frames, self.height, self.width = network, frames, height, width
@@ -30,32 +38,39 @@ class Representation(ABC):
         return next(self.network.parameters()).device
 
     def times(self, index: Tensor) -> Tensor:
-        """t = i / N, computed in double and rounded to float32."""
+        """The network's input for frames (B,): t = i / N, computed in double and rounded to float32."""
         return (index.double() / self.frames).float()
 
     def visible(self, image: Tensor) -> Tensor:
-        """Without the padding that the strides made."""
+        """Crop (..., H, W) to the frame: remove the padding that the strides need."""
         return image[..., : self.height, : self.width]
+
+    def targets(self, frames: Tensor, index: Tensor) -> Tensor:
+        """Samples (B, 3, h, w), RGB in [0, 1], of a uint8 clip (N, 3, H, W), by their numbers (B,)."""
+        return frames.index_select(0, index).to(torch.float32).div_(255)
 
     @abstractmethod
     def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-        """Scalar loss, and the frames (B, 3, H, W) a viewer would see, detached.
+        """Forward pass and loss of a training step.
 
         Args:
-            index: frame numbers (B,), int64.
-            target: the same frames (B, 3, H, W), RGB in [0, 1].
-            loss: a name in `bench.inr.network.losses.CATALOGUE`.
+            index: numbers (B,) of the samples, int64.
+            target: the samples (B, 3, h, w), RGB in [0, 1].
+            loss: a name in `bench.inr.network.loss_catalogue.CATALOGUE`.
+
+        Returns:
+            the loss, a scalar, and the predicted samples (B, 3, h, w), detached.
         """
 
     @abstractmethod
     def render(self, first: int, stop: int) -> Iterator[Tensor]:
-        """Frames `first` to `stop` in order, each (3, H, W) in [0, 1], cropped to the visible area."""
+        """Frames `first` to `stop` in order, each (3, H, W) in [0, 1], cropped to the frame."""
 
     def finish(self, frames: Iterable[Tensor]) -> nn.Module:
-        """What a decoder needs, after the last step: the module whose parameters are coded.
+        """The module whose parameters a stream holds, after the last step.
 
         Args:
-            frames: the clip's in order, each (3, H, W), uint8 RGB, on the network's device.
+            frames: of the clip in order, each (3, H, W), uint8 RGB, on the network's device.
         """
         return self.network
 
@@ -64,56 +79,63 @@ class Representation(ABC):
         named = self.network.named_parameters()
         return [weight for name, weight in named if weight.ndim > 1 and "head" not in name]
 
-    def pruned_weights(self, number: float) -> int:
-        """How many weights go where a ratio of all makes `number`: the nearest whole one (official: NeRV)."""
+    def pruned_count(self, number: float) -> int:
+        """Number of weights to prune, where the ratio of all weights is `number`: rounded (official NeRV)."""
         return round(number)
 
     def pruning_scores(self) -> dict[nn.Parameter, Tensor]:
-        """Prunable weight -> the score of each entry: the smallest go first (magnitude)."""
+        """Prunable weight -> score of each entry, here its magnitude. The smallest are removed."""
         return {weight: weight.detach().abs() for weight in self.prunable()}
 
     def parts(self, index: int) -> dict[str, Tensor]:
-        """What frame `index` is made of, by name, for people to look at; nothing for most networks.
+        """Intermediate images of frame `index` by name, for inspection; empty for most networks.
 
         Images (3, H, W) and maps (H, W) in [0, 1], flows (2, H, W) in pixels, x then y.
         """
         return {}
 
     def refresh(self) -> None:
-        """Recompute what is cached from the current weights; nothing to do for most networks."""
+        """Recompute the cache from the current weights. Most networks have no cache."""
 
     def cached_state(self) -> dict[str, Tensor]:
-        """The cache itself, for recipes that do not refresh it at every saved state."""
+        """The cache, for recipes that do not recompute it at every saved state."""
         return {}
 
     def load_cached_state(self, state: dict[str, Tensor]) -> None:
-        """Put back what `cached_state` gave."""
+        """Restore the cache from `cached_state`."""
+
+
+@runtime_checkable
+class HasNoise(Protocol):
+    """A representation that can be trained with quantisation noise."""
+
+    def add_noise(self, *, bits: int, rate: float, generator: torch.Generator) -> None:
+        """Let steps compute with a fraction `rate` of the weights quantised to `bits` from now on."""
 
 
 class FramewiseVideo(Representation):
     """A network that maps times (B,) to frames (B, 3, H, W) and needs nothing else (NeRV, E-NeRV).
 
-    One with several `heads` has `images`, those of all heads from coarse to fine. A coarse one is fitted
-    to the frame's averages over its pixels, with a weight of `auxiliary_weight` (NeRV's `lw`).
+    A network with several `heads` has a method `images`, which returns the images of all heads from coarse to
+    fine. The target of a coarse head is the frame, averaged over the area of each pixel. Its loss has the
+    weight `auxiliary_weight` (NeRV's option `lw`).
     """
 
     network: Any
     auxiliary_weight: float = 1.0
 
     def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-        *coarse, full = self._images(self.times(index))
+        several = len(getattr(self.network, "heads", ())) > 1
+        time = self.times(index)
+        *coarse, full = self.network.images(time) if several else [self.network(time)]
         total = sum(self.auxiliary_weight * self._coarse_loss(loss, image, target, full) for image in coarse)
         frames = self.visible(full)
         return total + losses(loss, [frames], target)[0], frames.detach()
 
-    def _images(self, time: Tensor) -> list[Tensor]:
-        several = len(getattr(self.network, "heads", ())) > 1
-        return self.network.images(time) if several else [self.network(time)]
-
     def _coarse_loss(self, loss: str, image: Tensor, target: Tensor, full: Tensor) -> Tensor:
-        beyond = (0, full.shape[3] - self.width, 0, full.shape[2] - self.height)  # the padding of the strides
-        whole = F.pad(target, beyond, mode="replicate") if any(beyond) else target
-        return losses(loss, [image], F.adaptive_avg_pool2d(whole, (image.shape[2], image.shape[3])))[0]
+        padding = (0, full.shape[3] - self.width, 0, full.shape[2] - self.height)
+        padded = F.pad(target, padding, mode="replicate") if any(padding) else target
+        return losses(loss, [image], F.adaptive_avg_pool2d(padded, (image.shape[2], image.shape[3])))[0]
 
     @torch.no_grad()
     def render(self, first: int, stop: int) -> Iterator[Tensor]:

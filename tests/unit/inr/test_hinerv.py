@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from patch_data import cut_patches, join_patches
 from float64 import GRADIENT_FLOOR, assert_parity, like
 
 import bench
@@ -17,7 +18,6 @@ from baselines.hinerv.config import WIRE_DEFAULTS, HiNeRVConfig
 from baselines.hinerv.grids import base_position, local_position, read_in_time
 from baselines.hinerv.model import HiNeRV
 from baselines.hinerv.official import config_from_official, network_from_official, official_name
-from baselines.hinerv.patches import cut_patches, join_patches
 from baselines.hinerv.video import HiNeRVVideo
 from bench.base.errors import BenchError
 from bench.codec import registry
@@ -192,8 +192,14 @@ def test_training_on_patches_is_training_on_frames():
 
     def train(network):
         video = HiNeRVVideo(network, frames=7, height=24, width=30)
-        loss, frames = video.step(torch.tensor([5, 2]), like(network, target), "L2")
+        index, samples = torch.tensor([5, 2]), target
+        if network.config.patch:
+            count = video.samples_per_frame
+            index = (index[:, None] * count + torch.arange(count)).flatten()
+            samples = cut_patches(target, network.config.patch)
+        loss, output = video.step(index, like(network, samples), "L2")
         loss.backward()
+        frames = join_patches(output, (24, 30)) if network.config.patch else output
         return {"frames": frames, "loss": loss} | {name: p.grad for name, p in network.named_parameters()}
 
     expected = {name: value.detach().numpy() for name, value in train(whole).items()}

@@ -117,7 +117,7 @@ def test_pruning_removes_a_share_of_all_parameters_from_the_layers(network):
     scores = video.pruning_scores()
     total = sum(parameter.numel() for parameter in network.parameters())
     masks = dict(
-        zip(scores, prune_masks(list(scores.values()), 0.15, whole=video.pruned_weights), strict=True)
+        zip(scores, prune_masks(list(scores.values()), 0.15, round_count=video.pruned_count), strict=True)
     )
     assert sum(int((~mask).sum()) for mask in masks.values()) == int(0.15 * total)
     removed, stayed = [], []

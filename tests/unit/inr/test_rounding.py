@@ -16,7 +16,7 @@ from bench.codec.container import read_stream
 from bench.codec.decode import codec_of
 from bench.codec.encode import EncodePlan, encode
 from bench.inr.coding.quantisers import ByName
-from bench.inr.coding.uniform import KnownStep, StepQuantiser
+from bench.inr.coding.uniform import FixedStepQuantiser, StepQuantiser
 from bench.inr.fitting.recipe import Pruning, Recipe, Rounding
 from bench.inr.fitting.trainer import Fit
 from bench.inr.network.representation import FramewiseVideo
@@ -81,7 +81,7 @@ def test_what_rounding_costs_comes_back(frames: torch.Tensor) -> None:
         for weight in exact.network.parameters():
             weight.copy_(COARSE.dequantise(COARSE.quantise(weight)))
     recipe = Recipe(epochs=60, learning_rate=5e-3, rounding=Rounding(epochs=30))
-    fit = Fit(trained, frames, recipe, find_steps=lambda: COARSE)
+    fit = Fit(trained, frames, recipe, choose_quantiser=lambda network: COARSE)
     log = fit.run()
     assert psnr_db(exact, frames) < before - 1
     assert psnr_db(trained, frames) > before
@@ -90,7 +90,7 @@ def test_what_rounding_costs_comes_back(frames: torch.Tensor) -> None:
     assert fit.quantiser is not None
     for name, weight in trained.network.named_parameters():
         known = fit.quantiser.of(name)
-        assert isinstance(known, KnownStep)
+        assert isinstance(known, FixedStepQuantiser)
         assert torch.equal(known.dequantise(known.quantise(weight)), weight), name
 
 
@@ -99,13 +99,12 @@ def test_a_tensor_of_zeros_stays_one(frames: torch.Tensor) -> None:
     video = small_nerv()
     bias = video.network.heads[-1].bias
 
-    def find() -> StepQuantiser:
+    def zero_the_bias(network: object) -> StepQuantiser:
         bias.data.zero_()
         return COARSE
 
-    Fit(
-        video, frames, Recipe(epochs=1, learning_rate=5e-3, rounding=Rounding(epochs=2)), find_steps=find
-    ).run()
+    recipe = Recipe(epochs=1, learning_rate=5e-3, rounding=Rounding(epochs=2))
+    Fit(video, frames, recipe, choose_quantiser=zero_the_bias).run()
     assert not video.network.heads[-1].bias.any()
 
 
@@ -119,10 +118,11 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames: torch.Tensor, tmp_p
         rounding=Rounding(epochs=4),
     )
     whole = small_nerv()
-    Fit(whole, frames, recipe, find_steps=lambda: COARSE).run()
+    Fit(whole, frames, recipe, choose_quantiser=lambda network: COARSE).run()
 
     def make() -> Fit:
-        return Fit(small_nerv(), frames, recipe, state_dir=tmp_path, identity="x", find_steps=lambda: COARSE)
+        state = {"state_dir": tmp_path, "identity": "x"}
+        return Fit(small_nerv(), frames, recipe, **state, choose_quantiser=lambda network: COARSE)
 
     interrupt_after_every_epoch(make, 9)
     resumed = make()
@@ -140,9 +140,9 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames: torch.Tensor, tmp_p
     ("changes", "said"),
     [
         ({"quantiser": {"name": "affine", "bits": 6}}, "rounding: needs the quantiser"),
-        ({"rounding": {"epochs": 0}}, "rounding: epochs 0"),
+        ({"rounding": {"epochs": 0}}, "rounding: epochs: 0"),
         ({"rounding": {"bits": 6}}, "bits"),
-        ({"compile": True}, "rounding: does not go with compile"),
+        ({"compile": True}, "rounding: cannot be combined with compile"),
     ],
 )
 def test_settings_that_do_not_go_with_it_are_refused(changes: dict, said: str, tiny_clip: Clip) -> None:

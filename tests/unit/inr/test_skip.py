@@ -17,7 +17,7 @@ from bench.base.errors import BenchError
 from bench.base.paths import ROOT
 from bench.codec import registry
 from bench.inr.codec import INRCodec
-from bench.inr.fitting.samples import HasNoise
+from bench.inr.network.representation import HasNoise
 from bench.video.clip import ClipInfo
 
 FAMILIES = ["ffnerv", "nerv", "enerv", "hnerv", "hinerv"]

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 from interruption import interrupt_after_every_epoch
+from patch_data import cut_patches, join_patches
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from baselines.hinerv.codec import HiNeRVCodec
 from baselines.hinerv.config import HiNeRVConfig
 from baselines.hinerv.model import HiNeRV
-from baselines.hinerv.patches import cut_patches
 from baselines.hinerv.qat import QuantNoise
-from baselines.hinerv.video import HiNeRVVideo, PatchSamples
+from baselines.hinerv.video import HiNeRVVideo
 from bench.base.errors import BenchError
 from bench.base.stage_clock import StageClock
 from bench.codec import registry
@@ -117,32 +117,32 @@ def test_a_network_that_takes_no_noise_is_told_so_before_the_fit(frames):
 
 
 def test_samples_are_all_patches_of_the_clip(frames):
-    samples = patched_video().samples()
-    assert isinstance(samples, PatchSamples)
-    assert samples.per_frame == 4
+    video = patched_video()
+    assert video.samples_per_frame == 4
     index = torch.randperm(20, generator=torch.Generator().manual_seed(1))
     expected = cut_patches(frames.float() / 255, (6, 8))
-    assert torch.equal(samples.targets(frames, index), expected[index])
+    assert torch.equal(video.targets(frames, index), expected[index])
 
 
+@pytest.mark.numeric
 def test_all_patches_of_a_frame_are_a_step_of_the_frame(frames):
-    video = patched_video()
-    samples, index = video.samples(), torch.arange(8, 12)
-    loss, patches = samples.step(index, samples.targets(frames, index), "L2")
-    whole, frame = video.step(torch.tensor([2]), frames[2:3].float() / 255, "L2")
-    assert loss.item() == whole.item()
-    assert torch.equal(cut_patches(frame, (6, 8)), patches)
+    video, whole = patched_video(), patched_video(patch=None)
+    index = torch.arange(8, 12)
+    loss, patches = video.step(index, video.targets(frames, index), "L2")
+    expected_loss, frame = whole.step(torch.tensor([2]), frames[2:3].float() / 255, "L2")
+    assert loss.item() == pytest.approx(expected_loss.item(), rel=1e-5)
+    assert torch.allclose(join_patches(patches, (12, 16)), frame, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("every", [1, 2])
 def test_an_epoch_sees_every_patch_of_the_fitted_frames_once(frames, monkeypatch, every):
     video, seen = patched_video(), []
 
-    def watched(index, numbers, target, loss, *, step=video.patch_step):
-        seen.append(torch.cat([index[:, None], numbers], dim=1))
-        return step(index, numbers, target, loss)
+    def watched(frame, positions, *, forward=video.network.forward):
+        seen.append(torch.cat([frame[:, None], positions], dim=1))
+        return forward(frame, positions)
 
-    monkeypatch.setattr(video, "patch_step", watched)
+    monkeypatch.setattr(video.network, "forward", watched)
     log = Fit(video, frames, Recipe(epochs=1, learning_rate=1e-3, loss="L2", fit_every=every)).run()
     assert {len(step) for step in seen} == {4}  # as many as a frame has
     assert any(len(set(step[:, 0].tolist())) > 1 for step in seen)  # but not of one frame alone
@@ -258,17 +258,18 @@ class NoReading(TorchDispatchMode):
 def test_a_step_of_the_last_stage_reads_nothing_from_the_device(frames):
     video = patched_video()
     recipe = Recipe(epochs=1, learning_rate=1e-2)
-    samples, optimiser = video.samples(), make_optimiser(video.network.parameters(), recipe)
+    optimiser = make_optimiser(video.network.parameters(), recipe)
     scores = video.pruning_scores()
     masks = Masks(list(scores), [score > 0.01 for score in scores.values()])
     video.add_noise(bits=6, rate=0.9, generator=torch.Generator().manual_seed(0))
     index = torch.tensor([3, 9, 10, 17])
+    video.targets(frames, index)  # fills the cache of patch positions
     with pytest.raises(AssertionError), NoReading():
         index.sum().item()
     with NoReading():
-        target = samples.targets(frames, index)
+        target = video.targets(frames, index)
         loss, squared = train_step(
-            samples, optimiser, index, target, learning_rate=1e-2, loss="L2", clip_gradient=1.0, masks=masks
+            video, optimiser, index, target, learning_rate=1e-2, loss="L2", clip_gradient=1.0, masks=masks
         )
     assert squared.sum().item() / target.numel() == pytest.approx(loss.item(), rel=1e-5)
 

@@ -21,7 +21,8 @@ from bench.base.errors import BenchError
 from bench.inr.coding.weight_rate import weight_bits
 from bench.inr.fitting.pruning import prune_masks
 from bench.inr.fitting.recipe import Pruning, Recipe
-from bench.inr.fitting.trainer import STATE_NAME, Fit, frame_order
+from bench.inr.fitting.fit_state import FILE_NAME
+from bench.inr.fitting.trainer import Fit, sample_order
 from bench.inr.network.losses import losses
 from bench.inr.network.representation import FramewiseVideo
 from ffnerv.config import FFNeRVConfig
@@ -91,10 +92,10 @@ def test_pruning_spares_what_must_stay():
 
 @pytest.mark.numeric
 def test_order_is_a_permutation_that_only_seed_and_epoch_decide():
-    assert sorted(frame_order(3, 5, 40).tolist()) == list(range(40))
-    assert torch.equal(frame_order(3, 5, 40), frame_order(3, 5, 40))
-    assert not torch.equal(frame_order(3, 5, 40), frame_order(3, 6, 40))
-    assert not torch.equal(frame_order(3, 5, 40), frame_order(4, 5, 40))
+    assert sorted(sample_order(3, 5, 40).tolist()) == list(range(40))
+    assert torch.equal(sample_order(3, 5, 40), sample_order(3, 5, 40))
+    assert not torch.equal(sample_order(3, 5, 40), sample_order(3, 6, 40))
+    assert not torch.equal(sample_order(3, 5, 40), sample_order(4, 5, 40))
 
 
 @pytest.mark.numeric
@@ -172,7 +173,7 @@ def test_a_finished_fit_keeps_its_weights_and_no_more(frames, tmp_path):
     recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=2, refresh="official")
     made = ffnerv_video()
     log = Fit(made, frames, recipe, state_dir=tmp_path, identity="x").run()
-    state = torch.load(tmp_path / STATE_NAME, weights_only=True)
+    state = torch.load(tmp_path / FILE_NAME, weights_only=True)
     assert (state["optimiser"], state["kept"], state["cache"]) == (None, None, {})
     again, epochs = ffnerv_video(), []
     fit = Fit(again, frames, recipe, state_dir=tmp_path, identity="x")
@@ -191,8 +192,8 @@ def test_a_fit_that_went_on_elsewhere_tells_of_both_devices(frames, tmp_path):
         return Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="x")
 
     interrupt_after_every_epoch(make, 1)
-    state = torch.load(tmp_path / STATE_NAME, weights_only=True)
-    torch.save({**state, "devices": ["cuda"]}, tmp_path / STATE_NAME)
+    state = torch.load(tmp_path / FILE_NAME, weights_only=True)
+    torch.save({**state, "devices": ["cuda"]}, tmp_path / FILE_NAME)
     for fit in (make(), make()):  # to its end, then its end alone
         fit.run()
         assert fit.devices == ["cuda", "cpu"]
@@ -210,9 +211,9 @@ def test_a_state_of_something_else_is_not_taken_up(frames, tmp_path):
 
 @pytest.mark.numeric
 def test_a_spoilt_state_is_one_clear_line(frames, tmp_path):
-    (tmp_path / STATE_NAME).write_bytes(b"no state at all")
+    (tmp_path / FILE_NAME).write_bytes(b"no state at all")
     fit = Fit(ffnerv_video(), frames, Recipe(epochs=2, learning_rate=1e-2), state_dir=tmp_path)
-    with pytest.raises(BenchError, match=STATE_NAME):
+    with pytest.raises(BenchError, match=FILE_NAME):
         fit.run()
 
 
@@ -238,7 +239,7 @@ def encode(clip, out: Path, state: Path) -> subprocess.Popen:
 def test_killed_again_and_again_the_stream_is_the_same(tiny_clip, tmp_path):
     """SIGKILL at arbitrary moments of a real encode, then once to the end."""
     assert encode(tiny_clip, tmp_path / "whole.bin", tmp_path / "whole").wait(timeout=300) == 0
-    state = tmp_path / "killed" / STATE_NAME
+    state = tmp_path / "killed" / FILE_NAME
     for delay in (0.0, 0.3, 0.9):
         before = state.stat().st_mtime_ns if state.exists() else 0
         process = encode(tiny_clip, tmp_path / "killed.bin", tmp_path / "killed")
