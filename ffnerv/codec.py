@@ -11,10 +11,10 @@ from bench.inr.coding.quantiser_description import QUANTISERS, QuantiserDescript
 from ffnerv.config import WIRE_DEFAULTS, FFNeRVConfig
 
 if TYPE_CHECKING:
-    from ffnerv.settings import FFNeRVSettings
     from bench.inr.coding.quantisers import SingleQuantiser
     from bench.inr.network.representation import Representation
     from bench.video.clip import ClipInfo
+    from ffnerv.settings import FFNeRVSettings
 
 
 class FFNeRVCodec(INRCodec):

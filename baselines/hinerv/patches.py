@@ -1,9 +1,8 @@
 """Patches with margins: the output of a whole frame, computed for a patch only (section 3.4).
 
-A network of convolutions computes a patch exactly if it also computes the pixels around it that reach it: the
-margins of `HiNeRVConfig.margins`. Where a margin lies outside the frame, a whole frame has the zero padding of the
+A network of convolutions computes a patch exactly if it also computes the margin that its pixels depend on
+(`HiNeRVConfig.margins`). Where a margin lies outside the frame, a whole frame has the zero padding of the
 convolutions and the repeated edge of the upsampling. A `Window` sets both explicitly.
-"""
 
 from __future__ import annotations
 
@@ -56,7 +55,7 @@ class Window:
         return x[:, self.margin : height - self.margin, self.margin : width - self.margin]
 
     def crop_upsampled(self, x: Tensor, stride: int, source: Window) -> Tensor:
-        """This window's part of `x`, the upsampled contents of the window `source`; zeros outside the frame."""
+        """This window's part of `x`, the upsampled contents of `source`; zeros outside the frame."""
         first = stride * source.margin - self.margin
         rows, columns = self.rows.shape[1], self.columns.shape[1]
         return self.zero_outside(x[:, first : first + rows, first : first + columns])

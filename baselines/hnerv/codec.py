@@ -14,10 +14,10 @@ from bench.inr.coding.quantiser_description import QuantiserDescription
 from bench.inr.network.clip_check import padded_base
 
 if TYPE_CHECKING:
-    from baselines.hnerv.settings import HNeRVSettings
     import numpy as np
     from torch import nn
 
+    from baselines.hnerv.settings import HNeRVSettings
     from bench.inr.network.representation import Representation
     from bench.video.clip import ClipInfo
 

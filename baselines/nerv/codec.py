@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from baselines.nerv.config import WIRE_DEFAULTS, NeRVConfig
 from bench.inr.codec import INRCodec

@@ -189,7 +189,7 @@ class FitSettings(Settings):
     """Decay rates of Adam's moments."""
 
     loss: Loss = "Fusion6"
-    """Training loss; `bench/inr/network/loss_catalogue.py` has the weights of L1, L2, SSIM and MS-SSIM in each."""
+    """Training loss; `bench/inr/network/loss_catalogue.py` has its weights of L1, L2, SSIM and MS-SSIM."""
 
     batch_size: Count = 1
     """Frames in a step, or as many patches as these have."""

@@ -1,12 +1,12 @@
 """Rounding phase: the last epochs of a fit train through the quantiser of the stream.
 
-The step size d of every tensor is chosen once, as for a fit that ends there (`bench.inr.coding.allocation`), and
-then fixed. The forward pass computes with the decoder's weights
+The step size d of every tensor is chosen once, as for a fit that ends there (`bench.inr.coding.allocation`),
+and then fixed. The forward pass computes with the decoder's weights
 
     q(w) = d * round(w / d).
 
-The derivative of q is zero almost everywhere. The backward pass uses the straight-through estimator (Bengio et
-al., 2013): the gradient of q is that of the identity, so the gradient at q(w) is applied to w. An update
+The derivative of q is zero almost everywhere. The backward pass uses the straight-through estimator (Bengio
+et al., 2013): the gradient of q is that of the identity, so the gradient at q(w) is applied to w. An update
 accumulates in w until q(w) moves to the next multiple of d, and the other weights adapt to the error of each
 rounding. At the end the weights are set to q(w). Coding them with the steps d loses nothing.
 """

@@ -1,4 +1,4 @@
-"""Interface between a fitted network and the trainer, the stream and the renderer, whatever the architecture."""
+"""Interface of a fitted network to the trainer, the stream and the renderer."""
 
 from __future__ import annotations
 

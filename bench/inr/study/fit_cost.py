@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.base.errors import BenchError
 from bench.inr.network import runtime
-from bench.inr.study.step_time import time_steps
+from bench.inr.study.step_time import samples_of_frame, time_steps
 from bench.inr.study.width_search import coded_weights_of
 
 if TYPE_CHECKING:
@@ -211,9 +211,10 @@ def _time(
 
 def _step_macs(representation: Representation, loss: str) -> float:
     """Multiply-accumulates of one frame's step: convolutions and matrix products."""
-    target = torch.empty(1, 3, representation.height, representation.width)
+    index = samples_of_frame(representation, 0)
+    frames = torch.empty(1, 3, representation.height, representation.width, dtype=torch.uint8)
     with FlopCounterMode(display=False) as counter:
-        total, _ = representation.step(torch.zeros(1, dtype=torch.int64), target, loss)
+        total, _ = representation.step(index, representation.targets(frames, index), loss)
         total.backward()
     return counter.get_total_flops() / 2
 

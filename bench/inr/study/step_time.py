@@ -1,4 +1,4 @@
-"""How long one training step takes, by stage: what `bench speed` prints."""
+"""Time of one training step, by its stages and as a whole."""
 
 from __future__ import annotations
 
@@ -11,36 +11,35 @@ import torch
 from torch import Tensor
 
 from bench.inr.fitting.recipe import Recipe
-from bench.inr.fitting.samples import Samples
 from bench.inr.fitting.trainer import make_optimiser, train_step
 from bench.inr.network import runtime
 from bench.inr.network.representation import Representation
 
-#: Frames that a step is timed on; few, so that memory at 1080p is what a step needs.
+#: Random frames that steps are timed on. Few, so that the memory at 1080p is that of a step.
 FRAMES = 8
-#: Steps that are not counted: kernels are chosen and memory is taken in them.
+#: First steps, which are not counted: kernels are chosen and memory is allocated in them.
 WARM_UP = 3
+#: Timed stages of a step.
 STAGES = ("network", "rest of the loss", "backward", "optimiser")
 
 
 def time_steps(
     representation: Representation, *, recipe: Recipe, steps: int, synchronize: Callable[[], None]
 ) -> dict[str, float]:
-    """Median milliseconds of each of `STAGES` over some training steps on random frames.
+    """Median milliseconds of each of `STAGES` over some training steps of one frame each.
 
-    `network` is the forward of the representation's network; what `Representation.step` does besides
-    (aggregation, loss) is `rest of the loss`. The device's queue is drained between stages, which
-    a fit does not do: on a GPU the sum is an upper bound (`time_whole_step`).
+    `network` is the forward pass of the representation's network; the remainder of `Representation.step`
+    (aggregation, loss) is `rest of the loss`. The device is synchronised between the stages, which a fit does
+    not do. On a GPU the sum is therefore an upper bound of a step (`time_whole_step`).
     """
     frames = _random_frames(representation)
     optimiser = make_optimiser(representation.network.parameters(), recipe)
-    samples = Samples(representation)
-    in_network = _NetworkTimer(representation, synchronize)
+    network_timer = _NetworkTimer(representation, synchronize)
     taken: list[tuple[float, ...]] = []
     for step in range(WARM_UP + steps):
-        index = torch.tensor([step % len(frames)], device=representation.device)
-        target = samples.targets(frames, index)
-        in_network.seconds = 0.0
+        index = samples_of_frame(representation, step % len(frames))
+        target = representation.targets(frames, index)
+        network_timer.seconds = 0.0
         marks = [_now(synchronize)]
         with runtime.forward_in(recipe.precision, target.device):
             total, _ = representation.step(index, target, recipe.loss)
@@ -51,8 +50,8 @@ def time_steps(
         optimiser.step()
         marks.append(_now(synchronize))
         forward, backward, update = (after - before for before, after in itertools.pairwise(marks))
-        taken.append((in_network.seconds, forward - in_network.seconds, backward, update))
-    in_network.remove()
+        taken.append((network_timer.seconds, forward - network_timer.seconds, backward, update))
+    network_timer.remove()
     medians = (statistics.median(column) for column in zip(*taken[WARM_UP:], strict=True))
     return {stage: 1000 * seconds for stage, seconds in zip(STAGES, medians, strict=True)}
 
@@ -60,26 +59,32 @@ def time_steps(
 def time_whole_step(
     representation: Representation, *, recipe: Recipe, steps: int, synchronize: Callable[[], None]
 ) -> float:
-    """Mean milliseconds of a training step as a fit runs them, the device's queue never drained."""
+    """Mean milliseconds of a training step of one frame as in a fit, without synchronisation."""
     frames = _random_frames(representation)
     optimiser = make_optimiser(representation.network.parameters(), recipe)
-    samples, indices = Samples(representation), torch.arange(len(frames), device=frames.device).split(1)
-    began = 0.0
+    indices = [samples_of_frame(representation, frame) for frame in range(len(frames))]
+    started = 0.0
     with runtime.fitting(recipe.precision):
         for step in range(WARM_UP + steps):
             if step == WARM_UP:
-                began = _now(synchronize)
+                started = _now(synchronize)
             index = indices[step % len(indices)]
             train_step(
-                samples,
+                representation,
                 optimiser,
                 index,
-                samples.targets(frames, index),
+                representation.targets(frames, index),
                 learning_rate=recipe.learning_rate,
                 loss=recipe.loss,
                 precision=recipe.precision,
             )
-    return 1000 * (_now(synchronize) - began) / steps
+    return 1000 * (_now(synchronize) - started) / steps
+
+
+def samples_of_frame(representation: Representation, frame: int) -> Tensor:
+    """Numbers of all samples of one frame, int64."""
+    count = representation.samples_per_frame
+    return frame * count + torch.arange(count, device=representation.device)
 
 
 def _random_frames(representation: Representation) -> Tensor:
@@ -95,20 +100,20 @@ def _now(synchronize: Callable[[], None]) -> float:
 
 
 class _NetworkTimer:
-    """Adds up the seconds in the forward of a representation's network."""
+    """Sums the seconds in the forward pass of a representation's network."""
 
     def __init__(self, representation: Representation, synchronize: Callable[[], None]) -> None:
-        self.seconds, self._began, self._synchronize = 0.0, 0.0, synchronize
+        self.seconds, self._started, self._synchronize = 0.0, 0.0, synchronize
         network = representation.network
-        self._hooks = [network.register_forward_pre_hook(self._begin)]
-        self._hooks.append(network.register_forward_hook(self._end))
+        self._hooks = [network.register_forward_pre_hook(self._start)]
+        self._hooks.append(network.register_forward_hook(self._stop))
 
     def remove(self) -> None:
         for hook in self._hooks:
             hook.remove()
 
-    def _begin(self, *_: object) -> None:
-        self._began = _now(self._synchronize)
+    def _start(self, *_: object) -> None:
+        self._started = _now(self._synchronize)
 
-    def _end(self, *_: object) -> None:
-        self.seconds += _now(self._synchronize) - self._began
+    def _stop(self, *_: object) -> None:
+        self.seconds += _now(self._synchronize) - self._started

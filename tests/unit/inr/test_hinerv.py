@@ -9,8 +9,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from patch_data import cut_patches, join_patches
 from float64 import GRADIENT_FLOOR, assert_parity, like
+from patch_data import cut_patches, join_patches
 
 import bench
 from baselines.hinerv.codec import HiNeRVCodec

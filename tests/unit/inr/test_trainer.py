@@ -19,9 +19,9 @@ from baselines.nerv.config import NeRVConfig
 from baselines.nerv.model import NeRV
 from bench.base.errors import BenchError
 from bench.inr.coding.weight_rate import weight_bits
+from bench.inr.fitting.fit_state import FILE_NAME
 from bench.inr.fitting.pruning import prune_masks
 from bench.inr.fitting.recipe import Pruning, Recipe
-from bench.inr.fitting.fit_state import FILE_NAME
 from bench.inr.fitting.trainer import Fit, sample_order
 from bench.inr.network.losses import losses
 from bench.inr.network.representation import FramewiseVideo
