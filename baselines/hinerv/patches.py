@@ -3,6 +3,7 @@
 A network of convolutions computes a patch exactly if it also computes the margin that its pixels depend on
 (`HiNeRVConfig.margins`). Where a margin lies outside the frame, a whole frame has the zero padding of the
 convolutions and the repeated edge of the upsampling. A `Window` sets both explicitly.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from bench.codec.registry import PACKAGES
 
 _COMMANDS = (
     *("fetch", "fetch_weights", "prepare", "encode", "decode", "measure", "verify", "rerun", "retime"),
-    *("inspect", "inspect_condition", "import_checkpoint", "coders", "size", "speed"),
+    *("inspect", "inspect_condition", "import_checkpoint", "size", "speed"),
     *("codecs", "list_figures", "plan"),
 )
 #: If a module of these packages is missing, that is an error of the suite and not of its environment.

@@ -1,9 +1,20 @@
-"""How finely each tensor of a network is quantised: the same bits on the whole, the least harm to frames.
+"""Bit allocation: the step size of every tensor, for a given mean bit width and the smallest error of the frames.
 
-Errors of different tensors add up nearly independently, and each grows with the square of its step. For a
-given mean width over all weights the sum is then least where every weight, of whatever tensor, adds as
-much: a step goes with the root of weights over sensitivity. The sensitivity is measured: a tensor alone is
-quantised, and frames are shown. Only an encoder does this; a stream holds the steps.
+Let tensor t have n_t weights and the bit width b_t, its step being span / 2^b_t. Rounding errors of different
+tensors are nearly independent, and each grows with the square of its step. If e_t is the squared error of the
+frames when tensor t alone has the width b, the total error and the rate are
+
+    D = sum_t e_t 4^(b - b_t),        R = sum_t n_t b_t.
+
+Minimise D subject to R = b sum_t n_t. The Lagrangian D + lambda R is stationary where every tensor has the same
+slope, that is, where one more bit per weight reduces the error of every tensor by the same amount per bit:
+
+    -dD/db_t / n_t = 2 ln 2 * e_t 4^(b - b_t) / n_t = lambda
+    =>  b_t = c + log2(e_t / n_t) / 2,
+
+with c from the constraint. The widths are limited to a range, so c is found by bisection. The e_t are measured:
+the encoder quantises one tensor at a time and renders frames. Streams hold the steps, so decoders do none of
+this.
 """
 
 from __future__ import annotations
@@ -18,10 +29,12 @@ from bench.inr.network.representation import Representation
 
 #: Frames that errors are measured on, spread over the clip.
 _FRAMES = 8
-#: A tensor's width lies between these: from little more than signs to what the weight coder takes.
+#: Range of a tensor's width in bits: from little more than signs to the limit of the weight coder.
 _NARROWEST, _WIDEST = 1.0, 10.0
-#: Of the largest error: less is the rounding of the frames' own arithmetic.
-_LEAST = 1e-9
+#: Smallest error that counts, as a fraction of the largest. Smaller ones are rounding errors of rendering.
+_SMALLEST_ERROR = 1e-9
+#: Bisections of c; the interval is then below the precision of a float.
+_BISECTIONS = 60
 
 
 @torch.no_grad()
@@ -29,48 +42,49 @@ def allocate(representation: Representation, network: nn.Module, bits: float) ->
     """A `StepQuantiser` for every parameter of `network`.
 
     Args:
-        representation: shows the clip by `network`, whose weights are not quantised and stay as they are.
-        bits: mean width over all weights, a tensor's being log2(span / step) (`StepQuantiser`).
+        representation: renders the clip with `network`, whose weights are not quantised. They are unchanged
+            afterwards.
+        bits: mean width over all weights; a tensor's width is log2(span / step).
     """
     parameters = dict(network.named_parameters())
-    shown = sorted({round(at) for at in np.linspace(0, representation.frames - 1, _FRAMES)})
-    exact = _frames(representation, shown)
+    indices = sorted({round(i) for i in np.linspace(0, representation.frames - 1, _FRAMES)})
+    exact = _render(representation, indices)
 
-    def error(parameter: Tensor) -> float:
-        """Squared error of the frames where this parameter alone is quantised, to the mean width."""
-        kept, quantiser = parameter.detach().clone(), StepQuantiser(bits)
-        parameter.copy_(quantiser.dequantise(quantiser.quantise(kept)))
+    def squared_error(parameter: Tensor) -> float:
+        """Squared error of the frames when this parameter alone is quantised, to the mean width."""
+        unquantised, quantiser = parameter.detach().clone(), StepQuantiser(bits)
+        parameter.copy_(quantiser.dequantise(quantiser.quantise(unquantised)))
         total = sum(
             float((frame - other).double().square().sum())
-            for frame, other in zip(_frames(representation, shown), exact, strict=True)
+            for frame, other in zip(_render(representation, indices), exact, strict=True)
         )
-        parameter.copy_(kept)
+        parameter.copy_(unquantised)
         return total
 
-    sizes = np.array([parameter.numel() for parameter in parameters.values()], dtype=float)
-    errors = np.array([error(parameter) for parameter in parameters.values()])
-    widths = _balanced(errors, sizes, bits)
-    found = {name: StepQuantiser(float(width)) for name, width in zip(parameters, widths, strict=True)}
-    return ByName(StepQuantiser(bits), found)
+    counts = np.array([parameter.numel() for parameter in parameters.values()], dtype=float)
+    errors = np.array([squared_error(parameter) for parameter in parameters.values()])
+    widths = _equal_slope_widths(errors, counts, bits)
+    steps = {name: StepQuantiser(float(width)) for name, width in zip(parameters, widths, strict=True)}
+    return ByName(StepQuantiser(bits), steps)
 
 
-def _frames(representation: Representation, shown: list[int]) -> list[Tensor]:
-    """These frames, each (3, H, W)."""
-    return [next(iter(representation.render(index, index + 1))).clone() for index in shown]
+def _render(representation: Representation, indices: list[int]) -> list[Tensor]:
+    """The frames of these numbers, each (3, H, W)."""
+    return [next(iter(representation.render(index, index + 1))).clone() for index in indices]
 
 
-def _balanced(errors: np.ndarray, sizes: np.ndarray, bits: float) -> np.ndarray:
-    """Widths of the mean `bits` at which all weights add the same error: it falls fourfold with each bit.
+def _equal_slope_widths(errors: np.ndarray, counts: np.ndarray, bits: float) -> np.ndarray:
+    """Widths b_t = c + log2(e_t / n_t) / 2, limited to their range, with the mean `bits` over all weights.
 
     Args:
-        errors: of all tensors at the same width; sizes: their weights.
+        errors: e_t (tensors,), all at the same width; counts: n_t (tensors,).
     """
-    floor = max(_LEAST * errors.max(), np.finfo(float).tiny)
-    wanted = 0.5 * np.log2(np.maximum(errors, floor) / sizes)
-    # Between these all tensors go from their narrowest to their widest.
-    low, high = _NARROWEST - wanted.max(), _WIDEST - wanted.min()
-    for _ in range(60):
-        shift = (low + high) / 2
-        found = np.clip(wanted + shift, _NARROWEST, _WIDEST)
-        low, high = (shift, high) if np.average(found, weights=sizes) < bits else (low, shift)
-    return found
+    floor = max(_SMALLEST_ERROR * errors.max(), np.finfo(float).tiny)
+    relative = 0.5 * np.log2(np.maximum(errors, floor) / counts)
+    # At `low` every tensor has the narrowest width, at `high` the widest.
+    low, high = _NARROWEST - relative.max(), _WIDEST - relative.min()
+    for _ in range(_BISECTIONS):
+        c = (low + high) / 2
+        widths = np.clip(relative + c, _NARROWEST, _WIDEST)
+        low, high = (c, high) if np.average(widths, weights=counts) < bits else (low, c)
+    return widths

@@ -1,4 +1,9 @@
-"""Uniform quantisers: one tensor to integer codes with float16 side information, and back."""
+"""Uniform quantisers: a tensor of weights to integer codes with float16 side information, and back.
+
+Every quantiser maps a weight w to a code q and back to a value on a uniform grid, origin + step * q. They differ
+in origin, step, and in what shares them. Codes are computed against the float16 side information that a decoder
+reads, not against the exact values, so that encoder and decoder agree.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +21,11 @@ from bench.inr.coding.weight_model import LARGEST_CODE
 
 @dataclass(frozen=True)
 class Quantised:
-    """One tensor as it goes into a stream.
+    """A quantised tensor, as a stream holds it.
 
     Attributes:
         codes: int32, the tensor's shape.
-        side: float16, what is needed besides to come back; may be empty.
+        side: float16 side information for dequantisation, such as steps; may be empty.
     """
 
     codes: np.ndarray
@@ -28,7 +33,7 @@ class Quantised:
 
 
 class Quantiser(Protocol):
-    """Turns one tensor into codes and back; `side_shape` says how much side information it takes."""
+    """Quantises one tensor and back. `side_shape` is the shape of its side information."""
 
     def quantise(self, tensor: Tensor) -> Quantised: ...
 
@@ -39,13 +44,15 @@ class Quantiser(Protocol):
 
 @dataclass(frozen=True)
 class AffineQuantiser:
-    """Uniform between the smallest and the largest non-zero entry (NeRV section 3.3).
+    """Uniform between the smallest and the largest non-zero entry (NeRV section 3.3):
+
+        q = round((w - w_min) / step),   w' = w_min + step * q,   step = (w_max - w_min) / 2^bits.
 
     Attributes:
-        bits: code width. The official code has 2^bits + 1 levels; a stream has 2^bits, which
-            moves only the largest entry of each slice, by one step.
-        axis: 0 gives every output channel of a weight its own range, 1 every input channel; None one
-            range a tensor. Biases always have one.
+        bits: code width. The official code has 2^bits + 1 levels; a stream has 2^bits, which moves only the
+            largest entry of each slice, by one step.
+        axis: what shares a range: 0: an output channel of a weight; 1: an input channel; None: the tensor.
+            A bias always has one range.
     """
 
     bits: int = 8
@@ -53,16 +60,16 @@ class AffineQuantiser:
 
     def __post_init__(self) -> None:
         if self.axis not in (None, 0, 1):
-            raise ValueError(f"quantiser: axis {self.axis} is none of 0, 1 and None (one range a tensor)")
+            raise ValueError(f"quantiser: axis {self.axis} must be 0, 1 or None (one range per tensor)")
 
     def _slices(self, tensor: Tensor) -> Tensor:
-        """(slices, entries)."""
+        """The tensor as (slices, entries); a slice shares a range."""
         if self.axis is None or tensor.ndim < 2:
             return tensor.reshape(1, -1)
         return tensor.movedim(self.axis, 0).flatten(1)
 
     def _whole(self, slices: Tensor, shape: Sequence[int]) -> Tensor:
-        """What `_slices` makes the slices of."""
+        """The inverse of `_slices`."""
         if self.axis is None or len(shape) < 2:
             return slices.reshape(shape)
         first = [shape[self.axis], *(size for axis, size in enumerate(shape) if axis != self.axis)]
@@ -72,7 +79,7 @@ class AffineQuantiser:
         return (2, 1 if self.axis is None or len(shape) < 2 else shape[self.axis])
 
     def ranges(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
-        """Lowest value and step of every slice, (slices, 1) each; zeros where a slice is all zero."""
+        """Lowest value and step of every slice, (slices, 1) each; both 0 if a slice is all zero."""
         slices = self._slices(tensor.detach())
         absent = slices == 0
         low = slices.masked_fill(absent, float("inf")).amin(1, keepdim=True)
@@ -82,9 +89,9 @@ class AffineQuantiser:
         return low, (high - low) / 2**self.bits
 
     def official(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
-        """What NeRV's `quantize_per_tensor` makes of a tensor: codes 0 to 2^bits, and the values of these.
+        """The result of NeRV's `quantize_per_tensor`: codes 0 to 2^bits and their values, float32.
 
-        Float32 and exact. A stream, which has float16 ranges and a level less, uses `quantise`.
+        It equals the official code bit by bit. Streams use `quantise`, with float16 ranges and one level less.
         """
         low, step = self.ranges(tensor)
         codes = ((self._slices(tensor.detach()) - low) / (step + 1e-19)).round()
@@ -94,7 +101,7 @@ class AffineQuantiser:
         # The decoder's ranges are float16, so the codes are taken against these.
         low, step = (value.half().float() for value in self.ranges(tensor))
         codes = ((self._slices(tensor.detach()) - low) / (step + 1e-19)).round().clamp(0, 2**self.bits - 1)
-        # Around zero, so that the coder sees weights fall off on both sides.
+        # Centred on zero, where the entropy coder expects the most frequent codes.
         centred = self._whole(codes, tensor.shape).to(torch.int32) - 2 ** (self.bits - 1)
         side = torch.stack([low[:, 0], step[:, 0]]).half()
         return Quantised(centred.cpu().numpy(), side.cpu().numpy())
@@ -107,27 +114,28 @@ class AffineQuantiser:
 
 @dataclass(frozen=True)
 class ZeroPointQuantiser(AffineQuantiser):
-    """The same slices with an integer zero point: zeros come back as zeros (`zero_point: integer`).
+    """An `AffineQuantiser` with an integer zero point (`zero_point: integer`): zeros stay zeros.
 
-    Where zero lies within the range, a weight is code * step. So all pruned weights of a tensor have one
-    code, whatever range a slice has. Elsewhere, entries being all of one sign, zero is no level.
+    If zero is within a slice's range, w' = step * q. All pruned weights of a tensor then have the code 0,
+    whatever the ranges of its slices. Otherwise all entries of the slice have one sign, zero is not a level,
+    and w' = origin + step * q.
     """
 
     def ranges(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
-        """Lowest value and step of every slice, (slices, 1) each, as float16 holds them."""
+        """Lowest value and step of every slice, (slices, 1) each, rounded to float16."""
         low, high = self._slices(tensor.detach()).aminmax(dim=1, keepdim=True)
         low = low.half().float()
         step = ((high - low) / (2**self.bits - 1)).clamp(min=0)
-        # A smaller step would leave out zero where that is the largest entry.
+        # Rounded up: with a smaller step, zero could be above the last level if it is the largest entry.
         return low, _half_above(step).float()
 
     def _codes_of(self, low: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-        """Each slice's smallest code, and the value that its code 0 stands for.
+        """Smallest code of each slice, and the value of its code 0.
 
-        An encoder and a decoder compute this alike: float32 division and rounding are exact everywhere.
+        Encoder and decoder compute the same: IEEE 754 defines float32 division and rounding exactly.
         """
         levels, middle = 2**self.bits, 2 ** (self.bits - 1)
-        zero = (-low / step).round()  # the level of zero, counted from the lowest; not finite without a step
+        zero = (-low / step).round()  # the level of zero, counted from the lowest; not finite if step is 0
         within = (zero >= 0) & (zero < levels)
         return torch.where(within, -zero, -middle), torch.where(within, 0.0, low + step * middle)
 
@@ -148,16 +156,17 @@ class ZeroPointQuantiser(AffineQuantiser):
 
 
 def span(tensor: Tensor) -> Tensor:
-    """How far it is from the smallest to the largest of the entries and zero: a scalar."""
+    """Distance from the smallest to the largest of the entries and zero, a scalar."""
     return tensor.amax().clamp(min=0) - tensor.amin().clamp(max=0)
 
 
 @dataclass(frozen=True)
 class StepQuantiser:
-    """A weight is code * step: zeros stay zeros, and nothing but the step stands beside the codes.
+    """The suite's quantiser `uniform`: w' = step * q with one step per tensor. Zeros stay zeros.
 
     Attributes:
-        bits: the step is the tensor's `span` / 2^bits. Need not be whole; only an encoder asks for it.
+        bits: the step is the tensor's `span` / 2^bits. It need not be whole. Decoders do not use it: the step
+            is the side information.
     """
 
     bits: float = 8
@@ -190,18 +199,20 @@ class FixedStepQuantiser(StepQuantiser):
 
 
 def _half_above(values: Tensor) -> Tensor:
-    """The smallest float16 not below each of these non-negative values."""
+    """Non-negative values rounded up to float16."""
     half = values.half()
     return torch.where(half.float() < values, (half.view(torch.int16) + 1).view(torch.float16), half)
 
 
 @dataclass(frozen=True)
 class MinMaxQuantiser:
-    """Uniform from the smallest to the largest entry, both of them levels (HNeRV section 3.2).
+    """Uniform from the smallest to the largest entry, both of which are levels (HNeRV section 3.2):
+
+        q = round((w - w_min) / step),   w' = w_min + step * q,   step = (w_max - w_min) / (2^bits - 1).
 
     Attributes:
-        bits: code width, 2^bits levels.
-        axis: entries that differ along this axis alone share a range; None gives a tensor one.
+        bits: code width.
+        axis: entries that differ along this axis only share a range; None: the tensor has one range.
     """
 
     bits: int = 8
@@ -214,7 +225,7 @@ class MinMaxQuantiser:
         return tuple(1 if self.axis in (None, i) else size for i, size in enumerate(shape))
 
     def ranges(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
-        """Lowest value and step of every range, to be broadcast; a step of 0 where all entries are equal."""
+        """Lowest value and step of every range, broadcastable; the step is 0 if all entries are equal."""
         if self.axis is None:
             low, high = tensor.aminmax()
         else:
@@ -222,7 +233,7 @@ class MinMaxQuantiser:
         return low, (high - low) / (2**self.bits - 1)
 
     def codes(self, tensor: Tensor, low: Tensor, step: Tensor) -> Tensor:
-        """0 to 2^bits - 1, float32, against ranges of any precision; 0 where the step is."""
+        """Codes 0 to 2^bits - 1, float32, for ranges of any precision; 0 where the step is 0."""
         codes = ((tensor - low) / step).round().clamp(0, 2**self.bits - 1)
         return codes.masked_fill(step == 0, 0)
 
@@ -241,18 +252,21 @@ class MinMaxQuantiser:
 
 
 def wide_axes(shape: tuple[int, ...]) -> list[int]:
-    """Axes along which HNeRV tries ranges: more than 50 entries share one."""
+    """Axes along which HNeRV tries ranges: those of more than 50 entries."""
     return [axis for axis, size in enumerate(shape) if size > 50]
 
 
 @dataclass(frozen=True)
 class AxisChoice:
-    """HNeRV's quantiser: for each tensor the axis that is off least, which the stream names."""
+    """HNeRV's quantiser: for each tensor the `MinMaxQuantiser` with the smallest mean absolute error.
+
+    A stream holds the index of the chosen option.
+    """
 
     bits: int = 8
 
     def options(self, shape: tuple[int, ...]) -> list[Quantiser]:
-        """What a tensor of this shape may be quantised by, in the stream's order."""
-        # Along its only long axis a tensor has one range: what the first option gives it anyway.
+        """The options for a tensor of this shape, in the stream's order."""
+        # Along the only axis longer than 1, all entries share one range: that is the first option.
         axes = [axis for axis in wide_axes(shape) if math.prod(shape) > shape[axis]]
         return [MinMaxQuantiser(self.bits, None), *(MinMaxQuantiser(self.bits, axis) for axis in axes)]

@@ -288,7 +288,7 @@ def test_parameter_counts_of_longer_clips(point):
         ({"strides": (3, 0)}, "strides"),
         ({"depths": (1000, 1)}, "depths"),
         ({"patch": (5, 6)}, "multiples of 6"),
-        ({"patch": (18, 6)}, "divide 24x30"),
+        ({"patch": (18, 6)}, "divide the frame of 24x30"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(changes, problem):

@@ -55,7 +55,7 @@ def test_what_is_wrong_is_named(nerv):
     with pytest.raises(BenchError, match="unknown method 'nervv'; try nerv"):
         bench.import_official("nervv", config, weights)
     wrong = config["generator"] | {"conv_type": "magic"}
-    with pytest.raises(BenchError, match="upsampling: 'magic'"):
+    with pytest.raises(BenchError, match="upsampling: unknown value 'magic'"):
         bench.import_official("nerv", config | {"generator": wrong}, weights)
 
 

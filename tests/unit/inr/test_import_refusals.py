@@ -106,7 +106,7 @@ def test_files_that_are_no_arguments(case, tmp_path: Path, refused) -> None:
     config = tmp_path / "official.yaml"
     refused(replaced(words, config=tmp_path / "other.yaml"), "other.yaml: no such file")
     refused(replaced(words, clip=tmp_path / "clip.json"), "clip.json: no such file")
-    for text, told in (("[1, 2]", "no table"), ("a: [", "line 1"), ("", "no table")):
+    for text, told in (("[1, 2]", "must be a table"), ("a: [", "line "), ("", "must be a table")):
         config.write_text(text)
         refused(words, "official.yaml", told)
     config.with_suffix(".json").write_text("[]")

@@ -140,14 +140,16 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames: torch.Tensor, tmp_p
     ("changes", "said"),
     [
         ({"quantiser": {"name": "affine", "bits": 6}}, "rounding: needs the quantiser"),
-        ({"rounding": {"epochs": 0}}, "rounding: epochs: 0"),
-        ({"rounding": {"bits": 6}}, "bits"),
+        ({"rounding": {"epochs": 0}}, "rounding: epochs: 0 must be at least 1"),
+        ({"rounding": {"bits": 6}}, "rounding: unknown key 'bits'"),
         ({"compile": True}, "rounding: cannot be combined with compile"),
     ],
 )
 def test_settings_that_do_not_go_with_it_are_refused(changes: dict, said: str, tiny_clip: Clip) -> None:
     config = registry.codec_config("nerv-matched")
-    settings = registry.resolve_settings(config, {}, {**config.test, "rounding": {"epochs": 2}, **changes})
     codec = registry.load_family("nerv")
     with pytest.raises(BenchError, match=said):
-        codec.resolve(tiny_clip.info, settings)
+        codec.resolve(
+            tiny_clip.info,
+            registry.resolve_settings(config, {}, {**config.test, "rounding": {"epochs": 2}, **changes}),
+        )

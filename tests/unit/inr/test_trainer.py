@@ -86,7 +86,7 @@ def test_pruning_that_prunes_nothing_or_all_is_refused(wrong):
 def test_pruning_spares_what_must_stay():
     scores = [torch.tensor([1.0, 2.0]), torch.full((2,), torch.inf)]
     assert [kept.tolist() for kept in prune_masks(scores, 0.5)] == [[False, False], [True, True]]
-    with pytest.raises(BenchError, match=r"ratio: of all weights 0\.50 can be removed"):
+    with pytest.raises(BenchError, match=r"ratio: 0\.75 is above 0\.50, the fraction"):
         prune_masks(scores, 0.75)
 
 
