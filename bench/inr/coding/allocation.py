@@ -1,4 +1,4 @@
-"""Bit allocation: the step size of every tensor, for a given mean bit width and the smallest error of the frames.
+"""Bit allocation: the step size of every tensor for a given mean bit width and the smallest error of frames.
 
 Let tensor t have n_t weights and the bit width b_t, its step being span / 2^b_t. Rounding errors of different
 tensors are nearly independent, and each grows with the square of its step. If e_t is the squared error of the
@@ -6,15 +6,16 @@ frames when tensor t alone has the width b, the total error and the rate are
 
     D = sum_t e_t 4^(b - b_t),        R = sum_t n_t b_t.
 
-Minimise D subject to R = b sum_t n_t. The Lagrangian D + lambda R is stationary where every tensor has the same
-slope, that is, where one more bit per weight reduces the error of every tensor by the same amount per bit:
+Minimise D subject to R = b sum_t n_t. The Lagrangian D + lambda R is stationary where every tensor has the
+same slope, that is, where one more bit per weight reduces the error of every tensor by the same amount per
+bit:
 
     -dD/db_t / n_t = 2 ln 2 * e_t 4^(b - b_t) / n_t = lambda
     =>  b_t = c + log2(e_t / n_t) / 2,
 
-with c from the constraint. The widths are limited to a range, so c is found by bisection. The e_t are measured:
-the encoder quantises one tensor at a time and renders frames. Streams hold the steps, so decoders do none of
-this.
+with c from the constraint. The widths are limited to a range, so c is found by bisection. The e_t are
+measured: the encoder quantises one tensor at a time and renders frames. Streams hold the steps, so decoders
+do none of this.
 """
 
 from __future__ import annotations

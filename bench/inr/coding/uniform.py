@@ -1,8 +1,8 @@
 """Uniform quantisers: a tensor of weights to integer codes with float16 side information, and back.
 
-Every quantiser maps a weight w to a code q and back to a value on a uniform grid, origin + step * q. They differ
-in origin, step, and in what shares them. Codes are computed against the float16 side information that a decoder
-reads, not against the exact values, so that encoder and decoder agree.
+Every quantiser maps a weight w to a code q and back to a value on a uniform grid, origin + step * q. They
+differ in origin, step, and in what shares them. Codes are computed against the float16 side information that
+a decoder reads, not against the exact values, so that encoder and decoder agree.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class AffineQuantiser:
     def official(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
         """The result of NeRV's `quantize_per_tensor`: codes 0 to 2^bits and their values, float32.
 
-        It equals the official code bit by bit. Streams use `quantise`, with float16 ranges and one level less.
+        It equals the official code bit by bit. Streams use `quantise`, with float16 ranges and one level
+        less.
         """
         low, step = self.ranges(tensor)
         codes = ((self._slices(tensor.detach()) - low) / (step + 1e-19)).round()

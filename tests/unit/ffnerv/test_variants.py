@@ -83,7 +83,7 @@ def test_spread_grids_give_every_frame_a_latent_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"), [({"hidden": 4}, "give them, or none"), ({"norm": "x"}, "norm")]
+    ("changed", "said"), [({"hidden": 4}, "give either grid lengths"), ({"norm": "x"}, "norm")]
 )
 def test_configurations_that_contradict_themselves(changed, said):
     with pytest.raises(ValueError, match=said):
@@ -113,5 +113,5 @@ def test_training_and_stream_must_have_the_same_bits():
     config = registry.codec_config("ffnerv-official")
     clip = ClipInfo(name="x", sequence="x", width=64, height=48, frames=9, fps=Fraction(25))
     settings = registry.resolve_settings(config, {"channels": 8}, {"bits": 7})
-    with pytest.raises(BenchError, match="bits: trains for 7, the quantiser tanh has 8"):
+    with pytest.raises(BenchError, match="bits: 7 in training must equal 8 of the quantiser tanh"):
         registry.load_family("ffnerv").resolve(clip, settings)
