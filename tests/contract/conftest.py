@@ -59,14 +59,21 @@ def representatives() -> list[str]:
 REPRESENTATIVES = representatives()
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes `codec` for every codec id. A new codec is tested without a new test.
+#: The networks that `make test-fast` tests, besides every payload format of the other codecs.
+FAST_NETWORKS = ("bmshj2018-factorized", "nerv-official")
 
-    `make test-fast` runs only the codec ids that together have every payload format.
-    """
+
+def in_fast_tests(codec: str) -> bool:
+    if CODECS[codec].kind in ("control", "classical"):
+        return codec in REPRESENTATIVES
+    return codec in FAST_NETWORKS
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `codec` for every codec id. A new codec is tested without a new test."""
     if "codec" in metafunc.fixturenames:
-        marks = {codec: () if codec in REPRESENTATIVES else pytest.mark.slow for codec in CODECS}
-        metafunc.parametrize("codec", [pytest.param(codec, marks=marks[codec]) for codec in CODECS])
+        codecs = [pytest.param(c, marks=() if in_fast_tests(c) else pytest.mark.slow) for c in CODECS]
+        metafunc.parametrize("codec", codecs)
 
 
 @dataclass(frozen=True)

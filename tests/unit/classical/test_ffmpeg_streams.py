@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,10 +49,17 @@ def test_a_part_is_a_part_of_the_whole(stream: Stream, first: int, stop: int | N
     assert all(np.array_equal(a, b) for a, b in zip(part, whole[first:stop], strict=True))
 
 
-def test_frames_that_nobody_takes_are_not_decoded(stream: Stream) -> None:
+def child_processes() -> set[str]:
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+def test_closing_the_frames_ends_ffmpeg(stream: Stream) -> None:
+    before = child_processes()
     frames = FfmpegCodec().decode(stream, device="cpu", clock=StageClock())
     next(frames)
+    assert child_processes() > before
     frames.close()
+    assert child_processes() == before
 
 
 def test_eight_bit_are_ten_with_zeros_and_come_back_by_rounding() -> None:

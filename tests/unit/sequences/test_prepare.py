@@ -90,6 +90,7 @@ def test_without_steps_the_samples_are_unchanged(tmp_path: Path) -> None:
 def test_trim_and_crop_are_exact(tmp_path: Path) -> None:
     whole = list(moving_discs(width=64, height=48, frames=10))
     clip = prepare_sequence(tmp_path / "clip", "discs-tiny", trim=(2, 5), crop=(10, 6, 32, 20))
+    assert clip.info.frames == len(list(clip.frames())) == 3
     for index, frame in enumerate(clip.frames(), start=2):
         full, cropped = planes(whole[index], 64, 48), planes(frame, 32, 20)
         assert np.array_equal(cropped[0], full[0][6:26, 10:42])
