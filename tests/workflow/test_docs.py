@@ -18,6 +18,7 @@ import sys
 from dataclasses import dataclass
 
 import pandas as pd
+import pytest
 from tiny_repo import Repo
 
 from bench.base.paths import ROOT
@@ -80,12 +81,14 @@ def run_pages(repo: Repo, pages: tuple[str, ...]) -> None:
                     write_block(repo, block)
 
 
+@pytest.mark.slow
 def test_quickstart_and_claims(repo: Repo) -> None:
     for name in ("learning-rates-v0", "interpolation-v1"):
         shutil.copytree(ROOT / "results/reference" / name, repo.root / "results/reference" / name)
     run_pages(repo, BY_HAND)
 
 
+@pytest.mark.slow
 def test_how_tos(repo: Repo) -> None:
     run_pages(repo, EXTEND)
     rows = pd.read_csv(repo.root / "results/tables/mine-v1/rd_points.csv")

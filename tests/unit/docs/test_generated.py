@@ -50,6 +50,7 @@ def test_the_rule_graph_is_up_to_date() -> None:
     assert picture == GENERATOR.rule_graph_edges(), "run python docs/generate.py --graph"
 
 
+@pytest.mark.slow
 def test_the_documentation_builds_without_warnings(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q"]
     done = subprocess.run(
