@@ -104,6 +104,15 @@ def test_training_steps() -> None:
     assert [row for row in rows if row not in shown] == []
 
 
+def test_weight_coders() -> None:
+    columns = ("weights", "suite_bytes", "huffman_bytes", "nnc_bytes")
+    shown = [[cell.partition(" ")[0] for cell in row[1:]] for row in cells(section("Weight coder"))]
+    tracked = [
+        [row[name] for name in columns] for row in rows_of(REFERENCE / "weight-coders/weight-coders.csv")
+    ]
+    assert sorted(shown[2:]) == sorted(tracked)
+
+
 def test_the_table_of_the_readme() -> None:
     readme = [
         row for row in cells((ROOT / "README.md").read_text()) if len(row) == 3 and row[2].endswith("dB")
