@@ -192,7 +192,11 @@ def make_plan(name: str) -> Plan:
         for codec, of_codec in of_clip.items():
             for point, values in of_codec.items():
                 names = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
-                reason = registry.load_family(configs[codec].family).skip(infos[clip], values)
+                try:
+                    reason = registry.load_family(configs[codec].family).skip(infos[clip], values)
+                except BenchError as error:  # the settings suit no clip
+                    where = f"{condition.path}: codecs: {codec}: points: {point}"
+                    raise BenchError(where, f"{error.where}: {error.problem}", error.remedy) from None
                 if reason:
                     skipped.append(Skip(**names, label=configs[codec].label, reason=reason))
                 else:

@@ -16,7 +16,7 @@ def repo(tmp_path: Path) -> Repo:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The tiny condition, run once for all tests of a session; they leave it as they find it."""
+    """The tiny condition, run once for all tests of a session. Tests restore what they change."""
     repo = copy_repo(tmp_path_factory.mktemp("finished") / "repo")
     add_reference(repo, "mean-frame", "raw")
     return Finished(repo, repo.snakemake("--cores", "2"))

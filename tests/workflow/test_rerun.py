@@ -1,4 +1,4 @@
-"""What an edit makes again: what depends on it, and nothing else. A needless fit costs GPU days."""
+"""An edit reruns what depends on it and nothing else. A needless fit costs GPU days."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ FIGURES = {"figure_rd", "figure_frames", "figure_strip", "figure_fit", "figure_p
 COLLECTED = {"collect", "points", "bd_rate", "summary", "inspect", *FIGURES}
 
 
-def test_words_and_new_sequences_make_nothing_again(finished: Finished) -> None:
+def test_comments_notes_and_new_sequences_rerun_nothing(finished: Finished) -> None:
     with ExitStack() as edits:
         for path, old, new in WORDS:
             edits.enter_context(finished.repo.edited(path, old, new))
         assert finished.repo.planned() == {}
 
 
-def test_an_edit_of_a_figure_draws_that_one_again(finished: Finished) -> None:
+def test_an_edit_of_a_figure_draws_only_that_figure(finished: Finished) -> None:
     with finished.repo.with_new_code_in("bench/figures/rd.py"):
         assert set(finished.repo.planned()) == {"figure_rd"}
     with finished.repo.with_new_code_in("bench/figures/style.py"):
         assert set(finished.repo.planned()) == FIGURES
 
 
-def test_an_edit_of_a_table_writes_that_one_again(finished: Finished) -> None:
+def test_an_edit_of_a_table_writes_only_that_table(finished: Finished) -> None:
     with finished.repo.with_new_code_in("bench/tables/summary.py"):
         assert set(finished.repo.planned()) == {"summary"}
 
 
-def test_an_edit_of_ffnerv_fits_ffnerv_alone(finished: Finished) -> None:
+def test_an_edit_of_ffnerv_fits_only_ffnerv(finished: Finished) -> None:
     with finished.repo.with_new_code_in("ffnerv/model.py"):
         planned = finished.repo.planned()
     assert planned.pop("encode") == {"ffnerv-matched"}
@@ -59,12 +59,12 @@ def test_an_edit_of_a_metric_measures_again_and_fits_nothing(finished: Finished)
     assert planned["measure_reference"] == {"mean-frame"}
 
 
-def test_a_setting_of_one_point_encodes_that_one(finished: Finished) -> None:
+def test_a_setting_of_one_point_encodes_only_its_codec(finished: Finished) -> None:
     with finished.repo.edited("config/codecs/x264-medium.yaml", "crf: 38", "crf: 39"):
         assert finished.repo.planned()["encode"] == {"x264-medium"}
 
 
-def test_another_trim_makes_everything_again(finished: Finished) -> None:
+def test_another_trim_reruns_everything(finished: Finished) -> None:
     with finished.repo.edited("config/conditions/tiny.yaml", "- 6\n", "- 5\n"):
         planned = finished.repo.planned()
     assert planned["encode"] == {"ffnerv-matched", "nerv-matched", "x264-medium", "identity"}

@@ -1,4 +1,4 @@
-"""A whole run of the tiny condition: what it makes, what it says, and that it is made once."""
+"""A whole run of the tiny condition: its files, its messages, and that a second run does nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rows(repo: Repo, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_every_target_is_there_and_holds_something(finished: Finished) -> None:
+def test_every_target_exists_and_is_not_empty(finished: Finished) -> None:
     results = finished.repo.root / "results"
     tables = {path.name for path in (results / "tables/tiny").iterdir()}
     figures = {path.name for path in (results / "figures/tiny").iterdir()}
@@ -48,7 +48,7 @@ def test_every_point_has_its_row_and_the_reference_too(finished: Finished) -> No
     assert rows(finished.repo, "skipped.csv") == []
 
 
-def test_a_reference_is_scored_where_it_lies(finished: Finished) -> None:
+def test_a_reference_is_scored_in_results_reference(finished: Finished) -> None:
     record = Record.read(finished.repo.file("mean-frame", "raw", "reference-seed0", "record.json"))
     assert record.reference
     assert record.series == "mean-frame (reference)"
@@ -56,7 +56,7 @@ def test_a_reference_is_scored_where_it_lies(finished: Finished) -> None:
     assert not finished.repo.file("mean-frame", "raw", "reference-seed0", "stream.bin").exists()
 
 
-def test_fits_obey_the_condition_and_take_no_gpu_here(finished: Finished) -> None:
+def test_fits_have_the_conditions_budget_and_run_on_the_cpu(finished: Finished) -> None:
     report = json.loads(finished.repo.file("nerv-matched", "low", "seed0", "encode.json").read_text())
     assert report["settings"]["epochs"] == 28
     record = Record.read(finished.repo.file("nerv-matched", "low", "seed0", "record.json"))
@@ -66,10 +66,10 @@ def test_fits_obey_the_condition_and_take_no_gpu_here(finished: Finished) -> Non
 
 def test_the_terminal_and_the_log_both_have_the_progress(finished: Finished) -> None:
     line = "[nerv-matched low seed0] epoch 30/30"
-    assert line in finished.told
+    assert line in finished.output
     assert line in (finished.repo.root / "logs/encode/tiny/discs/nerv-matched/low/seed0.log").read_text()
-    assert "6 of 6 points, 0 skipped" in finished.told
-    assert "figures: results/figures/tiny/" in finished.told
+    assert "6 of 6 points, 0 skipped" in finished.output
+    assert "figures: results/figures/tiny/" in finished.output
 
 
 def test_a_second_run_does_nothing_from_either_entry(finished: Finished) -> None:
@@ -77,15 +77,15 @@ def test_a_second_run_does_nothing_from_either_entry(finished: Finished) -> None
     assert NOTHING in finished.repo.snakemake("--cores", "1", "--snakefile", "workflow/Snakefile")
 
 
-def test_both_entries_make_the_same(repo: Repo) -> None:
+def test_both_entries_plan_the_same_jobs(repo: Repo) -> None:
     root = repo.planned()
     assert root == repo.planned("--snakefile", "workflow/Snakefile")
     assert root["encode"] == {"ffnerv-matched", "nerv-matched", "x264-medium", "identity"}
 
 
 def test_the_summary_can_be_shown(finished: Finished) -> None:
-    told = finished.repo.snakemake("--cores", "1", "--quiet", "all", targets=("show",))
-    assert (finished.repo.root / "results/tables/tiny/summary.txt").read_text() in told
+    output = finished.repo.snakemake("--cores", "1", "--quiet", "all", targets=("show",))
+    assert (finished.repo.root / "results/tables/tiny/summary.txt").read_text() in output
 
 
 def test_the_report_has_every_figure_with_its_caption(finished: Finished, tmp_path: Path) -> None:
@@ -109,13 +109,13 @@ def test_the_report_has_every_figure_with_its_caption(finished: Finished, tmp_pa
         assert category in text
 
 
-def test_figures_by_name_and_a_curve_of_ones_own(finished: Finished) -> None:
+def test_figures_by_name_and_a_user_curve(finished: Finished) -> None:
     repo = finished.repo
     figure = repo.root / "results/figures/tiny/rd_psnr_rgb_db.svg"
     (repo.root / "mine.csv").write_text("label,rate_bpp,psnr_rgb_db\nMy codec,0.5,30\nMy codec,1.5,33\n")
     chosen = ("--config", f"condition={repo.condition}", "my_curves=mine.csv", "--", "fig_rd", "list_figures")
-    told = repo.run("snakemake", "--cores", "1", *chosen).stdout
-    assert "fig_rd_uvg" in told
+    output = repo.run("snakemake", "--cores", "1", *chosen).stdout
+    assert "fig_rd_uvg" in output
     # Text is drawn as paths, each with what it says in a comment.
     assert "<!-- My codec -->" in figure.read_text()
     repo.snakemake("--cores", "1", targets=("fig_rd",))

@@ -1,4 +1,4 @@
-"""The targets by name that decode every stream again: alone, and only when they are asked for."""
+"""The targets by name that decode every stream again: in one job that runs alone, never by default."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def test_decoders_are_timed_by_one_job_with_all_cores(repo: Repo) -> None:
     assert not {"retime", "complexity", "figure_complexity"} & set(classical.planned())
 
     targets = ("table_complexity", "fig_complexity")
-    told = classical.snakemake("--dry-run", "--quiet", "host", "--cores", "2", targets=targets)
-    assert told.count("\nrule retime:") == 1
-    assert "threads: 2" in told.partition("\nrule retime:")[2].partition("\nrule ")[0]
-    told = classical.snakemake("--cores", "2", targets=targets)
-    assert "[retime] 9 of 9: discs/" in told
+    output = classical.snakemake("--dry-run", "--quiet", "host", "--cores", "2", targets=targets)
+    assert output.count("\nrule retime:") == 1
+    assert "threads: 2" in output.partition("\nrule retime:")[2].partition("\nrule ")[0]
+    output = classical.snakemake("--cores", "2", targets=targets)
+    assert "[retime] 9 of 9: discs/" in output
     with (repo.root / "results/tables/classical/decode_times.csv").open(newline="") as file:
         times = list(csv.DictReader(file))
     with (repo.root / "results/tables/classical/complexity.csv").open(newline="") as file:
@@ -35,6 +35,6 @@ def test_decoders_are_timed_by_one_job_with_all_cores(repo: Repo) -> None:
 
     # An edit of the table's code writes the table, and times nothing.
     with classical.with_new_code_in("bench/tables/complexity.py"):
-        told = classical.snakemake("--dry-run", "--quiet", "host", targets=("table_complexity",))
-    assert "rule complexity:" in told
-    assert "rule retime:" not in told
+        output = classical.snakemake("--dry-run", "--quiet", "host", targets=("table_complexity",))
+    assert "rule complexity:" in output
+    assert "rule retime:" not in output

@@ -45,19 +45,19 @@ CONDITION: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Repo:
-    """A copy of the repository and commands in it; `condition` is passed to every one."""
+    """A copy of the repository and commands in it. `condition` is passed to each command."""
 
     root: Path
     condition: str = "tiny"
 
     @property
     def env(self) -> dict[str, str]:
-        """Jobs find this Python and the copy's packages, and leave the other core to others."""
+        """Jobs find this Python and the packages of the copy, and use one thread."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": path, "PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command; its two outputs come back as one text in `stdout`."""
+        """Run a command. Both output streams are in `stdout` of the result."""
         done = subprocess.run(
             command, cwd=self.root, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -65,12 +65,12 @@ class Repo:
         return done
 
     def snakemake(self, *args: str, targets: tuple[str, ...] = (), check: bool = True) -> str:
-        """Run Snakemake and give back all it said."""
+        """Run Snakemake and return its output."""
         words = ("snakemake", *args, "--config", f"condition={self.condition}", "--", *targets)
         return self.run(*words, check=check).stdout
 
     def planned(self, *args: str) -> dict[str, set[str]]:
-        """What a run would do: rule -> codecs (or other last wildcards) of its jobs. Nothing is run."""
+        """Jobs of a dry run: rule -> codecs (or clips) of its jobs."""
         text = self.snakemake("--dry-run", "--quiet", "host", *args)
         jobs: dict[str, set[str]] = {}
         for rule, details in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", text, re.MULTILINE):
@@ -85,13 +85,13 @@ class Repo:
         return self.root.joinpath("results", "points", self.condition, "discs", *parts)
 
     def streams(self) -> dict[str, bytes]:
-        """All streams of the condition by their place."""
+        """All streams of the condition by their relative path."""
         folder = self.file()
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("stream.bin")}
 
     @contextmanager
     def edited(self, path: str, old: str, new: str) -> Iterator[None]:
-        """Replace a piece of a file for a while; its time of change is not put back."""
+        """Replace a piece of a file during the block. The modification time is not restored."""
         file = self.root / path
         text = file.read_text()
         assert old in text, f"{path} no longer has {old!r}"
@@ -102,11 +102,11 @@ class Repo:
             file.write_text(text)
 
     def with_new_code_in(self, path: str) -> AbstractContextManager[None]:
-        """Add a statement that does nothing to a Python file for a while."""
+        """Add a statement without effect to a Python file during the block."""
         return self.edited(path, "import annotations\n", "import annotations\n\nEDITED = True\n")
 
     def write_condition(self, name: str, **changes: Any) -> Repo:
-        """Add a condition like the tiny one; the same copy comes back with it chosen."""
+        """Add a condition like the tiny one, with changes. Return this copy with that condition chosen."""
         path = self.root / "config" / "conditions" / f"{name}.yaml"
         path.write_text(yaml.safe_dump({**CONDITION, **changes}, sort_keys=False))
         return Repo(self.root, name)
@@ -125,14 +125,14 @@ def copy_repo(root: Path) -> Repo:
 
 @dataclass(frozen=True)
 class Finished:
-    """A copy in which the tiny condition has run to its end, and what that run said."""
+    """A copy in which the tiny condition has run to its end, and the output of that run."""
 
     repo: Repo
-    told: str
+    output: str
 
 
 def add_reference(repo: Repo, codec: str, point: str) -> None:
-    """Track a stream of the tiny clip, as a long fit's would be."""
+    """Track a stream of the tiny clip, like the stream of a long fit."""
     folder = repo.root / "results" / "reference" / repo.condition / "discs" / codec / point / "seed0"
     clip, bench = repo.root / "clip", (sys.executable, "-m", "bench")
     files = ("--out", str(folder / "stream.bin"), "--report", str(folder / "encode.json"))

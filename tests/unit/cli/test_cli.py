@@ -1,4 +1,4 @@
-"""The command line as its users have it: in processes of its own, most of them."""
+"""The command line, mostly in processes of its own, as users run it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bench.video.clip import Clip
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared clip, two streams and their records, made by the command line."""
+    """A prepared clip, two streams and their records, computed by the command line."""
     folder = tmp_path_factory.mktemp("cli")
     prepare(folder)
     for codec, point in (("mean-frame", "raw"), ("x264-medium", "low")):
@@ -61,11 +61,11 @@ def test_collect_writes_one_row_a_record(folder: Path, tmp_path: Path) -> None:
     assert float(rows[0]["rate_bpp"]) < float(rows[1]["rate_bpp"])
 
 
-def test_describe_tells_json(folder: Path) -> None:
+def test_describe_prints_json(folder: Path) -> None:
     ran = bench("describe", "x264-medium/stream.bin", cwd=folder)
-    told = json.loads(ran.stdout)
-    assert told["header"]["family"] == "ffmpeg"
-    assert told["bytes"] == (folder / "x264-medium" / "stream.bin").stat().st_size
+    message = json.loads(ran.stdout)
+    assert message["header"]["family"] == "ffmpeg"
+    assert message["bytes"] == (folder / "x264-medium" / "stream.bin").stat().st_size
 
 
 def test_decode_to_y4m_is_the_same_everywhere(folder: Path, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_pipe_is_a_line_frames_and_a_line(folder: Path) -> None:
     assert set(trailer) >= {"stages", "peak_memory_bytes"}
 
 
-def test_verify_says_what_is_not_true(folder: Path, tmp_path: Path) -> None:
+def test_verify_prints_each_deviation(folder: Path, tmp_path: Path) -> None:
     own = ("--condition", folder / "test-v0.yaml", "--clip", folder / "clip" / "clip.json")
     ran = bench("verify", folder / "mean-frame", *own, cwd=tmp_path)
     assert (ran.returncode, ran.stdout.count("\n")) == (0, 1), ran.stdout + ran.stderr
@@ -165,7 +165,7 @@ def test_verify_prepares_the_clip_of_a_known_sequence(folder: Path, tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-def test_rerun_makes_the_same_stream(folder: Path, tmp_path: Path) -> None:
+def test_rerun_computes_the_same_stream(folder: Path, tmp_path: Path) -> None:
     own = ("--condition", folder / "test-v0.yaml", "--clip", folder / "clip" / "clip.json")
     ran = bench("rerun", folder / "x264-medium" / "record.json", "--out", "again", *own, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
@@ -177,7 +177,7 @@ def test_rerun_makes_the_same_stream(folder: Path, tmp_path: Path) -> None:
     assert (new.stream_sha256, new.metrics, new.settings) == (old.stream_sha256, old.metrics, old.settings)
 
 
-def test_a_setting_typed_by_hand_counts(folder: Path, tmp_path: Path) -> None:
+def test_a_setting_of_the_command_line_is_used(folder: Path, tmp_path: Path) -> None:
     words = ("--codec", "x264-medium", "--point", "crf43", "--clip", folder / "clip/clip.json")
     ran = bench("encode", *words, "--set", "crf=51", "--out", "s", "--report", "r.json", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
@@ -185,7 +185,7 @@ def test_a_setting_typed_by_hand_counts(folder: Path, tmp_path: Path) -> None:
     assert all(line.startswith("[x264-medium crf43 seed0] ") for line in ran.stderr.splitlines())
 
 
-def test_who_reads_may_leave_early(folder: Path) -> None:
+def test_the_reader_of_stdout_may_end_early(folder: Path) -> None:
     command = [sys.executable, "-m", "bench", "decode", "mean-frame/stream.bin", "-o", "-"]
     with subprocess.Popen(
         command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE

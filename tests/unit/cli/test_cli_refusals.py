@@ -1,4 +1,4 @@
-"""What the command line refuses, in one line: wrong words, spoilt files, and places it may not write to."""
+"""Errors of the command line in one line: wrong arguments, damaged files, folders without permission."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.cli import main
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared clip and a stream, made by the command line."""
+    """A prepared clip and a stream, computed by the command line."""
     folder = tmp_path_factory.mktemp("cli")
     prepare(folder)
     encode(folder, "mean-frame", "raw")
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--codec", "x264-medum", "--point", "low"), ("x264-medum", "x264-medium")),
         (("--codec", "x264-medium", "--point", "hgih"), ("hgih", "low")),
@@ -39,9 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("--codec", "mean-frame"), ("--point",)),
     ],
 )
-def test_a_wrong_encode_is_refused_in_one_line(folder: Path, tmp_path: Path, words, said) -> None:
+def test_a_wrong_encode_is_refused_in_one_line(folder: Path, tmp_path: Path, words, message) -> None:
     condition = ("--condition", folder / "test-v0.yaml", "--clip", folder / "clip" / "clip.json")
-    refused(bench("encode", *words, *condition, "--out", "s", "--report", "r", cwd=tmp_path), *said)
+    refused(bench("encode", *words, *condition, "--out", "s", "--report", "r", cwd=tmp_path), *message)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
@@ -54,7 +54,7 @@ def altered_clip(folder: Path, target: Path, change: Callable[[Path], None]) -> 
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda clip: (clip / "clip.json").unlink(), "clip.json"),
         (lambda clip: (clip / "clip.y4m").unlink(), "clip.y4m"),
@@ -64,10 +64,10 @@ def altered_clip(folder: Path, target: Path, change: Callable[[Path], None]) -> 
         (lambda clip: edit(clip / "clip.json", "width", 63), "width"),
     ],
 )
-def test_a_wrong_clip_is_refused_in_one_line(folder: Path, tmp_path: Path, change, said: str) -> None:
+def test_a_wrong_clip_is_refused_in_one_line(folder: Path, tmp_path: Path, change, message: str) -> None:
     clip = altered_clip(folder, tmp_path / "clip", change)
     words = ("--codec", "identity", "--point", "raw", "--clip", clip, "--out", "out/s")
-    refused(bench("encode", *words, cwd=tmp_path), said)
+    refused(bench("encode", *words, cwd=tmp_path), message)
     assert not (tmp_path / "out").exists()
 
 
@@ -76,7 +76,7 @@ def edit(path: Path, key: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda data: b"", "is empty"),
         (lambda data: data[:20], "cut short"),
@@ -87,15 +87,15 @@ def edit(path: Path, key: str, value: object) -> None:
         (lambda data: b"RIFF" + data[4:], "not a stream"),
     ],
 )
-def test_a_wrong_stream_is_refused_in_one_line(folder: Path, tmp_path: Path, change, said: str) -> None:
+def test_a_wrong_stream_is_refused_in_one_line(folder: Path, tmp_path: Path, change, message: str) -> None:
     (tmp_path / "s").write_bytes(change((folder / "mean-frame" / "stream.bin").read_bytes()))
     for words in (("decode", "s", "-o", "out.y4m"), ("decode", "s", "-o", "png/"), ("describe", "s")):
-        refused(bench(*words, cwd=tmp_path), "s: ", said)
+        refused(bench(*words, cwd=tmp_path), "s: ", message)
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("-o", "out.mp4"), "out.mp4"),
         (("-o", "x.y4m", "--frames", "3:2"), "--frames 3:2"),
@@ -104,8 +104,8 @@ def test_a_wrong_stream_is_refused_in_one_line(folder: Path, tmp_path: Path, cha
         ((), "-o"),
     ],
 )
-def test_a_wrong_decode_is_refused_in_one_line(folder: Path, tmp_path: Path, words, said: str) -> None:
-    refused(bench("decode", folder / "mean-frame" / "stream.bin", *words, cwd=tmp_path), said)
+def test_a_wrong_decode_is_refused_in_one_line(folder: Path, tmp_path: Path, words, message: str) -> None:
+    refused(bench("decode", folder / "mean-frame" / "stream.bin", *words, cwd=tmp_path), message)
     assert not list(tmp_path.iterdir())
 
 

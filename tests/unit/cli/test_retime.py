@@ -1,4 +1,4 @@
-"""Decoders timed again: real streams, their rows, and whose stream is meant."""
+"""Decode times of real streams: rows of the table, choice of seeds, paths of streams."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ metrics: [psnr_rgb_db]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two measured streams where the workflow keeps them, below a folder of results."""
+    """Two measured streams in a folder of results."""
     folder = tmp_path_factory.mktemp("retime")
     (folder / "tiny-v0.yaml").write_text(CONDITION)
     condition = load_condition(folder / "tiny-v0.yaml")
@@ -72,7 +72,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def results(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of one's own of results/points, in the working directory."""
+    """A copy of results/points in the working directory."""
     shutil.copytree(made / "results", tmp_path / "results")
     monkeypatch.chdir(tmp_path)
     return Path("results/points")
@@ -88,7 +88,9 @@ def place(results: Path, codec: str) -> Path:
     return found
 
 
-def test_the_command_times_every_stream_on_its_own(results: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_command_times_every_stream_in_its_own_process(
+    results: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     before = dict(os.environ)
     report = place(results, "identity") / "encode.json"
     values = json.loads(report.read_text())
@@ -115,7 +117,7 @@ def test_the_command_times_every_stream_on_its_own(results: Path, capfd: pytest.
     assert "[retime] 2 of 2: tiny/x264-medium/low/seed0: " in capfd.readouterr().err
 
 
-def test_of_several_seeds_the_first_is_timed(results: Path) -> None:
+def test_of_several_seeds_the_lowest_is_timed(results: Path) -> None:
     path = place(results, "identity") / "record.json"
     record = Record.read(path)
     one = replace(record, seed=5, run="seed5"), replace(record, seed=2, run="seed2")
@@ -130,7 +132,7 @@ def test_of_several_seeds_the_first_is_timed(results: Path) -> None:
     ]
 
 
-def test_a_references_stream_lies_among_the_tracked_ones(results: Path) -> None:
+def test_the_stream_of_a_reference_is_in_results_reference(results: Path) -> None:
     own = place(results, "identity")
     record = replace(Record.read(own / "record.json"), reference=True, run="reference-seed0")
     tracked = Path("results/reference/tiny-v0/tiny/identity/raw/seed0")
@@ -144,7 +146,7 @@ def test_a_references_stream_lies_among_the_tracked_ones(results: Path) -> None:
     assert (row["run"], row["repeats"], row["wall_s_low"]) == ("reference-seed0", "1", row["wall_s_high"])
 
 
-def test_what_cannot_be_timed_is_one_line_and_no_table(results: Path) -> None:
+def test_a_stream_that_cannot_be_timed_is_refused_without_a_table(results: Path) -> None:
     out, own, empty = Path("times.csv"), place(results, "x264-medium"), Path("empty")
     empty.mkdir()
     with pytest.raises(BenchError, match="--repeats 0: must be at least 1"):

@@ -1,4 +1,4 @@
-"""What a condition takes before it is run: jobs and bytes against the plan and the table of sequences."""
+"""Jobs, bytes and fit times of a condition before it runs, against its plan and the table of sequences."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def fitted(estimate: Estimate) -> list[Any]:
     return [point for point in estimate.encoded if estimate.plan.configs[point.codec].kind == "fitted"]
 
 
-def test_what_is_here_is_not_to_come() -> None:
+def test_existing_files_are_not_missing() -> None:
     estimate = estimate_of("uvg-ffnerv-paper")
     name, point = "uvg-ffnerv-paper", estimate.encoded[0]
     touch("resources/sequences/uvg-beauty.yuv")  # fetched, its clip is not made
@@ -136,7 +136,7 @@ def test_what_is_here_is_not_to_come() -> None:
     assert disk["state"].total == sum(4 * cost.parameters for cost in costs)
 
 
-def test_seeds_are_fits_of_their_own_and_controls_are_known_to_the_byte() -> None:
+def test_each_seed_is_a_fit_and_the_size_of_controls_is_exact() -> None:
     estimate = estimate_of(write_condition())
     jobs = {row.kind: row.to_do for row in estimate.jobs()}
     assert jobs == {
@@ -186,28 +186,28 @@ def bench_plan(*words: str) -> int:
 
 def test_the_command_prints_jobs_bytes_and_times(capsys) -> None:
     assert bench_plan("--condition", write_condition()) == 0
-    told = capsys.readouterr()
-    lines = told.out.splitlines()
+    message = capsys.readouterr()
+    lines = message.out.splitlines()
     assert lines[0] == "tiny: tiny"
     assert lines[1] == "clips: 1, codecs: 4, points: 8, skipped: 0"
-    assert re.search(r"^measure +8 +0$", told.out, re.MULTILINE)
-    assert re.search(r"^in all, without tables and figures +17 +0$", told.out, re.MULTILINE)
-    assert re.search(r"^disk +[\d.]+ MB +[\d.]+ MB +[\d.,]+ [GT]B are free$", told.out, re.MULTILINE)
-    assert re.search(r"^nerv-matched +4 +[\d.]+ s( to [\d.]+ s)? +[\d.]+ s$", told.out, re.MULTILINE)
-    assert "Timed on cpu (" in told.out
-    assert "[plan nerv-matched] timing steps at 64x48\n" in told.err
+    assert re.search(r"^measure +8 +0$", message.out, re.MULTILINE)
+    assert re.search(r"^in all, without tables and figures +17 +0$", message.out, re.MULTILINE)
+    assert re.search(r"^disk +[\d.]+ MB +[\d.]+ MB +[\d.,]+ [GT]B are free$", message.out, re.MULTILINE)
+    assert re.search(r"^nerv-matched +4 +[\d.]+ s( to [\d.]+ s)? +[\d.]+ s$", message.out, re.MULTILINE)
+    assert "Timed on cpu (" in message.out
+    assert "[plan nerv-matched] timing steps at 64x48\n" in message.err
 
 
 def test_without_timing_nothing_is_timed_and_nothing_is_fetched(capsys) -> None:
     assert bench_plan("--condition", "uvg-ffnerv-representation", "--no-timing") == 0
-    told = capsys.readouterr()
-    assert told.err == ""
-    assert "Timed" not in told.out
-    assert re.search(r"^download +5\.30 GB +5\.30 GB +7 sequences$", told.out, re.MULTILINE)
+    message = capsys.readouterr()
+    assert message.err == ""
+    assert "Timed" not in message.out
+    assert re.search(r"^download +5\.30 GB +5\.30 GB +7 sequences$", message.out, re.MULTILINE)
     assert list(Path().iterdir()) == []
 
 
-def test_what_is_skipped_has_its_reason(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_skipped_point_is_printed_with_its_reason(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     def skip(self: Codec, clip: ClipInfo, settings: Any) -> str | None:
         return "of no use here" if settings["mode"] == "identity" else None
 

@@ -1,4 +1,4 @@
-"""What the workflow makes, and of what: bench.workflow."""
+"""The plan of a condition, its selections of points, and the messages of a run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TINY = {
 
 @pytest.fixture
 def plan_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Makes the plan of TINY with some of its keys changed, in an empty working directory."""
+    """A function that plans TINY with some keys changed, in an empty working directory."""
     monkeypatch.chdir(tmp_path)
 
     def make(**changes: object) -> Plan:
@@ -86,7 +86,7 @@ def test_a_plan_does_not_import_torch() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_what_a_codec_skips_is_no_point_but_has_a_reason(plan_of) -> None:
+def test_a_skipped_point_has_a_reason_and_no_run(plan_of) -> None:
     codecs = {"vvenc-faster": {"points": {"low": {"qp": 40}}}, "mean-frame": {}}
     plan = plan_of(codecs=codecs, anchor=None)
     assert [p.codec for p in plan.points] == ["mean-frame"]
@@ -111,7 +111,7 @@ def reference(folder: str, *names: str) -> None:
         (path / name).touch()
 
 
-def test_tracked_streams_are_found_and_lie_apart_from_their_records(plan_of) -> None:
+def test_tracked_streams_are_apart_from_their_records(plan_of) -> None:
     reference("discs/ffnerv-official/e300/seed1", "stream.bin", "encode.json", "record.json")
     assert not any(p.reference for p in plan_of().points)
 
@@ -126,7 +126,7 @@ def test_tracked_streams_are_found_and_lie_apart_from_their_records(plan_of) -> 
     assert "FFNeRV" in plan.measure_inputs(found)
 
 
-def test_references_of_codecs_that_run_come_first(plan_of) -> None:
+def test_references_of_the_conditions_codecs_come_first(plan_of) -> None:
     for codec in ("enerv-matched", "nerv-matched"):
         reference(f"discs/{codec}/low/seed0", "stream.bin", "encode.json")
     found = find_references(plan_of(reference=True).condition)
@@ -134,20 +134,20 @@ def test_references_of_codecs_that_run_come_first(plan_of) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "names", "told"),
+    ("folder", "names", "message"),
     [
         ("discs/nerv-matched/low/seed0", ["stream.bin"], "encode.json"),
         ("discs/nerf/low/seed0", ["stream.bin", "encode.json"], "nerf"),
         ("disks/nerv-matched/low/seed0", ["stream.bin", "encode.json"], "try discs"),
     ],
 )
-def test_a_tracked_stream_that_cannot_be_scored_is_named(plan_of, folder, names, told) -> None:
+def test_a_tracked_stream_that_cannot_be_scored_is_refused(plan_of, folder, names, message) -> None:
     reference(folder, *names)
-    with pytest.raises(BenchError, match=told):
+    with pytest.raises(BenchError, match=message):
         find_references(plan_of().condition)
 
 
-def test_the_partial_view_has_the_points_that_exist_and_waits_for_none(plan_of) -> None:
+def test_a_partial_selection_has_the_measured_points_and_no_inputs(plan_of) -> None:
     plan = plan_of()
     partial, full = Selection.partial_of(plan), Selection(plan, "tiny")
     assert partial.points == []
@@ -162,8 +162,8 @@ def test_the_partial_view_has_the_points_that_exist_and_waits_for_none(plan_of) 
     assert partial.result_files("record.json") == []
     assert len(full.result_files("record.json", clip="discs")) == len(plan.points)
     assert full.result_files("record.json", clip="cubes") == []
-    told = closing_message(plan, ["snakemake"]).splitlines()
-    assert told[:2] == ["1 of 7 points, 0 skipped", "missing: discs/nerv-matched/low/seed3"]
+    message = closing_message(plan, ["snakemake"]).splitlines()
+    assert message[:2] == ["1 of 7 points, 0 skipped", "missing: discs/nerv-matched/low/seed3"]
     for target in ("partial", "plan", "list_figures"):
         assert closing_message(plan, ["snakemake", target]) == ""
     assert partial_message(plan).startswith("1 of 7 points: results/figures/partial/tiny")
@@ -173,7 +173,7 @@ def test_the_partial_view_has_the_points_that_exist_and_waits_for_none(plan_of) 
     assert {f"frames_discs{suffix}" for suffix in SUFFIXES} <= drawn
 
 
-def test_figures_are_those_that_the_condition_can_fill(plan_of) -> None:
+def test_figures_are_those_that_the_points_can_fill(plan_of) -> None:
     kinds = ["rd", "frames", "strip", "fit"]
 
     def figures(**changes: object) -> list[str]:
@@ -187,7 +187,7 @@ def test_figures_are_those_that_the_condition_can_fill(plan_of) -> None:
     assert Selection(plan_of(), "tiny").figures(["strip"]) == ["strip_discs"]
 
 
-def test_a_look_inside_takes_a_fitted_network_and_pictures_one_with_parts(plan_of) -> None:
+def test_bits_need_a_fitted_network_and_parts_a_network_with_parts(plan_of) -> None:
     ffnerv = {"ffnerv-matched": {"points": {"low": {"channels": 8}}}}
 
     def shown(**changes: object) -> tuple[list[str], bool]:
@@ -206,7 +206,7 @@ def test_bd_rates_need_an_anchor(plan_of) -> None:
     assert "results/tables/tiny/bd_rate.csv" not in Selection(plan_of(anchor=None), "tiny").targets([])
 
 
-def test_what_a_job_depends_on(plan_of) -> None:
+def test_the_inputs_of_a_job_are_what_it_depends_on(plan_of) -> None:
     plan, low = plan_of(), point("nerv-matched", "low")
     other_budget = plan_of(budget={"epochs": 3})
     other_clip = plan_of(clips={"discs": {"sequence": "discs-tiny"}})
@@ -246,20 +246,20 @@ def test_long_jobs_start_first(plan_of) -> None:
 
 
 @pytest.mark.parametrize(("device", "fit"), [("cpu", 0), ("cuda", 1)])
-def test_only_networks_on_a_gpu_queue_for_it(plan_of, device: str, fit: int) -> None:
+def test_only_networks_on_a_gpu_request_one(plan_of, device: str, fit: int) -> None:
     plan = plan_of(device=device)
     assert plan.gpus(point("nerv-matched", "low")) == fit
     assert plan.gpus(point("x264-medium", "crf38")) == 0
     assert plan.threads(point("x264-medium", "crf38")) == plan.configs["x264-medium"].threads
 
 
-def test_a_hidden_gpu_is_none(plan_of, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hidden_gpu_is_not_requested(plan_of, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert plan_of(device="auto").gpus(point("nerv-matched", "low")) == 0
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"figuers": ["rd"]}, "unknown key 'figuers'; try figures"),
         ({"figures": ["rd", "pie"]}, "figures: 1: unknown value 'pie'; try "),
@@ -267,17 +267,17 @@ def test_a_hidden_gpu_is_none(plan_of, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"condition": "../demo"}, "condition: '../demo' cannot be the name of a folder"),
     ],
 )
-def test_a_slip_in_the_configuration_is_one_line(changes: dict, told: str) -> None:
+def test_an_error_in_the_configuration_is_one_line(changes: dict, message: str) -> None:
     config = {"condition": "demo-v1", "figures": ["rd"]}
     check_config(config, where="config.yaml")
     with pytest.raises(BenchError) as raised:
         check_config(config | changes, where="config.yaml")
     assert str(raised.value).startswith("config.yaml: ")
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_a_key_that_is_missing_is_named() -> None:
+def test_a_missing_key_is_named() -> None:
     with pytest.raises(BenchError, match="key 'condition' is missing"):
         check_config({"figures": []}, where="config.yaml")
 

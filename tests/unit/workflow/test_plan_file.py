@@ -1,4 +1,4 @@
-"""Plan files: a plan survives the way through JSON, and a damaged file is one line."""
+"""Plan files: a plan is equal after writing and reading, and a damaged file is an error in one line."""
 
 from __future__ import annotations
 
