@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from bench.tables.text_table import TextTable
 from bench.workflow.outputs import Selection
 
-#: Kinds of figures. Nobody but a target by name asks for the last: it decodes every stream again.
+#: Kinds of figures. Only targets by name draw the last: it decodes every stream again.
 FIGURE_KINDS = ("rd", "frames", "strip", "fit", "parts", "complexity")
 
 

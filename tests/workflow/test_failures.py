@@ -57,9 +57,11 @@ def test_partial_without_records_prints_that(repo: Repo) -> None:
     assert not (repo.root / "results" / "points").exists()
 
 
-def test_what_a_codec_skips_is_told_with_its_reason(repo: Repo) -> None:
+def test_skipped_points_are_in_a_table_with_their_reason(repo: Repo) -> None:
     codecs = {"mean-frame": {}, "vvenc-faster": {"points": {"low": {"qp": 40}}}}
-    repo = repo.write_condition("skipping", codecs=codecs, reference=False, anchor=None)
+    clips = {"discs": {"sequence": "discs-tiny", "scale": [32, 16]}}
+    changes = {"clips": clips, "reference": False, "anchor": None, "strip": None}
+    repo = repo.write_condition("skipping", codecs=codecs, **changes)
     folder = repo.root / "results/tables/skipping"
     repo.snakemake("--cores", "1", targets=("results/tables/skipping/skipped.csv",))
     reason = "vvenc codes no side below 24 pixels"
@@ -144,7 +146,7 @@ def test_make_does_not_unlock_a_run_that_is_alive(repo: Repo) -> None:
             "config/conditions/tiny.yaml",
             "x264-medium:",
             "x246-medium:",
-            "unknown codec 'x246-medium'; try x26",
+            "anchor: unknown codec 'x264-medium'; try x246-medium",
         ),
         ("config/codecs/x264-medium.yaml", "label:", "lable:", "unknown key 'lable'; try label"),
         (
@@ -155,7 +157,9 @@ def test_make_does_not_unlock_a_run_that_is_alive(repo: Repo) -> None:
         ),
     ],
 )
-def test_a_slip_is_told_in_one_line(finished: Finished, path: str, old: str, new: str, output: str) -> None:
+def test_an_error_in_a_file_is_one_line(
+    finished: Finished, path: str, old: str, new: str, output: str
+) -> None:
     with finished.repo.edited(path, old, new):
         lines = finished.repo.snakemake("--dry-run", check=False).splitlines()
     assert output in lines[-1]
@@ -163,6 +167,6 @@ def test_a_slip_is_told_in_one_line(finished: Finished, path: str, old: str, new
     assert not any("Traceback" in line or "  File" in line for line in lines)
 
 
-def test_an_unknown_condition_is_told_with_those_that_there_are(finished: Finished) -> None:
+def test_an_unknown_condition_is_refused_with_similar_names(finished: Finished) -> None:
     output = Repo(finished.repo.root, "tinny").snakemake("--dry-run", check=False)
     assert output.splitlines()[-1].endswith("try tiny")

@@ -40,7 +40,7 @@ envvars:
 PLAN = PLANS.chosen
 CONDITION = PLAN.condition.name
 CONDITIONS = "|".join(map(re.escape, sorted({CONDITION, *condition_names()})))
-OWN_CURVES = config.get("my_curves") or []
+USER_CURVES = config.get("my_curves") or []
 
 # Files of a run, with wildcards: RUN.file("stream.bin").
 NAMES = {name: f"{{{name}}}" for name in ("condition", "clip", "codec", "point")}

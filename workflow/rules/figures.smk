@@ -6,7 +6,7 @@ rule figure_rd:
     input:
         points="results/tables/{selection}/rd_points.csv",
         reported=PLANS.published_files,
-        own=OWN_CURVES,
+        user_curves=USER_CURVES,
     output:
         pdf="results/figures/{selection}/rd_{metric}.pdf",
         png="results/figures/{selection}/rd_{metric}.png",

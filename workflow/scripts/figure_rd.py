@@ -14,7 +14,7 @@ with logged(job.log):
         metric=job.wildcards.metric,
         clip=job.params.clip,
         published=[Selector(**words) for words in job.params.published],
-        user_curves=job.input.own or None,
+        user_curves=job.input.user_curves or None,
         sequences=job.params.sequences,
         footnotes=job.params.footnotes,
         outputs=list(job.output),
