@@ -29,7 +29,10 @@ TINY = {
     "device": "cpu",
     "budget": {"epochs": 2},
     "codecs": {
-        "nerv-matched": {"points": {"low": {"channels": 8}, "high": {"channels": 16}}},
+        "nerv-matched": {
+            "settings": {"strides": [2, 2, 2], "lower_width": 4, "stem_width": 16},
+            "points": {"low": {"channels": 8}, "high": {"channels": 16}},
+        },
         "x264-medium": {"points": ["crf38", "crf23"]},
         "identity": {},
     },
@@ -188,7 +191,8 @@ def test_figures_are_those_that_the_points_can_fill(plan_of) -> None:
 
 
 def test_bits_need_a_fitted_network_and_parts_a_network_with_parts(plan_of) -> None:
-    ffnerv = {"ffnerv-matched": {"points": {"low": {"channels": 8}}}}
+    settings = {"channels": 8, "grid_lengths": [3, 5], "strides": [2, 2, 2], "lower_width": 4}
+    ffnerv = {"ffnerv-matched": {"points": {"low": settings}}}
 
     def shown(**changes: object) -> tuple[list[str], bool]:
         view = Selection(plan_of(**changes), "tiny")
