@@ -35,8 +35,13 @@ _CODEC_LINE = re.compile(r"^CODEC\b", re.MULTILINE)
 
 def families() -> dict[str, str]:
     """Name of every installed family -> path of the module that has its `CODEC`."""
+    return dict(_scan(PACKAGES))
+
+
+@functools.cache
+def _scan(packages: tuple[str, ...]) -> dict[str, str]:
     modules: dict[str, str] = {}
-    for package in PACKAGES:
+    for package in packages:
         spec = importlib.util.find_spec(package)
         for folder in spec.submodule_search_locations or () if spec else ():
             for name, module in _families_in(package, Path(folder)):
