@@ -175,14 +175,19 @@ def _syntax(node: Any) -> str:
 
 
 def _counted_statements(parent: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements of a block without its docstring and, in a module, without `__version__`."""
-    if isinstance(parent, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
-        first = body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            body = body[isinstance(first.value.value, str) :]
+    """The statements of a block without docstrings, those of attributes included, and without `__version__`."""
+    body = [statement for statement in body if not _is_docstring(statement)]
     if isinstance(parent, ast.Module):
         body = [statement for statement in body if not _sets_version(statement)]
     return body
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def _sets_version(statement: ast.stmt) -> bool:

@@ -43,6 +43,7 @@ def fingerprint_of(path: Path, text: str) -> str:
         ("import os", "import sys", False),
         ("return x + 1", 'return "text"', False),
         ("def f(self", "def g(self", False),
+        ("import os\n", 'import os\n"""Docstring of an attribute."""\n', True),
         ("class A:", '__version__ = "2"\nclass A:', True),
         ('    """Doc."""\n', '    """Doc."""\n    __version__ = "2"\n', False),
     ],
