@@ -175,7 +175,7 @@ def _syntax(node: Any) -> str:
 
 
 def _counted_statements(parent: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements of a block without docstrings, those of attributes included, and without `__version__`."""
+    """The statements of a block without docstrings, also of attributes, and without `__version__`."""
     body = [statement for statement in body if not _is_docstring(statement)]
     if isinstance(parent, ast.Module):
         body = [statement for statement in body if not _sets_version(statement)]

@@ -7,7 +7,7 @@ import datetime
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +21,6 @@ from bench.codec.settings import Settings, check_settings
 from bench.conditions.condition import Condition
 from bench.conditions.reader import parse_condition
 from bench.conditions.run_config import RunConfig, check_config
-from bench.inr.settings import Activation, FitSettings, Loss
 from bench.sequences.table import SourceSequence
 
 Key = tuple[str | int, ...]
@@ -275,16 +274,6 @@ def test_any_value_is_accepted_or_refused_in_one_line(place: tuple[str, Key], va
         message = str(error)
     assert message.startswith("x.yaml: ")
     assert len(message.splitlines()) == 1
-
-
-@pytest.mark.parametrize("family", FITTED)
-def test_the_names_of_losses_and_activations_are_those_of_torch_code(family: str) -> None:
-    from bench.inr.network.layers import ACTIVATIONS
-    from bench.inr.network.losses import CATALOGUE
-
-    assert set(get_args(Loss)) == set(CATALOGUE)
-    assert set(get_args(Activation)) == set(ACTIVATIONS)
-    assert issubclass(registry.settings_model(family), FitSettings)
 
 
 @pytest.mark.parametrize("family", registry.families())
