@@ -1,8 +1,14 @@
-"""The entropy coder of network weights: integer tensors to bytes and back, exactly, anywhere.
+"""Entropy coder of network weights: integer tensors to bytes and back, without loss, on any machine.
 
-`bench.inr.coding.weight_model` says what to expect of a tensor's codes. Its parameters are fitted to each
-tensor (`bench.inr.coding.weight_model_fit`) and stand in the stream, where every value of a field is a
-legal one. Range coding itself is `constriction`'s.
+Every code is range-coded (Martin, 1979; the implementation is `constriction`'s) with a probability table of
+its own. A range coder spends -log2 P(code) bits on a code, and a few bytes in all. The tables come from
+`bench.inr.coding.weight_model`, which predicts a code and the spread around it from the codes before; encoder
+and decoder compute the same integers. The model's parameters are fitted to each tensor by the encoder
+(`bench.inr.coding.weight_model_fit`) and precede the tensor in the stream.
+
+For each tensor the stream holds, all range-coded: the parameters (uniform distributions), for some matrices
+a triangle of couplings (coded as a tensor itself), then the codes part by part. A 16-bit marker ends the
+stream. Every value of a parameter field is valid, so a decoder cannot be given an impossible model.
 """
 
 from __future__ import annotations
@@ -31,7 +37,8 @@ from bench.inr.coding.weight_model import (
 )
 from bench.inr.coding.weight_model_fit import Trace, traces
 
-#: Closes a stream: other bytes than an encoder's hardly ever arrive at it.
+#: End marker, one of 2^16 values. Corrupted data almost never decodes to this value at the end, so checking
+#: it detects damage.
 _END, _ENDS = 0xB17E, 1 << 16
 
 _Uniform = constriction.stream.model.Uniform
@@ -58,7 +65,7 @@ def decode_tensors(data: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) 
     """The int32 tensors of `encode_tensors`, given their shapes.
 
     Raises:
-        StreamError: the bytes are no such tensors.
+        StreamError: the bytes are not the result of `encode_tensors` for these shapes.
     """
     if len(data) % 4:
         raise StreamError("stream", "the weights are cut short")
@@ -66,22 +73,22 @@ def decode_tensors(data: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) 
     try:
         tensors = [_decode_tensor(decoder, shape) for shape in shapes]
         end = decoder.decode(_Uniform(_ENDS))
-    except (AssertionError, ValueError) as error:  # how constriction says that data is invalid
+    except (AssertionError, ValueError) as error:  # constriction raises these for invalid data
         raise StreamError("stream", "the weights cannot be decoded") from error
     if end != _END or not decoder.maybe_exhausted():
-        raise StreamError("stream", "the weights do not end where they should")
+        raise StreamError("stream", "the weights have no end marker where they end")
     return tensors
 
 
 def _best_trace(tensor: np.ndarray) -> Trace:
-    """The shortest way to code a tensor, and with it the couplings that it needs."""
-    ways = []
+    """The trace of a tensor with the fewest coded bits, its couplings included."""
+    candidates = []
     for trace in traces(tensor):
         if trace.couplings is not None:
-            below = trace.couplings[np.tril_indices(trace.layout.entries, -1)]
-            trace = replace(trace, below=_best_trace(below))
-        ways.append(trace)
-    return min(ways, key=_coded_bits)
+            lower_triangle = trace.couplings[np.tril_indices(trace.layout.entries, -1)]
+            trace = replace(trace, coupling_trace=_best_trace(lower_triangle))
+        candidates.append(trace)
+    return min(candidates, key=_coded_bits)
 
 
 def _coded_bits(trace: Trace) -> int:
@@ -93,18 +100,18 @@ def _coded_bits(trace: Trace) -> int:
 def _encode_trace(encoder: constriction.stream.queue.RangeEncoder, trace: Trace) -> None:
     layout, laws = trace.layout, ValueLaws(trace.parameters)
 
-    def put(value: int, size: int) -> int:
+    def write(value: int, size: int) -> int:
         encoder.encode(value, _Uniform(size))
         return value
 
-    _exchange(put, trace.parameters)
-    if trace.below is not None:
-        _encode_trace(encoder, trace.below)
+    _code_parameters(write, trace.parameters)
+    if trace.coupling_trace is not None:
+        _encode_trace(encoder, trace.coupling_trace)
     for step in range(layout.steps):
-        live = layout.live(step)
+        valid = layout.valid(step)
         for part in range(layout.parts):
-            expected, levels = trace.expected[step, part, live], trace.levels[step, part, live]
-            symbols = trace.values[step, part, live] - trace.parameters.low
+            expected, levels = trace.expected[step, part, valid], trace.levels[step, part, valid]
+            symbols = trace.values[step, part, valid] - trace.parameters.low
             for chunk in laws.chunks(len(symbols)):
                 encoder.encode(symbols[chunk], _CATEGORICAL, laws.weights(expected[chunk], levels[chunk]))
 
@@ -114,22 +121,22 @@ def _decode_tensor(decoder: constriction.stream.queue.RangeDecoder, shape: tuple
         return np.zeros(shape, dtype=np.int32)
     layout = Layout(shape)
 
-    def take(_: int, size: int) -> int:
+    def read(_: int, size: int) -> int:
         return int(decoder.decode(_Uniform(size)))
 
-    parameters, couplings = _exchange(take, Parameters(0, 0, 1, 1)), None
+    parameters, couplings = _code_parameters(read, Parameters(0, 0, 1, 1)), None
     if layout.skewed and parameters.fitted:
         couplings = np.zeros((layout.entries, layout.entries), dtype=np.int64)
-        below = np.tril_indices(layout.entries, -1)
-        couplings[below] = _decode_tensor(decoder, below[0].shape)
+        lower_triangle = np.tril_indices(layout.entries, -1)
+        couplings[lower_triangle] = _decode_tensor(decoder, lower_triangle[0].shape)
     values = np.zeros((layout.steps, layout.parts, layout.entries), dtype=np.int32)
     model, laws = SliceModel(values, layout, parameters, couplings), ValueLaws(parameters)
     for step in range(layout.steps):
-        live, linear = layout.live(step), model.predict(step)
+        valid, linear = layout.valid(step), model.predict(step)
         for part in range(layout.parts):
-            levels = model.levels(model.features(part)[:, live])
-            expected = model.expected(linear[part, live])
-            decoded = values[step, part, live]
+            levels = model.levels(model.features(part)[:, valid])
+            expected = model.expected(linear[part, valid])
+            decoded = values[step, part, valid]
             for chunk in laws.chunks(len(decoded)):
                 decoded[chunk] = decoder.decode(_CATEGORICAL, laws.weights(expected[chunk], levels[chunk]))
             decoded += parameters.low
@@ -137,11 +144,13 @@ def _decode_tensor(decoder: constriction.stream.queue.RangeDecoder, shape: tuple
     return layout.restore(values + np.int32(parameters.offset))
 
 
-def _exchange(field: Callable[[int, int], int], p: Parameters) -> Parameters:
-    """Pass every field (value, number of values) to a coder, which gives the value back.
+def _code_parameters(field: Callable[[int, int], int], p: Parameters) -> Parameters:
+    """Code the fields of a model's parameters, in the stream's order, for encoder and decoder alike.
 
-    The one description of a stream's fields: an encoder's coder writes `p`, a decoder's gives what it
-    reads in place of it.
+    Args:
+        field: (value, number of values) -> value. An encoder's function writes the value and returns it; a
+            decoder's ignores it and returns the value that it reads.
+        p: the parameters to write; for a decoder, any.
     """
     lowest = field(p.offset + p.low + LARGEST_CODE, 2 * LARGEST_CODE) - LARGEST_CODE
     highest = min(lowest + 1 + field(p.high - p.low - 1, 2 * LARGEST_CODE), LARGEST_CODE)

@@ -1,10 +1,28 @@
-"""What the entropy coder expects of a tensor of integer codes; encoder and decoder drive it alike.
+"""Adaptive model of a tensor of integer codes: the probability of each code given those before.
 
-A tensor is coded part by part: an output channel of a convolution, a channel of a grid at one time, a
-diagonal of a matrix. Codes are expected where linear prediction puts them, from the slices before and,
-in a matrix, from the row's own columns before; the spread around is that of what was not predicted at
-and near these entries. All of it is integers, and the tables of probabilities come from operations that
-IEEE 754 rounds alike everywhere, so that a stream decodes to the same codes on every machine.
+Encoder and decoder run the same model. A tensor is coded slice by slice and, in a slice, part by part: an
+output channel of a convolution, a channel of a grid at one time, a diagonal of a matrix (`Layout`). Let v be
+the values: codes minus their offset.
+
+Prediction. Slice s is predicted from the slices before by linear prediction with taps a_k. In a matrix whose
+rows are correlated across columns, couplings C add what the row's earlier columns e_j left unexplained:
+
+    p_s = sum_k a_k v_{s-k} + sum_{j<i} C_ij e_j,        e = v - sum_k a_k v_{s-k}.
+
+Spread. The mean magnitude of the residual r = v - round(p) is estimated from two features, the mean |r| at
+this entry so far (m_1) and the recent |r| around it (m_2, exponential average with weight 1/4), and
+quantised to a level, a quarter of an octave each:
+
+    m = w_1 m_1 + w_2 m_2,        level = number of EDGES up to m.
+
+Distribution. The residual has a mixture of normal distributions whose deviations are fixed multiples of the
+level's, so heavy tails and peaks are both possible; factors f correct the probabilities of small magnitudes,
+because pruning makes many zeros and few small values:
+
+    P(v) proportional to f(|v|) * sum_j share_j N(v - round(p); deviation(level) * 2^(WIDTHS_j / 4)).
+
+All state is integers, and the tables come from operations that IEEE 754 defines exactly, so that a stream
+decodes to the same codes on every machine.
 """
 
 from __future__ import annotations
@@ -16,23 +34,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Largest magnitude of a code (11 bits); it bounds the tables that a hostile stream can ask for.
+#: Largest magnitude of a code (11 bits). It bounds the tables that a malicious stream can require.
 LARGEST_CODE = 1023
 LARGEST_RESIDUAL = 2 * LARGEST_CODE
 #: Levels of spread, a quarter of an octave each.
 LEVELS = 56
-#: Units of the integers that stand for fractions: magnitudes, coefficients, the sum of a table.
+#: Fixed-point units: of magnitudes, of the coefficients, and the sum of a probability table.
 MAGNITUDE_ONE, TAP_ONE, WEIGHT_ONE, COUPLING_ONE, MASS = 256, 128, 32, 32, 1 << 20
-#: What a stream can say: numbers of taps and of factors, values of each field.
+#: Limits of a stream's fields: numbers of taps, largest number of factors, values of each field.
 ORDERS, MOST_FACTORS = (0, 1, 2, 4, 8), 64
 TAPS, WEIGHTS, SHARES, FACTORS = 512, 64, 64, 88
-#: The factor that stands for one; each step is a quarter of an octave.
+#: The field value of the factor 1; each step is a quarter of an octave.
 FACTOR_ONE = 32
-#: A residual's law mixes normal laws of these widths, in quarters of an octave against its level's.
+#: Deviations of the mixture's normal distributions relative to the level's, in quarters of an octave.
 WIDTHS = (-10, -6, -2, 2, 6, 12, 18)
-#: Smallest plane that is a part of its own, smallest slice, pieces of a vector, widest matrix with couplings.
+#: Smallest plane that is a part of its own; smallest slice; pieces of a vector; widest matrix with couplings.
 _LARGE_PART, _SMALL_SLICE, _PIECES, _WIDEST = 64, 8, 256, 1024
-#: Numbers that the probabilities of so many values at once take.
+#: Numbers in a block of probability tables, which bounds memory.
 _CHUNK = 1 << 18
 
 
@@ -41,25 +59,24 @@ def _octaves(quarters: int, shift: int) -> int:
     return (65536, 77936, 92682, 110218)[quarters % 4] << quarters // 4 >> shift
 
 
-#: Expected magnitudes that part the levels, from 2^(1/4) / 8 on.
+#: Expected magnitudes that separate the levels, from 2^(1/4) / 8 on.
 EDGES = np.array([_octaves(i + 32, 19) for i in range(1, LEVELS)], dtype=np.int64)
 _FACTORS = np.array([_octaves(i, 16) for i in range(FACTORS)], dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """How one tensor is coded; what a stream says about it.
+    """Parameters of the model of one tensor, as a stream holds them.
 
     Attributes:
-        offset: the code that the others fall off from; values are relative to it.
+        offset: the median code; values are relative to it.
         low, high: range of the values, low <= 0 <= high and low < high.
-        start: level of the magnitudes before any is known, at least 1.
-        fitted: whether what follows, and couplings, are the tensor's own.
-        taps: coefficients of the slices before, the nearest first, in 1/TAP_ONE.
-        weights: of the two features in the expected magnitude, in 1/WEIGHT_ONE.
-        mixture: shares of the normal laws of WIDTHS.
-        factors: of the magnitudes 0, 1, ...: how much likelier such values are than the mixture says,
-            in quarters of an octave from FACTOR_ONE. Pruning makes many zeros and few small values.
+        start: level of the magnitudes before any is observed, at least 1.
+        fitted: whether the following fields, and couplings, are fitted to the tensor and in the stream.
+        taps: a_k, coefficients of the slices before, the nearest first, in units of 1/TAP_ONE.
+        weights: w_1 and w_2, in units of 1/WEIGHT_ONE.
+        mixture: shares of the normal distributions of WIDTHS, not normalised.
+        factors: f of the magnitudes 0, 1, ..., in quarters of an octave from FACTOR_ONE; further ones are 1.
     """
 
     offset: int
@@ -74,18 +91,19 @@ class Parameters:
 
 
 class Layout:
-    """The order in which a tensor's entries are coded: `steps` slices of `parts` parts.
+    """Order in which a tensor's entries are coded: `steps` slices of `parts` parts of `entries` entries.
 
     Attributes:
+        shape, size: of the tensor.
         plane: height and width of a part.
-        skewed: slice d of a tall matrix is its diagonal, entry i in row d - i, so that what stands
-            before an entry in its row and in its column is known.
+        skewed: whether slice d of a tall matrix is its diagonal, entry i in row d - i. The entries before
+            an entry in its row and in its column are then in earlier slices.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape, self.size = shape, math.prod(shape)
         self.parts, self.skewed = 1, False
-        if len(shape) < 2 or self.size < _SMALL_SLICE * shape[0]:  # a vector, in pieces so that it adapts
+        if len(shape) < 2 or self.size < _SMALL_SLICE * shape[0]:  # a vector, in pieces, so that it adapts
             self.plane = max(self.size // _PIECES, 1), 1
             self.steps = -(-self.size // self.entries)
         elif math.prod(shape[2:]) >= _LARGE_PART:
@@ -101,7 +119,7 @@ class Layout:
         return self.plane[0] * self.plane[1]
 
     def arrange(self, tensor: np.ndarray) -> np.ndarray:
-        """(steps, parts, entries); zeros where a slice reaches beyond the tensor."""
+        """The tensor as (steps, parts, entries), with zeros where a slice has no entry of the tensor."""
         arranged = np.zeros((self.steps, self.parts, self.entries), dtype=tensor.dtype)
         if self.skewed:
             for i, column in enumerate(tensor.T):
@@ -117,15 +135,15 @@ class Layout:
         rows = self.shape[0]
         return np.stack([arranged[i : i + rows, 0, i] for i in range(self.entries)], axis=1)
 
-    def places(self, flat: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Step, part and entry of places in the flat tensor."""
+    def locate(self, flat: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Step, part and entry of flat indices of the tensor."""
         if not self.skewed:
             return np.unravel_index(flat, (self.steps, self.parts, self.entries))
         row, column = np.unravel_index(flat, self.shape)
         return row + column, np.zeros_like(row), column
 
-    def live(self, step: int) -> slice:
-        """The entries that the parts of a slice have."""
+    def valid(self, step: int) -> slice:
+        """The entries of a slice's parts that are entries of the tensor."""
         if not self.skewed:
             return slice(0, min(self.entries, self.size - step * self.parts * self.entries))
         return slice(max(0, step - self.shape[0] + 1), min(self.entries, step + 1))
@@ -133,9 +151,11 @@ class Layout:
 
 @functools.cache
 def normal_laws() -> np.ndarray:
-    """(rows, residuals) integers whose rows sum to about MASS.
+    """Tables of discrete normal distributions, (rows, residuals) integers whose rows sum to about MASS.
 
-    Row i is a normal law of deviation 2^((i - 10) / 4) / 4; a level's own is WIDTHS[0] rows below.
+    Row i has the deviation 2^((i - 10) / 4) / 4; that of level l is row l - WIDTHS[0]. With
+    ratio = exp(-1 / (2 deviation^2)) the weights ratio^(k^2) are built by multiplications only, because
+    the exponential function is not rounded alike everywhere.
     """
     # exp(-1 / (2 deviation^2)) of rows 0 and 1; two rows on, the exponent is half as large.
     ratios = [6.616261056709485e-112, 2.422709065903263e-79]
@@ -152,12 +172,12 @@ def normal_laws() -> np.ndarray:
 
 
 def rows_of(levels: np.ndarray, width: int) -> np.ndarray:
-    """Rows of `normal_laws` that have a width at these levels."""
+    """Rows of `normal_laws` for a width, relative to these levels."""
     return levels.astype(np.int64) + (width - WIDTHS[0])
 
 
 class ValueLaws:
-    """Probabilities of the values low..high, given what is expected and the level of spread."""
+    """Probability tables of the values low to high, for a predicted value and a level of spread."""
 
     def __init__(self, parameters: Parameters) -> None:
         self.low = parameters.low
@@ -172,11 +192,14 @@ class ValueLaws:
         self.windows = windows
 
     def weights(self, expected: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        """(entries, values): positive integers, as float64 holds exactly, and so do their sums."""
+        """Unnormalised probabilities (entries, values) for predictions and levels (entries,).
+
+        They are positive integers, which float64 represents exactly, as it does their sums.
+        """
         return self.windows[levels, LARGEST_RESIDUAL + self.low - expected] * self.factors
 
     def chunks(self, entries: int) -> Iterator[slice]:
-        """The entries in turn, in numbers that bound the memory `weights` takes."""
+        """Slices of the entries in order, small enough to bound the memory of `weights`."""
         count = max(_CHUNK // len(self.factors), 1)
         return (slice(first, first + count) for first in range(0, entries, count))
 
@@ -185,10 +208,10 @@ class SliceModel:
     """Prediction and spread of one tensor's values, part by part.
 
     Args:
-        values: (steps, parts, entries) int32, codes less the offset; slices before the one at hand
-            are read, the decoder fills them in.
-        couplings: (columns, columns) coefficients of a row's columns before, strictly lower
-            triangular, in 1/COUPLING_ONE; None where the layout is not skewed.
+        values: (steps, parts, entries) int32, codes minus the offset. The model reads the slices before the
+            current one; a decoder fills them in.
+        couplings: C (columns, columns), strictly lower triangular, in units of 1/COUPLING_ONE; None if the
+            layout is not skewed.
     """
 
     def __init__(
@@ -204,11 +227,11 @@ class SliceModel:
         self.weights = np.array(parameters.weights, dtype=np.int64)
         if couplings is not None:
             margin = len(couplings)
-            #: What the taps leave unexplained of a matrix; its row r stands at r + margin.
+            #: e: what the taps leave unexplained of a matrix; its row r is at r + margin.
             self.innovations = np.zeros((len(values) + margin, margin), dtype=np.int64)
 
     def predict(self, step: int) -> np.ndarray:
-        """(parts, entries) values of a slice as expected from those before, in 1/TAP_ONE."""
+        """p: the predicted values (parts, entries) of a slice, in units of 1/TAP_ONE."""
         order = min(len(self.taps), step)
         linear = np.tensordot(self.taps[:order][::-1], self.values[step - order : step], axes=1)
         if self.couplings is None:
@@ -218,7 +241,7 @@ class SliceModel:
         return linear + np.einsum("ij,ij->i", self.couplings, rows) // COUPLING_ONE
 
     def features(self, part: int) -> np.ndarray:
-        """(2, entries) mean magnitudes of residuals: here ever, and around lately."""
+        """m_1 and m_2 (2, entries): mean residual magnitudes at each entry so far, and recently around it."""
         near = self.near.reshape(self.layout.plane)
         if self.layout.parts > 1:
             padded = np.pad(near, 1, mode="edge")
@@ -228,20 +251,21 @@ class SliceModel:
         return np.stack([self.total[part] // self.count[part], around.ravel()])
 
     def levels(self, features: np.ndarray) -> np.ndarray:
+        """Levels of spread for features (2, entries)."""
         return np.searchsorted(EDGES, self.weights @ features // WEIGHT_ONE, side="right")
 
     def expected(self, linear: np.ndarray) -> np.ndarray:
-        """Whole values to expect, given a prediction."""
+        """Predictions rounded to whole values in the range low to high."""
         return ((linear + TAP_ONE // 2) // TAP_ONE).clip(self.low, self.high)
 
     def observe(self, step: int, part: int, residuals: np.ndarray) -> None:
-        """Learn from a part's live entries, whose values are in place."""
-        live = self.layout.live(step)
+        """Update the model with the residuals of a part's valid entries, whose values are in `values`."""
+        valid = self.layout.valid(step)
         magnitudes = MAGNITUDE_ONE * np.abs(residuals)
-        self.total[part, live] += magnitudes
-        self.count[part, live] += 1
-        self.near[live] += (magnitudes - self.near[live]) >> 2
+        self.total[part, valid] += magnitudes
+        self.count[part, valid] += 1
+        self.near[valid] += (magnitudes - self.near[valid]) >> 2
         if self.couplings is not None:
-            columns = np.arange(live.start, live.stop)
-            unexplained = TAP_ONE * self.values[step, 0, live] - self.linear[live]
+            columns = np.arange(valid.start, valid.stop)
+            unexplained = TAP_ONE * self.values[step, 0, valid] - self.linear[valid]
             self.innovations[step - columns + len(self.couplings), columns] = unexplained

@@ -109,8 +109,8 @@ def test_a_layout_visits_every_entry_once(shape):
     tensor = np.arange(1, layout.size + 1).reshape(shape)
     arranged = layout.arrange(tensor)
     assert np.array_equal(layout.restore(arranged), tensor)
-    assert np.array_equal(arranged[layout.places(np.arange(layout.size))], tensor.ravel())
-    live = [arranged[step, :, layout.live(step)].ravel() for step in range(layout.steps)]
+    assert np.array_equal(arranged[layout.locate(np.arange(layout.size))], tensor.ravel())
+    live = [arranged[step, :, layout.valid(step)].ravel() for step in range(layout.steps)]
     assert sorted(np.concatenate(live)) == sorted(tensor.ravel())
 
 
