@@ -1,22 +1,22 @@
-"""torchvision on a PyTorch that its compiled operators were not built for.
+"""Import of torchvision with a build of PyTorch that its compiled operators do not support.
 
-torchvision's wheel links CUDA libraries. Beside a CPU build of PyTorch its operators do not load, and
-``import torchvision`` fails with "operator torchvision::nms does not exist", though nothing of ours
-calls them. Declaring the two schemas it asks for is enough. With a build that fits nothing happens.
+torchvision's wheel links CUDA libraries. With a CPU build of PyTorch its operators do not load, and
+``import torchvision`` fails with "operator torchvision::nms does not exist", although the suite does not call
+them. Declaring the two missing schemas is enough. With a matching build this module does nothing.
 
-What needs torchvision (compressai does) calls `prepare_torchvision` before it is imported.
+Modules that need torchvision (compressai does) call `prepare_torchvision` before they import it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-# A torch.library.Library takes its declarations along when it is collected.
+# The declarations of a torch.library.Library are removed when it is garbage-collected.
 _declared: list[Any] = []
 
 
 def prepare_torchvision() -> None:
-    """Make ``import torchvision`` work; harmless where it works already."""
+    """Make ``import torchvision`` work. No effect if it works already."""
     import torch
 
     try:

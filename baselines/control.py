@@ -1,8 +1,9 @@
-"""Controls: codecs whose results are known before they run. If they are off, the harness is off.
+"""Control codecs, whose results are known beforehand. If a result differs, the test harness is wrong.
 
-``identity`` stores the clip as it is: lossless, 12 bits a pixel. ``mean-frame`` stores one frame, the
-average of all, and shows it all the time: its PSNR follows from the clip's statistics, and its rate
-is 12 bits a pixel divided by the number of frames. A codec below the mean frame shows nothing.
+``identity`` stores the clip: lossless, 12 bits per pixel. ``mean-frame`` stores one frame, the average of
+all, and repeats it. Its PSNR follows from the clip's statistics, and its rate is 12 bits per pixel divided
+by the number of frames. A codec with a lower quality than the mean frame carries no information about the
+frames.
 
 Payload: one byte for the mode, then raw yuv420p frames (all of them, or one).
 """
@@ -89,14 +90,20 @@ def _payload(mode: int, frames: Iterator[np.ndarray]) -> Iterator[bytes]:
 
 
 def _check(stream: Stream) -> str:
-    """The stream's mode, with everything verified that decoding takes for granted."""
+    """The stream's mode, after checking everything that decoding relies on.
+
+    Raises:
+        StreamError: the payload is not that of a control.
+    """
     header, payload = stream.header, stream.payload
     if header.pixel_format != "yuv420p":
-        raise StreamError(stream.path, f"pixel format {header.pixel_format} is not that of a control")
+        raise StreamError(stream.path, f"pixel_format is {header.pixel_format}, must be yuv420p")
     if not len(payload) or payload[0] >= len(MODES):
-        raise StreamError(stream.path, "names no mode of a control")
+        raise StreamError(stream.path, "has an unknown mode of a control")
     mode = MODES[payload[0]]
     frames = header.frames if mode == "identity" else 1
     if len(payload) != 1 + frames * header.frame_bytes:
-        raise StreamError(stream.path, f"{mode} has {len(payload)} bytes for {frames} x {header.frame_bytes}")
+        raise StreamError(
+            stream.path, f"{mode}: {len(payload)} bytes must be 1 + {frames} x {header.frame_bytes}"
+        )
     return mode

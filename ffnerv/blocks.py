@@ -11,7 +11,7 @@ from ffnerv.qat import quantise
 
 
 class QuantConv2d(nn.Conv2d):
-    """A same-padded convolution whose weight and bias are quantised in every forward."""
+    """A same-padded convolution whose weight and bias are quantised in every forward pass."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class QuantConv2d(nn.Conv2d):
         self.bits = bits
 
     def quantised(self) -> tuple[Tensor, Tensor | None]:
-        """Weight and bias, if any, as the decoder will have them."""
+        """The decoder's weight and bias; the bias is None if there is none."""
         bias = None if self.bias is None else quantise(self.bias, self.bits)
         return quantise(self.weight, self.bits), bias
 
@@ -37,10 +37,10 @@ class QuantConv2d(nn.Conv2d):
 
 
 class QuantHead(QuantConv2d):
-    """A pointwise convolution that gives its output channels in two parts.
+    """A pointwise convolution whose output channels are returned in two parts.
 
-    In channels-last memory it is a matrix product, which one thread does faster than a convolution,
-    and both parts come out contiguous.
+    In channels-last memory it is a matrix product, which one thread computes faster than a convolution. Both
+    parts are contiguous.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class QuantHead(QuantConv2d):
         super().__init__(channels_in, channels_out, 1, bias=bias, bits=bits)
 
     def forward(self, x: Tensor, *, split: int) -> tuple[Tensor, Tensor]:
-        """(B, C_in, h, w) to output channels 0..split and split..C_out."""
+        """(B, C_in, h, w) to the output channels before `split` and from `split` on, each (B, C, h, w)."""
         weight, bias = self.quantised()
         weight, pixels = weight.flatten(1), x.permute(0, 2, 3, 1)
         parts = (slice(None, split), slice(split, None))
@@ -61,10 +61,10 @@ class QuantHead(QuantConv2d):
 
 
 class UpsampleBlock(nn.Module):
-    """Convolution to C_out * s^2 channels, pixel shuffle by s, normalisation, activation.
+    """Convolution to C_out * s^2 channels, pixel shuffle by s, normalisation, activation (section 3.3).
 
-    `compact` replaces the 3x3 convolution by a grouped 3x3 and a pointwise one with nothing between
-    them, except where the stride is 5: the official rule tests the stride, not the stage.
+    `compact` replaces the 3x3 convolution by a grouped 3x3 and a pointwise convolution with nothing in
+    between, unless the stride is 5. The official rule tests the stride, not the position of the stage.
     """
 
     def __init__(

@@ -1,4 +1,9 @@
-"""What the decoder starts from: multi-resolution temporal grids (FFNeRV section 3.2), or an MLP."""
+"""Latents of FFNeRV's decoder: multi-resolution temporal grids (FFNeRV section 3.2), or an MLP of the time.
+
+Grid l has T_l entries of C/L channels. A frame at the time t = i / N reads it at the position p = t T_l by
+linear interpolation of the entries floor(p) and floor(p) + 1; the latent is the concatenation over the L
+grids.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +19,14 @@ from ffnerv.qat import quantise
 
 
 class TemporalGrids(nn.Module):
-    """L grids of shape (T_l, C/L, h, w), read by linear interpolation in time.
+    """L grids of shape (T_l, C/L, h, w), interpolated linearly in time.
 
     Args:
-        lengths: the temporal resolutions T_1..T_L.
-        channels: C, the channels of the concatenated latent; a multiple of L.
-        height, width: h, w of the latent.
-        bits: quantise the entries that are read to this many bits (None: floats).
-        spread: lay the entries over the whole clip rather than hold the last one (see `forward`).
+        lengths: temporal resolutions T_1, ..., T_L.
+        channels: C, channels of the concatenated latent; a multiple of L.
+        height, width: h and w of the latent.
+        bits: quantise the entries that are read to this many bits; None: floats.
+        spread: spread the entries over the whole clip instead of holding the last one (see `forward`).
     """
 
     def __init__(
@@ -36,7 +41,9 @@ class TemporalGrids(nn.Module):
     ) -> None:
         super().__init__()
         if channels % len(lengths):
-            raise ValueError(f"{channels} channels do not divide among {len(lengths)} grids")
+            raise ValueError(
+                f"channels: {channels} must be a multiple of {len(lengths)}, the number of grids"
+            )
         self.bits, self.spread = bits, spread
         self.levels = nn.ParameterList(
             nn.Parameter(torch.empty(length, channels // len(lengths), height, width)) for length in lengths
@@ -46,11 +53,11 @@ class TemporalGrids(nn.Module):
             nn.init.uniform_(level, -bound, bound)  # Xavier-uniform on the 4-D tensor, as published
 
     def forward(self, time: Tensor) -> Tensor:
-        """Latent of shape (B, C, h, w) at times (B,), float32 in [0, 1).
+        """Latents (B, C, h, w) at times (B,), float32 in [0, 1).
 
-        Frame i of N sits at position i * T / N; the last entry is held over its whole cell, where
-        all frames share one latent. With `spread` it sits at i * (T - 1) / N and every frame has its
-        own. The order of operations is the official one, so that a read agrees to the last bit.
+        Frame i of N has the position i * T / N. All frames in the cell of the last entry share this entry's
+        latent. With `spread` the position is i * (T - 1) / N, and no two frames share a latent. The order of
+        operations is the official one, so that results agree to the last bit.
         """
         return torch.cat([self._read(level, time) for level in self.levels], dim=1)
 
@@ -59,7 +66,7 @@ class TemporalGrids(nn.Module):
         position = time * (last if self.spread else level.shape[0])
         lower = torch.floor(position + 1e-6).clamp_(0, last)
         upper = (lower + 1).clamp_(max=last)
-        # Only what is read is quantised: two slices a frame rather than the whole grid.
+        # Quantise only the two entries per frame that are read, not the whole grid.
         before = quantise(level.index_select(0, lower.long()), self.bits)
         after = quantise(level.index_select(0, upper.long()), self.bits)
         column = (-1, 1, 1, 1)

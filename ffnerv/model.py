@@ -15,14 +15,14 @@ from ffnerv.grid import PositionalLatent, TemporalGrids
 
 @dataclass(frozen=True)
 class Heads:
-    """What the network says of B frames; `ffnerv.flow` makes the final frames of it.
+    """Outputs of the network for B frames, from which `ffnerv.flow` computes the final frames.
 
     Attributes:
         independent: (B, 3, H, W), RGB in [0, 1].
         blend_logits: (B, 2, H, W), of the independent and of the aggregated frame.
-        flows: (B, 2A, h, w), x and y of each neighbour's displacement in flow-map pixels; None
-            (and no logits) where no neighbours are aggregated.
-        neighbour_logits: (B, A, h, w), where h = H/4 and w = W/4.
+        flows: (B, 2A, H/4, W/4), x and y of each neighbour's displacement in flow-map pixels; None if no
+            neighbours are aggregated.
+        neighbour_logits: (B, A, H/4, W/4), of the neighbours' weights; None likewise.
     """
 
     independent: Tensor
@@ -64,9 +64,9 @@ class FFNeRV(nn.Module):
             for before, after, stride in config.stages
         )
         neighbours = len(config.offsets)
-        own: dict[str, Any] = {"bias": config.bias, "bits": config.bits}
-        self.flow_head = QuantHead(widths[-3], 3 * neighbours, **own) if neighbours else None
-        self.image_head = QuantHead(widths[-1], 5 if neighbours else 3, **own)
+        options: dict[str, Any] = {"bias": config.bias, "bits": config.bits}
+        self.flow_head = QuantHead(widths[-3], 3 * neighbours, **options) if neighbours else None
+        self.image_head = QuantHead(widths[-1], 5 if neighbours else 3, **options)
 
     def forward(self, time: Tensor) -> Heads:
         """Heads at times (B,), float32 in [0, 1)."""
@@ -80,5 +80,5 @@ class FFNeRV(nn.Module):
         return Heads(rgb_head(image, self.config.head), blend, flows, logits)
 
     def independent(self, time: Tensor) -> Tensor:
-        """The independent frames (B, 3, H, W) alone: what fills the key-frame buffer."""
+        """The independent frames (B, 3, H, W), which fill the buffer of key frames."""
         return self(time).independent

@@ -1,4 +1,4 @@
-"""Networks of the official FFNeRV code (commit f02d4c0) as networks of this package."""
+"""Import of networks trained by the official FFNeRV code (commit f02d4c0)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ffnerv.flow import Aggregation, aggregate, neighbour_slots
 from ffnerv.model import FFNeRV, Heads
 from ffnerv.qat import FLOAT_BITS
 
-#: Flags of the official script that make a network, and its defaults.
+#: Flags of the official script that define a network, with their official defaults.
 FLAGS = {
     **DECODER_FLAGS,
     "t_dim": [256, 512],
@@ -35,7 +35,11 @@ class OfficialFFNeRV(OfficialNetwork):
         self.network = network
 
     def forward(self, time: Tensor) -> list[Tensor]:
-        """[flows x, y of each neighbour, then its logits (B, 3A, h, w); RGB, blend logits (B, 5, H, W)]."""
+        """[flow head (B, 3A, h, w), image head (B, 5, H, W)].
+
+        The flow head has the flows of all neighbours, x then y of each, then their logits; the image head RGB
+        in [0, 1], then the blend logits.
+        """
         heads = self.network(time)
         assert heads.flows is not None
         assert heads.neighbour_logits is not None
@@ -43,10 +47,10 @@ class OfficialFFNeRV(OfficialNetwork):
         return [flow_head, torch.cat([heads.independent, heads.blend_logits], dim=1)]
 
     def aggregate(self, outputs: list[Tensor], key_frames: Tensor, index: Tensor) -> Aggregation:
-        """Mix and blend frames `index` (B,), whose `forward` gave `outputs`.
+        """Aggregate and blend frames `index` (B,), int, from their `outputs` of `forward`.
 
         Args:
-            key_frames: (N + 1, 3, H, W), any float type; the last is what lies outside the clip.
+            key_frames: (N + 1, 3, H, W), any float type; the last one is used outside the clip.
             index: frame numbers, 0 to N - 1.
         """
         flow_head, image_head = outputs
@@ -62,10 +66,10 @@ def config_from_official(config: Mapping[str, Any]) -> FFNeRVConfig:
     """The configuration of an official `Generator(**kwargs)`.
 
     Args:
-        config: the constructor's arguments by their names (`fc_hw_dim`, `t_dim`, `aggs`, ...).
-            Two of the command line may stand beside them: `agg_ind`, the neighbours' relative
-            positions (by default `aggs` of them around the frame), and `wbit`, the bits of
-            quantisation-aware training (none, or 32, for floats). Or `argv`, that command line.
+        config: the constructor's arguments by their names (`fc_hw_dim`, `t_dim`, `aggs`, ...), and
+            optionally two flags of the command line: `agg_ind`, the relative positions of the neighbours
+            (default: `aggs` of them around the frame), and `wbit`, the bits of quantisation-aware training
+            (missing or 32: floats). Or `argv`, the official script's command line.
     """
     given = official_arguments(config, "generator", FLAGS)
     check_one_block(given)
@@ -80,22 +84,22 @@ def config_from_official(config: Mapping[str, Any]) -> FFNeRVConfig:
 
 
 def _bits(wbit: Any) -> int | None:
-    """Bits of quantisation-aware training; None for floats, which the official code calls 32."""
+    """Bits of quantisation-aware training; None for floats."""
     if wbit is None or int(wbit) == FLOAT_BITS:
         return None
     if int(wbit) not in range(2, 9):
-        raise ValueError(f"wbit is {wbit}, and is 2 to 8, or 32 for floats")
+        raise ValueError(f"wbit is {wbit}, which must be 2 to 8, or 32 for floats")
     return int(wbit)
 
 
 def _around(count: int) -> list[int]:
-    """`count` relative positions around a frame, itself among them where the number is odd."""
+    """`count` relative positions around a frame, including the frame itself if the number is odd."""
     half = count // 2
     return [offset for offset in range(-half, half + 1) if offset or count % 2]
 
 
 def official_name(name: str, stages: int) -> str:
-    """Our parameter's name in the official state dict (`stages` upsampling blocks)."""
+    """The official name of a parameter; `stages` is the number of upsampling blocks."""
     name = re.sub(r"^grids\.levels\.", "video_grid.", name)
     name = re.sub(r"^stages\.(\d+)\.conv\.", r"layers.\1.conv.conv1.", name)
     name = re.sub(r"^stages\.(\d+)\.pointwise\.", r"layers.\1.conv.conv2.", name)
@@ -105,7 +109,7 @@ def official_name(name: str, stages: int) -> str:
 
 
 def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> OfficialFFNeRV:
-    """The network of official arguments with official weights (tensors or arrays).
+    """The network of official arguments, with official weights (tensors or arrays).
 
     Raises:
         BenchError: an argument or a weight is missing, or a weight is unknown or has another shape.

@@ -1,8 +1,12 @@
-"""Quantisation-aware training: tanh, then magnitudes floored to k - 1 bits (FFNeRV section 3.4).
+"""Quantisation-aware training of FFNeRV: tanh, then magnitudes floored to k - 1 bits (section 3.4).
 
-With u = tanh(w) and n = 2^(k-1) - 1 the network computes with sign(u) * floor(|u| * n) / n, from the
-first step to the last. No scale is learned or stored: a decoder needs the integers alone.
-The dead zone around zero is twice as wide as the other bins; that is the official behaviour.
+From the first step to the last, the network computes with
+
+    q(w) = sign(u) * floor(|u| * n) / n,        u = tanh(w),  n = 2^(k-1) - 1.
+
+No scale is learned or stored: the integers sign(u) * floor(|u| * n) are all that a decoder needs. The bin
+around zero is twice as wide as the others, as in the official code. The backward pass is straight-through
+for the floor and exact for the tanh: dq/dw = 1 - tanh(w)^2.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from torch import Tensor
 
 from bench.inr.coding.quantisers import Quantised
 
-#: What the official code calls floats.
+#: The official code's bit width for weights that are not quantised.
 FLOAT_BITS = 32
 
 
@@ -25,13 +29,13 @@ def levels(bits: int) -> int:
 
 
 class _TanhFloor(torch.autograd.Function):
-    """Backward passes straight through the flooring and truly through tanh."""
+    """q(w), with the straight-through gradient of the floor."""
 
     @staticmethod
     def forward(ctx, weight: Tensor, n: int) -> Tensor:
         squashed = torch.tanh(weight)
         ctx.save_for_backward(squashed)
-        # Truncation towards zero is sign(u) * floor(|u| * n) in one pass.
+        # Truncation towards zero equals sign(u) * floor(|u| * n).
         return squashed.mul(n).trunc_().div_(n)
 
     @staticmethod
@@ -41,7 +45,7 @@ class _TanhFloor(torch.autograd.Function):
 
 
 def quantise(weight: Tensor, bits: int | None) -> Tensor:
-    """The weight as the decoder will see it, in (-1, 1); `bits` None (or 32) returns it untouched."""
+    """The decoder's weights, in (-1, 1). With `bits` None or 32 the weights are returned unchanged."""
     return weight if bits in (None, FLOAT_BITS) else _TanhFloor.apply(weight, levels(bits))
 
 
@@ -51,19 +55,21 @@ def to_codes(weight: Tensor, bits: int) -> Tensor:
 
 
 def from_codes(codes: Tensor, bits: int) -> Tensor:
-    """What `quantise` computes with, from the codes: codes / n in float32."""
+    """The weights of `quantise` from their codes: codes / n, float32."""
     return codes.to(torch.float32).div_(levels(bits))
 
 
 @dataclass(frozen=True)
 class TanhQuantiser:
-    """The codes that QAT trained for, as a `bench.inr.coding.quantisers.Quantiser`; no side information."""
+    """The quantiser of quantisation-aware training (`bench.inr.coding.uniform.Quantiser`), without side
+    information.
+    """
 
     bits: int = 8
 
     def __post_init__(self) -> None:
         if self.bits not in range(2, 11):
-            raise ValueError(f"quantiser: {self.bits} bits; 2 to 10 are possible")
+            raise ValueError(f"quantiser: bits: {self.bits} must be 2 to 10")
 
     def quantise(self, tensor: Tensor) -> Quantised:
         return Quantised(to_codes(tensor, self.bits).numpy(), np.zeros(0, dtype=np.float16))

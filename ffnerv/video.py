@@ -1,4 +1,4 @@
-"""A clip as an FFNeRV: the network with its key-frame buffer, in fitting and in decoding."""
+"""FFNeRV as the representation of a clip: the network and its buffer of key frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ AUXILIARY_WEIGHT = 0.1
 
 
 class FFNeRVVideo(Representation):
-    """Fits and renders `frames` frames of height x width (the visible area of the network's output)."""
+    """A network and its buffer of key frames.
+
+    A fit writes the independent frames of every step to the buffer, so neighbours are up to one epoch old. A
+    decoder renders frames in order and keeps only the window of key frames that neighbours are read from.
+
+    Args:
+        auxiliary_weight: weight of the losses of the aggregated and the independent frame.
+    """
 
     def __init__(
         self,
@@ -35,7 +42,7 @@ class FFNeRVVideo(Representation):
 
     @property
     def buffer(self) -> KeyFrames:
-        """The training buffer of all key frames, made when first needed: decoding never needs it."""
+        """The training buffer of all key frames, allocated on first use; decoding does not use it."""
         if self._buffer is None:
             self._buffer = KeyFrames(self.key_frames, *self.network.config.padded_size, device=self.device)
         return self._buffer
@@ -45,19 +52,26 @@ class FFNeRVVideo(Representation):
 
     @property
     def key_frames(self) -> int:
-        """How many frames others may be aggregated from: those that are fitted."""
+        """Number of frames that others can be aggregated from: those that are fitted."""
         return -(-self.frames // self.network.config.key_interval)
 
     def slots(self, index: Tensor) -> Tensor:
-        """Buffer slots (B, A) of frames (B,); a held-out frame counts neighbours from the one before it."""
+        """Buffer slots (B, A) of the neighbours of frames (B,).
+
+        The neighbours of a held-out frame are counted from the key frame before it.
+        """
         config = self.network.config
-        at = index // config.key_interval
-        return neighbour_slots(at, config.offsets, self.key_frames, clamp=config.clamp_neighbours)
+        return neighbour_slots(
+            index // config.key_interval, config.offsets, self.key_frames, clamp=config.clamp_neighbours
+        )
 
     def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-        """Forward, store the independent frames, read the neighbours, score all three images."""
+        """Loss of the final frame plus `auxiliary_weight` times those of the two other frames (section 3.1).
+
+        The independent frames are stored in the buffer before the neighbours are read from it.
+        """
         heads = self.network(self.times(index))
-        if not self.network.config.offsets:  # nothing to aggregate: the independent frame is final
+        if not self.network.config.offsets:
             frames = self.visible(heads.independent)
             return losses(loss, [frames], target)[0], frames.detach()
         self.buffer.write(index // self.network.config.key_interval, heads.independent)
@@ -68,12 +82,12 @@ class FFNeRVVideo(Representation):
         return total, images[2].detach()
 
     def prunable(self) -> list[nn.Parameter]:
-        """The kernels of the stages: neither grids nor heads (as published)."""
+        """The kernels of the stages, without grids and heads, as published."""
         return [weight for weight in self.network.stages.parameters() if weight.ndim > 1]
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Fill every slot from the current weights."""
+        """Recompute every frame of the buffer from the current weights."""
         if not self.network.config.offsets:
             return
         for slot in torch.arange(self.key_frames, device=self.device).split(1):
@@ -97,24 +111,24 @@ class FFNeRVVideo(Representation):
 
     @torch.no_grad()
     def mixes(self, first: int, stop: int) -> Iterator[Aggregation]:
-        """The aggregation of each frame; every independent frame is made once.
+        """The aggregation of each frame, in order. Every independent frame is computed once.
 
-        Only the window that neighbours are read from is held: max(offsets) - min(offsets) + 1 key frames.
+        The key frames in memory are those that neighbours are read from: max(offsets) - min(offsets) + 1.
         """
-        interval, held = self.network.config.key_interval, dict[int, tuple[Heads, Tensor]]()
+        interval, window = self.network.config.key_interval, dict[int, tuple[Heads, Tensor]]()
         black = torch.zeros(1, 3, *self.network.config.padded_size, device=self.device)
         reach = min((*self.network.config.offsets, 0))
         for i in range(first, stop):
-            own, held_out = divmod(i, interval)
+            key, held_out = divmod(i, interval)
             slots = self.slots(torch.tensor([i]))[0].tolist()
-            for slot in sorted({own, *slots} - held.keys() - {self.key_frames}):
+            for slot in sorted({key, *slots} - window.keys() - {self.key_frames}):
                 heads = self._heads(slot * interval)
-                # Neighbours are read at the buffer's precision, as in fitting.
-                held[slot] = heads, heads.independent.to(torch.float16).to(torch.float32)
-            neighbours = torch.stack([held[slot][1] if slot in held else black for slot in slots], dim=1)
-            yield self.aggregate(self._heads(i) if held_out else held[own][0], neighbours)
-            for slot in [slot for slot in held if slot < (i + 1) // interval + reach]:
-                del held[slot]
+                # Rounded to the buffer's precision, as in fitting.
+                window[slot] = heads, heads.independent.to(torch.float16).to(torch.float32)
+            neighbours = torch.stack([window[slot][1] if slot in window else black for slot in slots], dim=1)
+            yield self.aggregate(self._heads(i) if held_out else window[key][0], neighbours)
+            for slot in [slot for slot in window if slot < (i + 1) // interval + reach]:
+                del window[slot]
 
     def _heads(self, index: int) -> Heads:
         return self.network(self.times(torch.tensor([index], device=self.device)))
@@ -127,12 +141,12 @@ class FFNeRVVideo(Representation):
         mixed = next(self.mixes(index, index + 1))
         images = {"independent": mixed.independent, "aggregated": mixed.aggregated, "final": mixed.final}
         parts = {f"{name} frame": self.visible(image)[0] for name, image in images.items()}
-        parts["share of the aggregated frame"] = self.visible(mixed.blend)[0, 0]
+        parts["weight of the aggregated frame"] = self.visible(mixed.blend)[0, 0]
         scale = self.network.config.padded_size[0] // mixed.neighbour_weights.shape[-2]
         weights = mixed.neighbour_weights.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
         interval = self.network.config.key_interval
-        for at, offset in enumerate(self.network.config.offsets):
+        for position, offset in enumerate(self.network.config.offsets):
             neighbour = (index // interval + offset) * interval
-            parts[f"flow to frame {neighbour}"] = self.visible(mixed.flows)[0, at]
-            parts[f"weight of frame {neighbour}"] = self.visible(weights)[0, at]
+            parts[f"flow to frame {neighbour}"] = self.visible(mixed.flows)[0, position]
+            parts[f"weight of frame {neighbour}"] = self.visible(weights)[0, position]
         return parts

@@ -1,4 +1,4 @@
 """Learned codecs by CompressAI: their networks and entropy coder, in streams of this suite.
 
-This package has the name of the one it uses: ``import compressai`` is that one, here too.
+``import compressai`` imports CompressAI's package of the same name, in this package too.
 """

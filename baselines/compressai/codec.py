@@ -1,8 +1,8 @@
 """CompressAI's learned codecs as a family: trained networks whose weights belong to the decoder.
 
-Settings choose an architecture, a set of weights and a quality (`baselines.compressai.weights`). Frames
-are RGB, padded at the right and bottom edge by repeating it, and cropped again. Importing this module
-imports neither torch nor CompressAI.
+The settings select an architecture, a set of weights and a quality (`baselines.compressai.weights`). Frames
+are RGB; the encoder pads them by repeating the right and bottom edge, and the decoder crops them. Importing
+this module imports neither torch nor CompressAI.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _PROGRESS_FRAMES = 10
 class CompressaiCodec(Codec):
     """All architectures of `ARCHITECTURES`.
 
-    Everything runs on the CPU, so `uses_torch` stays False: a decoder on a GPU would compute other
-    probabilities than an encoder on a CPU, and lose the stream.
+    Encoder and decoder run on the CPU, so `uses_torch` is False: a decoder on a GPU would compute other
+    probabilities than an encoder on a CPU and could not decode the stream.
     """
 
     @classmethod
@@ -45,10 +45,10 @@ class CompressaiCodec(Codec):
         return CompressaiSettings
 
     def skip(self, clip: ClipInfo, settings: Mapping[str, Any]) -> str | None:
-        """Weights that are not here, or that have seen the clip; looked up by name, no network is asked."""
+        """Reason for weights that are missing, or that were trained on the clip's sequence."""
         architecture = settings["architecture"]
         if architecture not in ARCHITECTURES:
-            return f"architecture {architecture!r} is none of {', '.join(ARCHITECTURES)}"
+            return f"unknown architecture {architecture!r}; use one of {', '.join(ARCHITECTURES)}"
         if lacking := [name for name in _PACKAGES if importlib.util.find_spec(name) is None]:
             return f"the package {lacking[0]} is not installed"
         return weights.missing(settings["weights"], architecture, settings["quality"], sequence=clip.sequence)
@@ -67,7 +67,7 @@ class CompressaiCodec(Codec):
         return [weights.download(settings["architecture"], settings["quality"])]
 
     def encode(self, clip: Clip, job: EncodeJob) -> Encoded:
-        """Compress frame by frame."""
+        """Compress the clip frame by frame."""
         from baselines.compressai.coders import make_coder
         from baselines.compressai.networks import LatentsCrc, fix_arithmetic, load_trained, to_tensor
 
@@ -108,7 +108,7 @@ class CompressaiCodec(Codec):
         """Decompress from the last keyframe before `first`.
 
         Raises:
-            StreamError: also where all frames are decoded, and their latents are not those encoded.
+            StreamError: also if all frames are decoded and their latents differ from the encoder's.
         """
         from baselines.compressai.coders import make_coder
         from baselines.compressai.networks import LatentsCrc, fix_arithmetic, to_8_bit
@@ -127,11 +127,13 @@ class CompressaiCodec(Codec):
             if index >= first:
                 yield pixels
         if (first, stop) == (0, header.frames) and crc.value != payload.latents_crc:
-            problem = "decodes to other latents than were coded: altered, or made on another kind of machine"
+            problem = (
+                "decodes to other latents than the encoder's: it is altered, or from another kind of CPU"
+            )
             raise StreamError(stream.path, problem, "encode the clip again on this machine")
 
     def describe(self, stream: Stream) -> dict[str, Any]:
-        """The network, its weight file where that is here, and bytes of strings."""
+        """The architecture, the weight file if installed, and bytes of keyframes and of other frames."""
         payload = Payload.of_stream(stream)
         keys = payload.frames[:: payload.keyint]
         path = weights.find_digest(payload.digest)
@@ -149,15 +151,20 @@ class CompressaiCodec(Codec):
 CODEC = CompressaiCodec
 
 
-def _keyint(architecture: str, asked: int, frames: int) -> int:
-    """Frames from one keyframe to the next; BenchError for less than none."""
-    if asked < 0:
-        raise BenchError("setting keyint", f"is {asked}", "give 0 for the whole clip, or a number of frames")
-    return (asked or frames) if ARCHITECTURES[architecture].other_strings else 1
+def _keyint(architecture: str, setting: int, frames: int) -> int:
+    """Frames from one keyframe to the next.
+
+    Raises:
+        BenchError: the setting is negative.
+    """
+    if setting < 0:
+        remedy = "give 0 for the whole clip, or a number of frames"
+        raise BenchError("setting keyint", f"{setting} must be 0 or more", remedy)
+    return (setting or frames) if ARCHITECTURES[architecture].other_strings else 1
 
 
 def _load(payload: Payload, stream: Stream) -> Trained:
-    """The stream's network; what is wrong with its file is told as the stream's."""
+    """The stream's network. Errors of its weight file become errors of the stream."""
     from baselines.compressai.networks import load_trained
 
     path = weights.locate(payload.digest, where=stream.path)
@@ -168,7 +175,7 @@ def _load(payload: Payload, stream: Stream) -> Trained:
 
 
 def _macs_per_pixel(coder: Coder, frames: Sequence[Sequence[bytes]], keyint: int) -> float:
-    """Of a frame that is not the first, where such frames are coded otherwise."""
+    """MACs per pixel of a frame that is not a keyframe, if there are any; otherwise of a keyframe."""
     first = coder.macs_per_pixel(frames[0], key=True)
     return coder.macs_per_pixel(frames[1], key=False) if min(len(frames), keyint) > 1 else first
 

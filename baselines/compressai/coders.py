@@ -1,7 +1,6 @@
-"""Frames to strings and back: each frame by itself, or from the one before.
+"""Frames to strings of entropy-coded latents and back: each frame alone, or predicted from the one before.
 
-A coder takes a padded frame (1, 3, H, W) in [0, 1] and gives the strings of its entropy-coded latents;
-it gives the same frame as its decoder to whoever needs it. Sides are multiples of the architecture's stride.
+Frames are (1, 3, H, W) in [0, 1]. Padded sides are multiples of the architecture's stride.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.compressai.payload import ARCHITECTURES, WORD_BYTES, units
 
-#: Latents lie on a grid of this many pixels a side, hyper latents on a coarser one.
+#: Pixels per latent in each direction. Hyper latents are coarser.
 _LATENT_SIDE = 16
 
 
 class Coder(ABC):
-    """One network at one padded size, and what it remembers of earlier frames."""
+    """A network at one padded size, and its state from earlier frames."""
 
     def __init__(self, network: Any, *, height: int, width: int, stride: int) -> None:
         self.network, self.height, self.width, self.stride = network, height, width, stride
@@ -30,20 +29,20 @@ class Coder(ABC):
         self.padded_height, self.padded_width = rows * stride, columns * stride
 
     def encode(self, frame: Tensor, *, key: bool) -> list[bytes]:
-        """Strings of one frame (1, 3, height, width); `key`: without looking at others."""
+        """Strings of one frame (1, 3, height, width); with `key`, independent of other frames."""
         padding = (0, self.padded_width - self.width, 0, self.padded_height - self.height)
         with torch.no_grad():
             return self._encode(F.pad(frame, padding, mode="replicate"), key=key)
 
     def decode(self, strings: Sequence[bytes | memoryview], *, key: bool) -> Tensor:
-        """The frame (1, 3, height, width) of its strings; after the one before it, unless it is a key."""
+        """The frame (1, 3, height, width) of its strings. Without `key`, call it in order."""
         guarded = [self._guarded(string) for string in strings]
         with torch.no_grad():
             frame = self._decode(guarded, key=key)
         return frame[:, :, : self.height, : self.width]
 
     def macs_per_pixel(self, strings: Sequence[bytes], *, key: bool) -> float:
-        """Multiply-accumulates to decode this frame, a pixel shown."""
+        """Multiply-accumulates per pixel of the frame to decode it."""
         with FlopCounterMode(display=False) as counter:
             self.decode(strings, key=key)
         return counter.get_total_flops() / 2 / (self.height * self.width)
@@ -51,7 +50,7 @@ class Coder(ABC):
     @property
     @abstractmethod
     def channels(self) -> int:
-        """The largest number of latents at one place."""
+        """The largest number of latents at one position."""
 
     @abstractmethod
     def _encode(self, frame: Tensor, *, key: bool) -> list[bytes]: ...
@@ -60,17 +59,17 @@ class Coder(ABC):
     def _decode(self, strings: list[bytes], *, key: bool) -> Tensor: ...
 
     def _guarded(self, string: bytes | memoryview) -> bytes:
-        """A string and zeros: CompressAI's decoder reads on past a string's end until it has all symbols.
+        """The string, followed by zeros: CompressAI's decoder reads past the end until it has all symbols.
 
-        A symbol takes half a word at most. One out of its table's range is followed by a number whose
-        length is coded in groups of four bits that stand for up to fifteen groups each.
+        A symbol takes at most half a word. A symbol outside its table is followed by a number whose length is
+        coded in groups of four bits, each of which can announce up to fifteen more groups.
         """
         symbols = self.channels * self.padded_height * self.padded_width // _LATENT_SIDE**2
         return bytes(string) + bytes(WORD_BYTES * (symbols + 1024) + 16 * len(string))
 
 
 class ImageCoder(Coder):
-    """Every frame is a picture of its own."""
+    """Codes every frame alone, as an image."""
 
     @property
     def channels(self) -> int:
@@ -86,7 +85,7 @@ class ImageCoder(Coder):
 
 
 class VideoCoder(Coder):
-    """Scale-space flow: motion from the decoded frame before, then the residual."""
+    """Scale-space flow (Agustsson et al., 2020): motion from the previous decoded frame, then residual."""
 
     reference: Tensor
 
@@ -113,7 +112,7 @@ class VideoCoder(Coder):
 
 
 def make_coder(architecture: str, network: Any, *, height: int, width: int) -> Coder:
-    """A coder of frames of this size."""
+    """The coder of an architecture for frames of this size."""
     kind = ARCHITECTURES[architecture]
     coder = VideoCoder if kind.other_strings else ImageCoder
     return coder(network, height=height, width=width, stride=kind.stride)

@@ -1,8 +1,8 @@
-"""CompressAI's networks with trained weights in place, set up so that both ends compute the same numbers.
+"""CompressAI's networks with trained weights, set up so that encoder and decoder compute the same numbers.
 
-Which symbols an entropy decoder reads depends on probabilities that a network computes in floating
-point, so encoder and decoder run the same kernels: on the CPU, in one thread, in float32. Nothing here
-uses ``forward()``, whose result differs from what a decoder gets.
+The entropy decoder's symbols depend on probabilities that a network computes in floating point. Therefore
+encoder and decoder run the same kernels: on the CPU, in one thread, in float32. ``forward()`` is not used,
+because its result differs from a decoder's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from compressai.models import (  # noqa: E402
     ScaleHyperprior,
 )
 from compressai.models.video import ScaleSpaceFlow  # noqa: E402
-from compressai.zoo import load_state_dict as with_todays_names  # noqa: E402
+from compressai.zoo import load_state_dict as with_current_names  # noqa: E402
 
 MODELS: dict[str, type[CompressionModel]] = {
     "bmshj2018-factorized": FactorizedPrior,
@@ -45,11 +45,11 @@ MODELS: dict[str, type[CompressionModel]] = {
     "cheng2020-anchor": Cheng2020Anchor,
     "ssf2020": ScaleSpaceFlow,
 }
-#: A tensor that the architecture has: one whose sizes are fixed is not built for a file of another.
+#: A tensor that identifies an architecture of fixed size, so that the weights of another one are rejected.
 _MARKS = {ScaleSpaceFlow: "img_decoder.0.weight"}
-#: Parts of a network that only its encoder runs.
+#: Modules that only the encoder runs.
 _ENCODER_PARTS = frozenset(("g_a", "h_a", "img_encoder", "res_encoder", "motion_encoder", "hyper_encoder"))
-#: What a file that is no weights, or others than expected, can make torch and safetensors raise.
+#: Exceptions of torch and safetensors for files of other weights, or of another format.
 _MISFITS = (RuntimeError, KeyError, ValueError, TypeError, AttributeError, EOFError, SafetensorError)
 
 
@@ -59,8 +59,8 @@ class Trained:
 
     Attributes:
         digest: SHA-256 of the weight file, in hexadecimal.
-        parameters: their number in what a decoder runs; decoder_weights_bytes: what that part takes in
-            the file, probability tables included.
+        parameters: number of parameters that a decoder uses; decoder_weights_bytes: their bytes in the file,
+            probability tables included.
     """
 
     network: Any
@@ -70,23 +70,23 @@ class Trained:
 
 
 def fix_arithmetic() -> None:
-    """One thread: how a sum is split among threads changes its last bits, and so what is decoded."""
+    """Use one thread: the split of a sum among threads changes its last bits, and so the decoded symbols."""
     torch.set_num_threads(1)
 
 
 @functools.lru_cache(maxsize=1)
 def load_trained(architecture: str, path: Path, digest: str | None = None) -> Trained:
-    """The network of an architecture with the weights of a file; the last one is kept in memory.
+    """The network of an architecture with the weights of a file. The last one is cached.
 
     Args:
-        digest: the SHA-256 that the file must have, if that is known.
+        digest: the SHA-256 that the file must have; None: any.
 
     Raises:
-        BenchError: the file is another, or holds no weights of this architecture.
+        BenchError: the file has another digest, or does not hold weights of this architecture.
     """
-    data, found = read_weights(path)
-    if digest not in (None, found):
-        raise BenchError(path, f"its sha256 is {found}, not {digest}", "get the file that the stream names")
+    data, actual = read_weights(path)
+    if digest not in (None, actual):
+        raise BenchError(path, f"its sha256 is {actual}, must be {digest}", "get the file of this digest")
     model = MODELS[architecture]
     try:
         state = _state(path, data)
@@ -94,19 +94,23 @@ def load_trained(architecture: str, path: Path, digest: str | None = None) -> Tr
         network = model.from_state_dict({key: _in_float32(tensor) for key, tensor in state.items()})
     except _MISFITS as error:
         reason = " ".join(str(error).split())[:100]
-        raise BenchError(path, f"holds no weights of {architecture} ({reason})", "get it again") from error
+        raise BenchError(
+            path, f"must hold weights of {architecture} ({reason})", "download it again"
+        ) from error
     network.eval().requires_grad_(False)
-    network.update()  # makes the probability tables that the file does not have, and keeps those that it has
+    network.update()  # computes the probability tables that are not in the file
     sizes = [tensor.numel() * tensor.element_size() for key, tensor in state.items() if _decodes(key)]
     parameters = [parameter.numel() for key, parameter in network.named_parameters() if _decodes(key)]
-    return Trained(network, found, sum(parameters), sum(sizes))
+    return Trained(network, actual, sum(parameters), sum(sizes))
 
 
 class LatentsCrc:
-    """CRC-32 of the integers that pass through the entropy coder, in coding order, alike at both ends.
+    """CRC-32 of the integers that pass through the entropy coder in this context, in coding order.
+
+    Encoder and decoder compute the same value. It replaces methods of the network's entropy models.
 
     Args:
-        encodes: whether the network is going to compress; else it decompresses.
+        encodes: whether the network compresses; otherwise it decompresses.
     """
 
     def __init__(self, network: CompressionModel, *, encodes: bool) -> None:
@@ -116,7 +120,7 @@ class LatentsCrc:
 
     def __enter__(self) -> LatentsCrc:
         for module in self._watched:
-            # In the instance, where it hides the class's own method from CompressAI's code.
+            # An attribute of the instance takes precedence over the method of the class.
             setattr(module, self._name, getattr(self, f"_{self._name}")(getattr(module, self._name)))
         return self
 
@@ -151,7 +155,7 @@ def to_tensor(frame: np.ndarray) -> Tensor:
 
 
 def to_8_bit(frame: Tensor) -> np.ndarray:
-    """(1, 3, H, W) to (H, W, 3) uint8: clipped to [0, 1], rounded to nearest; what is no number is black."""
+    """(1, 3, H, W) to (H, W, 3) uint8: clipped to [0, 1], rounded to nearest; NaN becomes 0."""
     levels = frame.clamp(0, 1).mul_(255).round_().nan_to_num_(0)
     return levels.to(torch.uint8).squeeze(0).permute(1, 2, 0).contiguous().numpy()
 
@@ -161,8 +165,8 @@ def _state(path: Path, data: bytes) -> dict[str, Tensor]:
         return load_safetensors(data)
     loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise TypeError("not a table of tensors")
-    return with_todays_names(dict(loaded))
+        raise TypeError("must be a state dict")
+    return with_current_names(dict(loaded))
 
 
 def _in_float32(tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The payload of a learned codec: which decoder it needs, then each frame's entropy-coded strings.
+"""Payload of a learned codec's stream: the decoder that it needs, then the entropy-coded strings.
 
 Layout::
 
@@ -10,9 +10,9 @@ Layout::
        1+  frames from one keyframe to the next, a varint
      then  of every frame, each string: its length in 32-bit words, a varint, and the words
 
-Varints are little-endian groups of seven bits (LEB128). The units are what the header says already; they
-tell a decoder of altered bytes before it takes memory. The CRC tells a machine whose arithmetic differs
-from that of the encoder's, which otherwise would decode something else without notice.
+Varints are little-endian groups of seven bits (LEB128). The units repeat the header's size, so that a decoder
+detects altered bytes before it allocates memory. The CRC detects a decoder whose arithmetic differs from the
+encoder's and whose frames would be wrong.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bench.base.errors import StreamError
 from bench.codec.container import MAX_FRAMES, Stream
 
 WORD_BYTES = 4
-#: rANS writes its state, two words, whatever the symbols are.
+#: Words of the shortest string: the final state of rANS.
 FEWEST_WORDS = 2
 
 _FIXED = struct.Struct("<B32sI")
@@ -36,12 +36,13 @@ _LONGEST_VARINT = 5
 
 @dataclass(frozen=True)
 class Architecture:
-    """How an architecture's frames lie in a stream.
+    """Layout of an architecture's frames in a stream.
 
     Attributes:
-        code: the payload's first byte; never reused.
-        stride: sides of a frame are padded to multiples of it.
-        key_strings, other_strings: strings of a keyframe, of any other; 0 where all are keyframes.
+        code: the payload's first byte. Never reuse one.
+        stride: padded sides of a frame are multiples of it.
+        key_strings, other_strings: number of strings of a keyframe, and of another frame; 0 if every frame is
+            a keyframe.
     """
 
     code: int
@@ -64,13 +65,13 @@ ARCHITECTURES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Payload:
-    """What stands in a stream.
+    """Contents of a learned codec's stream.
 
     Attributes:
         architecture: a name in ARCHITECTURES; digest: SHA-256 of the weight file, in hexadecimal.
         latents_crc: CRC-32 of the integer latents of all frames.
-        keyint: frames from one keyframe to the next; 1 where every frame is one.
-        frames: of each frame its strings.
+        keyint: frames from one keyframe to the next; 1 if every frame is a keyframe.
+        frames: the strings of each frame.
     """
 
     architecture: str
@@ -80,7 +81,7 @@ class Payload:
     frames: Sequence[Sequence[bytes | memoryview]]
 
     def chunks(self, *, height: int, width: int) -> Iterable[bytes]:
-        """The payload's bytes, piece by piece; the size is that of a frame."""
+        """The payload's bytes, piece by piece, for frames of this size."""
         kind = ARCHITECTURES[self.architecture]
         yield _FIXED.pack(kind.code, bytes.fromhex(self.digest), self.latents_crc)
         yield b"".join(map(varint, (*units(height, width, kind.stride), self.keyint)))
@@ -90,25 +91,29 @@ class Payload:
 
     @classmethod
     def of_stream(cls, stream: Stream) -> Payload:
-        """The parts of a stream's payload; the strings are views of it.
+        """The contents of a stream's payload; the strings are views of it.
 
         Raises:
-            StreamError: the parts do not add up, or are not those of the header's clip.
+            StreamError: a length is wrong, or a field contradicts the header.
         """
         header, data, where = stream.header, stream.payload, stream.path
         if header.pixel_format != "rgb24":
-            raise StreamError(where, f"pixel_format is {header.pixel_format}, not rgb24")
+            raise StreamError(where, f"pixel_format is {header.pixel_format}, must be rgb24")
         if len(data) < _FIXED.size:
             raise StreamError(where, "is cut short")
         code, digest, crc = _FIXED.unpack_from(data)
         name = next((name for name, kind in ARCHITECTURES.items() if kind.code == code), None)
         if name is None:
-            raise StreamError(where, f"names the unknown network {code}", "use a newer version of the suite")
+            raise StreamError(
+                where, f"has the unknown architecture code {code}", "use a newer version of the suite"
+            )
         kind = ARCHITECTURES[name]
         reader = _Reader(data, _FIXED.size, where)
-        found = reader.varint(), reader.varint()
-        if found != units(header.height, header.width, kind.stride):
-            raise StreamError(where, f"codes {found[0]}x{found[1]} units of {kind.stride}, unlike its header")
+        coded = reader.varint(), reader.varint()
+        if coded != units(header.height, header.width, kind.stride):
+            raise StreamError(
+                where, f"codes {coded[0]}x{coded[1]} units of {kind.stride}, which contradicts its header"
+            )
         keyint = reader.varint()
         if not 1 <= keyint <= MAX_FRAMES or (keyint > 1 and not kind.other_strings):
             raise StreamError(where, f"has a keyframe every {keyint} frames")
@@ -125,7 +130,7 @@ def units(height: int, width: int, stride: int) -> tuple[int, int]:
 
 
 def varint(value: int) -> bytes:
-    """A number from 0 as groups of seven bits, lowest first."""
+    """A number from 0 in groups of seven bits, lowest first."""
     groups = []
     while value > 127:
         groups.append(value & 127 | 128)
@@ -134,7 +139,7 @@ def varint(value: int) -> bytes:
 
 
 class _Reader:
-    """Takes varints and strings off bytes that nobody vouches for."""
+    """Reads varints and strings from untrusted bytes."""
 
     def __init__(self, data: memoryview, at: int, where: str | Path) -> None:
         self.data, self.at, self.where = data, at, where
@@ -149,7 +154,7 @@ class _Reader:
             value |= (byte & 127) << shift
             if byte < 128:
                 return value
-        raise StreamError(self.where, "has a length beyond any")
+        raise StreamError(self.where, "has a length of more than 35 bits")
 
     def string(self) -> memoryview:
         words = self.varint()

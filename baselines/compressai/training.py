@@ -1,12 +1,14 @@
-"""Training of the small networks that the repository tracks: one set of weights an evaluated sequence.
+"""Training of the small networks that the repository tracks: one set of weights per evaluated sequence.
 
-``python -m baselines.compressai.training --evaluated bigbuckbunny --quality 2`` trains on the other
-bundled sequences and writes ``baselines/weights/without-bigbuckbunny/mbt2018-mean-2-<digest>.safetensors``
-and its recipe. The network is the mean and scale hyperprior (Minnen et al. 2018) with 48 and 72 channels;
-the loss is the paper's: rate in bits a pixel plus lambda times 255² times the mean squared error.
+``python -m baselines.compressai.training --evaluated bigbuckbunny --quality 2`` trains on the other bundled
+sequences and writes ``baselines/weights/without-bigbuckbunny/mbt2018-mean-2-<digest>.safetensors`` and its
+training recipe. The network is the mean and scale hyperprior (Minnen et al., 2018) with 48 and 72 channels.
+The loss is the paper's, with R in bits per pixel and D the mean squared error of RGB in [0, 1]:
 
-A step is a function of (seed, step) and the state before it, so a run that was killed goes on from its
-saved state and ends in the same file.
+    L = R + lambda * 255^2 * D,        R = -sum_i log2 P(y_i) / pixels.
+
+A step is a function of (seed, step) and the state before, so an interrupted run resumes from its saved state
+and ends with the same file.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ from compressai.entropy_models import EntropyBottleneck  # isort: skip - after b
 ARCHITECTURE = "mbt2018-mean"
 #: The bundled sequences, each at about the size that conditions use.
 SIZES = {"bigbuckbunny": (320, 180), "bikes": (320, 136), "carphone_pristine": (176, 144)}
-#: Quality -> weight of the error, from the lowest rate.
+#: Quality -> lambda, from the lowest rate.
 LAMBDAS = {1: 0.0012, 2: 0.0035, 3: 0.01, 4: 0.03}
 
 _SAVE_EVERY_S = 60.0
@@ -54,12 +56,15 @@ _REPORT_EVERY_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that decides what comes out, besides the clips and the code.
+    """Everything that decides the weights, besides the clips and the code: the training recipe.
 
     Attributes:
+        lambda_: weight of the squared error.
+        steps: number of training steps.
         channels, latent_channels: N and M of the paper.
-        lambda_: weight of the squared error; learning_rate: at the start, falling to 0 as a cosine.
-        batch_size, crop: squares a step, and their side in pixels.
+        learning_rate: at the start; it falls to 0 by a cosine.
+        batch_size, crop: square crops per step, and their side in pixels.
+        clip_gradient: maximum norm of all gradients together.
     """
 
     lambda_: float
@@ -74,17 +79,18 @@ class Recipe:
 
 
 def training_sequences(evaluated: str) -> list[str]:
-    """The bundled sequences but the evaluated one, which may be any other sequence, too."""
+    """The bundled sequences except the evaluated one, which can also be another sequence."""
     find_sequence(evaluated)
     return [name for name in SIZES if name != evaluated]
 
 
 class Training:
-    """A network in training: weights and optimiser, saved and resumed as one.
+    """A network in training: weights and optimiser, which are saved and resumed together.
 
     Args:
         frames: of each sequence, (N, H, W, 3) uint8.
-        identity: what a saved state belongs to; one of another identity is not gone on with.
+        state: file of the saved state.
+        identity: of everything that the training depends on. A state with another identity is not resumed.
     """
 
     def __init__(self, frames: Sequence[np.ndarray], recipe: Recipe, *, state: Path, identity: str) -> None:
@@ -93,17 +99,17 @@ class Training:
         torch.manual_seed(recipe.seed)
         self.network: Any = MODELS[ARCHITECTURE](recipe.channels, recipe.latent_channels)
         self.network.to(memory_format=torch.channels_last)
-        # The quantiles take part in no loss: they are solved for when the weights are written.
-        kept = [p for name, p in self.network.named_parameters() if not name.endswith(".quantiles")]
-        self.optimiser = torch.optim.Adam(kept, lr=recipe.learning_rate, fused=True)
+        # The loss does not depend on the quantiles. `write_weights` computes them.
+        trained = [p for name, p in self.network.named_parameters() if not name.endswith(".quantiles")]
+        self.optimiser = torch.optim.Adam(trained, lr=recipe.learning_rate, fused=True)
         self.step = 0
         #: Rate and squared error of the last steps.
         self.recent: list[tuple[float, float]] = []
         self._resume()
 
     def run(self, progress: Callable[[str], None]) -> dict[str, float]:
-        """Train to the end; rate and PSNR of the training crops, averaged over the last hundred steps."""
-        began = saved = reported = time.monotonic()
+        """Train the remaining steps; returns mean rate and PSNR of the last hundred steps' crops."""
+        started = saved = reported = time.monotonic()
         first = self.step
         while self.step < self.recipe.steps:
             self._train_step()
@@ -113,10 +119,10 @@ class Training:
                 saved = now
             if now - reported > _REPORT_EVERY_S or self.step == self.recipe.steps:
                 reported = now
-                left = (now - began) / (self.step - first) * (self.recipe.steps - self.step)
+                left = (now - started) / (self.step - first) * (self.recipe.steps - self.step)
                 rate, psnr = _means(self.recent)
-                told = f"step {self.step}/{self.recipe.steps}, {rate:.3f} bpp, {psnr:.2f} dB"
-                progress(f"{told}, about {left:.0f} s left")
+                done = f"step {self.step}/{self.recipe.steps}, {rate:.3f} bpp, {psnr:.2f} dB"
+                progress(f"{done}, about {left:.0f} s left")
         self.save()
         rate, psnr = _means(self.recent)
         return {"rate_bpp": rate, "psnr_rgb_db": psnr}
@@ -125,8 +131,8 @@ class Training:
         """Write the state, atomically."""
         with atomic_file(self.state) as file:
             values = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-            place = {"identity": self.identity, "step": self.step, "recent": self.recent}
-            torch.save(place | values, file)
+            progress = {"identity": self.identity, "step": self.step, "recent": self.recent}
+            torch.save(progress | values, file)
 
     def _resume(self) -> None:
         if not self.state.is_file():
@@ -139,9 +145,9 @@ class Training:
         self.step, self.recent = state["step"], state["recent"]
 
     def _train_step(self) -> tuple[float, float]:
-        """One update; rate in bits a pixel and mean squared error of [0, 1]."""
+        """One update; returns the rate in bits per pixel and the mean squared error of RGB in [0, 1]."""
         recipe = self.recipe
-        # NumPy mixes the whole pair into its state; torch's generator keeps 32 bits of a seed.
+        # NumPy mixes the whole pair into its state; torch's generator uses only 32 bits of a seed.
         random = np.random.default_rng([recipe.seed, self.step])
         torch.manual_seed(int(random.integers(1 << 31)))
         x = self._crops(random)
@@ -160,10 +166,10 @@ class Training:
         return self.recent[-1]
 
     def _crops(self, random: np.random.Generator) -> Tensor:
-        """Squares of any frames (B, 3, crop, crop) in [0, 1], in other colours and some mirrored.
+        """Random crops (B, 3, crop, crop) in [0, 1] of all frames, with augmented colours, some mirrored.
 
-        Two clips have few colours, and the evaluated one has others: channels change places, and what
-        sets them apart from their mean grows or shrinks.
+        Two clips have few colours, and the evaluated one has others. Therefore channels are permuted, and
+        their difference from the grey value is scaled.
         """
         counts = np.array([len(frames) for frames in self.frames])
         side, crops = self.recipe.crop, []
@@ -179,10 +185,10 @@ class Training:
 
 
 def write_weights(network: Any, folder: Path, *, name: str, recipe: dict[str, Any]) -> Path:
-    """Write a network's weights and their recipe; the weights' path comes back.
+    """Write a network's weights and their training recipe; returns the path of the weights.
 
-    Parameters are rounded to 16 bits, and the probability tables are made of the rounded ones, so the
-    file holds exactly the network that codes. Tables of the Gaussians follow from no weight: left out.
+    Parameters are rounded to 16 bits before the probability tables are computed, so the file holds exactly
+    the network that codes. Tables of the Gaussians do not depend on weights and are left out.
     """
     for parameter in network.parameters():
         parameter.data = parameter.data.half().float()
@@ -209,7 +215,7 @@ def write_weights(network: Any, folder: Path, *, name: str, recipe: dict[str, An
 
 
 def train(evaluated: str, quality: int, *, recipe: Recipe, folder: Path, state_dir: Path) -> Path:
-    """Train one quality of the set for a sequence and write it to `folder`; the weights' path comes back."""
+    """Train one quality for a sequence and write it to `folder`; returns the path of the weights."""
     torch.set_num_threads(1)
     clips = [_prepared(name, state_dir / "clips") for name in training_sequences(evaluated)]
     packages = {name: importlib.metadata.version(name) for name in ("compressai", "torch", "numpy")}
@@ -240,11 +246,13 @@ def train(evaluated: str, quality: int, *, recipe: Recipe, folder: Path, state_d
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train the qualities asked for, one after the other; exit status 2 for what the user can mend."""
+    """Train the requested qualities one after the other; exit status 2 for errors that the user can fix."""
     parser = argparse.ArgumentParser(
         prog="baselines.compressai.training", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--evaluated", required=True, metavar="SEQUENCE", help="it is not trained on")
+    parser.add_argument(
+        "--evaluated", required=True, metavar="SEQUENCE", help="sequence to exclude from training"
+    )
     parser.add_argument("--quality", type=int, nargs="+", choices=LAMBDAS, default=list(LAMBDAS))
     parser.add_argument("--steps", type=int, default=Recipe.steps)
     parser.add_argument("--out", type=Path, help="default: baselines/weights/without-SEQUENCE")

@@ -1,16 +1,18 @@
-"""Where the trained weights lie, how they are known, and what may be coded with them.
+"""Trained weights of the learned codecs: names, folders, and the clips that they may code. No torch import.
 
-A weight file is ``<folder>/<set>/<name>-<first 8 hex digits of its SHA-256>.<ext>``. A stream states the
-whole digest, which is enough to find the file again; a set is what the setting `weights` names:
+A weight file is ``<folder>/<set>/<name>-<first 8 hex digits of its SHA-256>.<ext>``. A stream holds the whole
+digest, which identifies the file. The setting `weights` names a set:
 
-* ``zoo``: what CompressAI publishes, under the names that it gives; trained on Vimeo-90k, which no test
-  sequence is part of. `ZOO` says what is there.
-* any other: networks of one's own. ``<architecture>-<quality>.json``, their recipe, names the file and
-  the sequences that it was trained on: no clip of these is coded with it. ``{sequence}`` in the set's
-  name stands for the clip's sequence.
+* ``zoo``: the weights that CompressAI publishes, under their published names. They were trained on
+Vimeo-90k, which
+  contains no test sequence. `ZOO` lists them.
+* any other name: weights trained by the user. Their training recipe, ``<architecture>-<quality>.json``,
+names the
+  file and the sequences that it was trained on; clips of these sequences are not coded with it.
+  ``{sequence}`` in the set's name is replaced by the clip's sequence.
 
-Sets are looked for in resources/weights (or the folder that NVB_WEIGHTS names), then in baselines/weights,
-whose sets the repository tracks. Nothing here imports torch.
+Sets are searched in resources/weights (or the folder in the variable NVB_WEIGHTS), then in
+baselines/weights, which the repository tracks.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ _ZOO_URL = "https://compressai.s3.amazonaws.com/models/v1"
 
 @dataclass(frozen=True)
 class ZooModel:
-    """A published architecture: the start of its files' names, and the digest of each quality, from 1."""
+    """A published architecture: the prefix of its file names, and the digest of each quality, from 1."""
 
     stem: str
     digests: tuple[str, ...]
@@ -46,7 +48,7 @@ class ZooModel:
         return f"{self.stem}-{quality}-{self.digests[quality - 1]}.pth.tar"
 
 
-#: CompressAI 1.2.8, networks trained for MSE. Eight digits of each digest are all that is published.
+#: CompressAI 1.2.8, networks trained for MSE. Only eight digits of each digest are published.
 ZOO = {
     "bmshj2018-factorized": ZooModel(
         "bmshj2018-factorized-prior",
@@ -75,25 +77,25 @@ ZOO = {
 
 
 def folders() -> tuple[Path, Path]:
-    """Where sets are looked for, in this order; the first is where downloads go."""
+    """Folders of sets, in search order. Downloads are stored in the first."""
     return Path(os.environ.get(VARIABLE) or ROOT / "resources" / "weights").absolute(), TRACKED
 
 
 def set_name(weights: str, sequence: str) -> str:
-    """The set that a setting names for a clip of this sequence."""
+    """The set that the setting `weights` selects for a clip of this sequence."""
     return weights.replace("{sequence}", sequence)
 
 
 def find_weights(name: str, architecture: str, quality: int) -> Path | None:
-    """The file of one quality in the set `name`; None where it is not here.
+    """The file of one quality in the set `name`; None if it is not installed.
 
     Raises:
-        BenchError: a recipe cannot be read, or the set names a place outside the folders.
+        BenchError: a training recipe cannot be read, or the name is not that of a folder.
     """
     if name == ZOO_SET:
         model = ZOO.get(architecture)
-        known = model is not None and 1 <= quality <= len(model.digests)
-        return _in_folders(f"{name}/{model.file_name(quality)}") if model and known else None
+        exists = model is not None and 1 <= quality <= len(model.digests)
+        return _in_folders(f"{name}/{model.file_name(quality)}") if model and exists else None
     recipe = find_recipe(name, architecture, quality)
     if recipe is None:
         return None
@@ -102,30 +104,32 @@ def find_weights(name: str, architecture: str, quality: int) -> Path | None:
 
 
 def find_recipe(name: str, architecture: str, quality: int) -> Path | None:
-    """The recipe of one quality in a set of one's own."""
+    """The training recipe of one quality in a set of the user's; None if it is not installed."""
     if not name or name != Path(name).name or name.startswith("."):
-        raise BenchError("setting weights", f"{name!r} is no set's name", "give the name of one folder")
+        raise BenchError("setting weights", f"{name!r} must be the name of a folder", "give a set's name")
     return _in_folders(f"{name}/{architecture}-{quality}.json")
 
 
 def read_recipe(path: Path) -> Mapping[str, Any]:
-    """A recipe with the two keys that are relied on: `file` (a name) and `sequences` (a list)."""
-    recipe = read_json(path, "a recipe of weights")
+    """A training recipe, whose keys `file` (a name) and `sequences` (a list) are checked."""
+    recipe = read_json(path, "a training recipe")
     file, sequences = recipe.get("file"), recipe.get("sequences")
     if not isinstance(file, str) or file != Path(file).name or not isinstance(sequences, list):
-        raise BenchError(path, "does not say its file and its sequences", "train the weights again")
+        raise BenchError(path, "must have the keys file and sequences", "train the weights again")
     return recipe
 
 
 def missing(weights: str, architecture: str, quality: int, *, sequence: str) -> str | None:
-    """Why a clip of this sequence cannot be coded with these weights; None where it can."""
+    """Why a clip of this sequence cannot be coded with these weights; None if it can."""
     name = set_name(weights, sequence)
     if name == ZOO_SET:
         last = len(ZOO[architecture].digests)
         if not 1 <= quality <= last:
             return f"{architecture} has the qualities 1 to {last}, not {quality}"
         if find_weights(name, architecture, quality) is None:
-            return f"{ZOO[architecture].file_name(quality)} is not here: bench fetch-weights downloads it"
+            return (
+                f"{ZOO[architecture].file_name(quality)} is not installed: bench fetch-weights downloads it"
+            )
         return None
     recipe = find_recipe(name, architecture, quality)
     if recipe is None:
@@ -138,7 +142,7 @@ def missing(weights: str, architecture: str, quality: int, *, sequence: str) -> 
 
 
 def download(architecture: str, quality: int) -> Download:
-    """Where CompressAI keeps the weights of one quality, and where they belong here."""
+    """URL of CompressAI's weights of one quality, and their path in the first folder."""
     model = ZOO[architecture]
     name = model.file_name(quality)
     path = folders()[0] / ZOO_SET / name
@@ -146,37 +150,40 @@ def download(architecture: str, quality: int) -> Download:
 
 
 def read_weights(path: Path) -> tuple[bytes, str]:
-    """A weight file's bytes and their SHA-256, which must be the one in its name.
+    """A weight file's bytes and their SHA-256.
 
     Raises:
-        BenchError: it is another file than its name says.
+        BenchError: the digest contradicts the file's name.
     """
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if not digest.startswith(path.name.split(".")[0].rpartition("-")[2]):
         raise BenchError(
-            path, f"its sha256 begins with {digest[:8]}, its name says otherwise", "get it again"
+            path, f"its sha256 begins with {digest[:8]}, which contradicts its name", "download it again"
         )
     return data, digest
 
 
 def locate(digest: str, *, where: str | Path) -> Path:
-    """The weight file of this SHA-256 (64 hex digits), by its name alone; `where` is what errors name.
+    """The weight file of this SHA-256 (64 hex digits), found by its name.
+
+    Args:
+        where: what an error names.
 
     Raises:
-        StreamError: it is not here.
+        StreamError: it is not installed.
     """
-    found = find_digest(digest)
-    if found is None:
+    path = find_digest(digest)
+    if path is None:
         remedy = f"put them into a folder of {folders()[0]}"
-        if known := _zoo_file(digest[:8]):
-            remedy = f"{known}: bench fetch-weights downloads them"
-        raise StreamError(where, f"needs weights of sha256 {digest}, which are not here", remedy)
-    return found
+        if zoo_file := _zoo_file(digest[:8]):
+            remedy = f"{zoo_file}: bench fetch-weights downloads them"
+        raise StreamError(where, f"needs weights of sha256 {digest}, which are not installed", remedy)
+    return path
 
 
 def find_digest(digest: str) -> Path | None:
-    """The weight file that has this SHA-256 by its name; None where there is none."""
+    """The weight file whose name has the first digits of this SHA-256; None if it is not installed."""
     for folder in folders():
         for suffix in _SUFFIXES:
             for path in sorted(folder.glob(f"*/*-{digest[:8]}{suffix}")):

@@ -1,4 +1,13 @@
-"""The E-NeRV network: tokens of space, times a vector of time, then modulated stages (section 3)."""
+"""The E-NeRV network: spatial tokens, multiplied by a vector of time, then modulated stages (section 3).
+
+E-NeRV separates space from time. A transformer computes tokens from the positional encoding of every latent
+pixel, the same for all frames. They are multiplied by a vector that an MLP computes from the time t, and
+pass a second transformer. The stages upsample the result; before each, an instance norm is modulated by a
+gain and an offset that depend on t:
+
+    x_0 = Transformer_2(Transformer_1(MLP(Gamma(row, column))) * MLP(Gamma(t))),
+    x_{i+1} = act(up(gain_i(t) * norm(x_i) + offset_i(t))).
+"""
 
 from __future__ import annotations
 
@@ -35,20 +44,20 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * heads * head_width, bias=False)
-        # The official code projects unless one head is as wide as a token.
+        # The official code has no output projection if there is one head, as wide as a token.
         projects = heads > 1 or head_width != width
         self.out = nn.Linear(heads * head_width, width) if projects else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        # Written out: as fast as torch's fused kernel for a few hundred tokens, and torch's counter
-        # of multiplications sees it.
+        # Not torch's fused kernel: as fast for a few hundred tokens, and visible to torch's operation
+        # counter.
         weights = (query @ key.transpose(2, 3) * query.shape[3] ** -0.5).softmax(dim=3)
         return self.out((weights @ value).transpose(1, 2).flatten(2))
 
 
 class Transformer(nn.Module):
-    """x + attention, then x + MLP; without normalisation, and GELU whatever the network's activation."""
+    """x + attention, then x + MLP, without normalisation. The MLP has GELU, as in the official code."""
 
     def __init__(self, config: ENeRVConfig, heads: int) -> None:
         super().__init__()
@@ -63,19 +72,22 @@ class Transformer(nn.Module):
 
 
 def modulated_norm(x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
-    """Instance norm of (B, C, H, W) times gain plus offset, both (B, C)."""
-    # torch's own instance norm leaves channels-last, its batch norm sums without care for large maps.
+    """Instance norm of (B, C, H, W) over H and W, times gain, plus offset, both (B, C).
+
+    Variance is biased, epsilon 1e-5. torch's instance norm is not channels-last, and its batch norm sums
+    large maps inaccurately.
+    """
     variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
     scale = gain[:, :, None, None] * (variance + 1e-5).rsqrt()
-    # The mean goes first: as a part of the offset it would cancel, and its rounding reach the gradients.
+    # Subtract the mean first. As a part of the offset it would cancel, and its rounding error would remain.
     return torch.addcmul(offset[:, :, None, None], x - mean, scale)
 
 
 def convolutions(config: ENeRVConfig, index: int) -> OrderedDict[str, nn.Module]:
-    """A stage's upsampling `up`; in the first stage a `plain` convolution beside it.
+    """Convolutions of a stage: an upsampling `up`, and in the first stage also a `plain` convolution.
 
-    The two take the place of one at most channels and pixels: a stage that widens upsamples to few
-    channels first, one that narrows upsamples last.
+    The two convolutions of the first stage avoid one convolution at the most channels and pixels: a stage
+    that widens upsamples to few channels first, one that narrows upsamples last.
     """
     before, after, stride = config.stages[index]
     up = partial(upsampling, stride=stride, kind=config.upsampling, bias=config.bias)
@@ -89,9 +101,10 @@ def convolutions(config: ENeRVConfig, index: int) -> OrderedDict[str, nn.Module]
 
 
 class Stage(nn.Module):
-    """Instance norm, gain and offset of the time, upsampling, norm, activation.
+    """Instance norm with gain and offset from the time, upsampling, norm, activation.
 
-    Gains and offsets go through the activation, too, and a gain is not one plus something.
+    As in the official code, the activation is applied to gains and offsets too, and a gain is not relative
+    to 1.
     """
 
     def __init__(self, config: ENeRVConfig, index: int) -> None:
@@ -127,7 +140,7 @@ class ENeRV(nn.Module):
         self.heads = nn.ModuleList(nn.Conv2d(channels, 3, 1, bias=config.bias) for channels in widths)
 
     def positions(self) -> Tensor:
-        """Encoded row / h0 and column / w0 of every token, (P, 4 * frequencies), row by row."""
+        """Encodings of row / h0 and column / w0 of every token, (P, 4 * frequencies), row by row."""
         height, width = self.config.base
         device = next(self.parameters()).device
         rows = torch.arange(height, device=device) / height
@@ -136,20 +149,20 @@ class ENeRV(nn.Module):
         return torch.cat([positional_encoding(x.flatten(), *self.config.position_encoding) for x in grid], 1)
 
     def tokens(self) -> Tensor:
-        """Tokens (1, P, D) before they meet time: the same for every frame."""
+        """Tokens (1, P, D) before the multiplication by the vector of time: the same for every frame."""
         return self.spatial(self.position_stem(self.positions())[None])
 
     def latent(self, time: Tensor, tokens: Tensor) -> Tensor:
-        """What the first stage upsamples, (B, C0, h0, w0)."""
+        """Input of the first stage, (B, C0, h0, w0)."""
         vector = self.time_stem(positional_encoding(time, *self.config.time_encoding))
         x = self.to_latent(self.temporal(tokens * vector[:, None]))
         return x.unflatten(1, self.config.base).permute(0, 3, 1, 2)
 
     def images(self, time: Tensor, tokens: Tensor | None = None) -> list[Tensor]:
-        """The images of all heads, each (B, 3, h, w), the full frame last.
+        """The images of all heads, each (B, 3, h, w), from the coarsest to the full frame.
 
         Args:
-            tokens: what `tokens` gives, for callers that ask for many frames.
+            tokens: the result of `tokens`, so that callers can compute it once for many frames.
         """
         x = self.latent(time, self.tokens() if tokens is None else tokens)
         features = self.time_features(positional_encoding(time, *self.config.modulation_encoding))

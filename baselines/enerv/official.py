@@ -1,4 +1,4 @@
-"""Weights of the official E-NeRV code (commit 9f3529a) in this package's network."""
+"""Import of networks trained by the official E-NeRV code (commit 9f3529a)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from bench.inr.importing.official import OfficialNetwork
 from bench.inr.importing.weights import copy_weights, plain_names
 
 _WHERE = "official E-NeRV configuration"
-#: Activations by the official names, where these are others.
+#: Official names of activations that have another name here.
 _ACTIVATIONS = {"sin": "sin30", "non": "none"}
-#: Modules here and there; the official transformers and MLPs number what stands between linear layers.
+#: Patterns of module names and their official names. The official MLPs and transformers also count layers
+#: without weights.
 _NAMES = (
     (r"^time_stem\.layers\.(\d+)", lambda match: f"stem_t.{2 * int(match[1])}"),
     (r"^time_features\.layers\.(\d+)", lambda match: f"t_branch.{2 * int(match[1])}"),
@@ -44,7 +45,7 @@ class OfficialENeRV(OfficialNetwork):
         self.network = ENeRV(config)
 
     def forward(self, time: Tensor) -> list[Tensor]:
-        """Images (B, 3, h, w) at times (B,), from the first head to the last."""
+        """Images (B, 3, h, w) at times (B,), one per head, from the coarsest to the full frame."""
         return self.network.images(time)
 
 
@@ -52,7 +53,7 @@ def config_from_official(config: Mapping[str, Any]) -> ENeRVConfig:
     """The configuration of the official constructor's arguments (the section `model` of its YAML files).
 
     Raises:
-        BenchError: an argument is missing, or makes no network.
+        BenchError: an argument is missing or invalid.
     """
     given = official_arguments(config, "model")
     try:
@@ -78,12 +79,12 @@ def _converted(given: Mapping[str, Any]) -> ENeRVConfig:
 
 
 def _encoding(base: Any, count: Any) -> tuple[float, int]:
-    """Base and number of frequencies; the official code's base 0 stands for none of them."""
+    """Base and number of frequencies. The base 0 means no frequencies in the official code."""
     return (float(base), int(float(count))) if float(base) else (1.25, 0)
 
 
 def official_name(name: str, config: ENeRVConfig) -> str:
-    """The official state dict's name of a parameter of `ENeRV`."""
+    """The official name of a parameter."""
     for pattern, official in _NAMES:
         name = re.sub(pattern, official, name)
     layer = "up_scale" if config.upsampling == "bilinear" else "conv"
@@ -96,17 +97,18 @@ def official_name(name: str, config: ENeRVConfig) -> str:
 
 
 def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> OfficialENeRV:
-    """The network of the official constructor's arguments with official weights (tensors or arrays).
+    """The network of official arguments, with official weights (tensors or arrays).
 
     Raises:
-        BenchError: names what is missing, unknown or of another shape. `xy_coord`, the coordinates
-            that the official code keeps among its weights, may be left out.
+        BenchError: an argument or a weight is missing, or a weight is unknown or has another shape.
+        `xy_coord`,
+            the coordinates that the official code stores with the weights, may be missing.
     """
-    ours = config_from_official(config)
-    module = OfficialENeRV(ours)
-    coordinates = torch.as_tensor(plain_names(state_dict).get("xy_coord", torch.empty(2, ours.positions)))
-    if coordinates.shape != (2, ours.positions):
-        problem = f"has the shape {tuple(coordinates.shape)}, the network {(2, ours.positions)}"
+    settings = config_from_official(config)
+    module = OfficialENeRV(settings)
+    coordinates = torch.as_tensor(plain_names(state_dict).get("xy_coord", torch.empty(2, settings.positions)))
+    if coordinates.shape != (2, settings.positions):
+        problem = f"has the shape {tuple(coordinates.shape)}, the network {(2, settings.positions)}"
         raise BenchError("xy_coord", problem, "give the configuration that these weights were trained with")
-    copy_weights(module.network, state_dict, lambda name: official_name(name, ours), ignored=["xy_coord"])
+    copy_weights(module.network, state_dict, lambda name: official_name(name, settings), ignored=["xy_coord"])
     return module

@@ -1,4 +1,4 @@
-"""A clip in an E-NeRV network."""
+"""E-NeRV as the representation of a clip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.inr.network.representation import FramewiseVideo
 
 
 class ENeRVVideo(FramewiseVideo):
-    """Frames of one network: its time reaches 1, and frames in a row share its tokens."""
+    """A network whose times include 1. Rendering computes its spatial tokens once for all frames."""
 
     network: ENeRV
 

@@ -1,4 +1,4 @@
-"""A codec that is one of ffmpeg's encoders, its payload, and ffmpeg's own decoder of it."""
+"""Classical codecs: one of ffmpeg's encoders, and ffmpeg's decoder of the same format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PROGRESS_FRAMES = 50
 
 
 class FfmpegCodec(Codec):
-    """An encoder of ffmpeg's, its payload and ffmpeg's own decoder of it."""
+    """An encoder of ffmpeg, selected by the setting `encoder`, and ffmpeg's decoder of its format."""
 
     @classmethod
     def settings_model(cls) -> type[FfmpegSettings]:
@@ -37,42 +37,46 @@ class FfmpegCodec(Codec):
         return FfmpegSettings
 
     def skip(self, clip: ClipInfo, settings: Mapping[str, Any]) -> str | None:
-        """Pictures that the encoder cannot code; settings that it does not have are an error."""
+        """Reason for frames below the encoder's smallest size.
+
+        Raises:
+            BenchError: the encoder does not have a setting.
+        """
         side = find_encoder(settings).min_side
         if min(clip.width, clip.height) < side:
             return f"{settings['encoder']} codes no side below {side} pixels"
         return None
 
     def encode(self, clip: Clip, job: EncodeJob) -> Encoded:
-        """Run the encoder over the whole clip, twice where it takes statistics first."""
+        """Run the encoder on the whole clip; twice if it has a first pass for statistics."""
         encoder = find_encoder(job.settings)
-        info, made = clip.info, FORMATS[encoder.format]
+        info, format_ = clip.info, FORMATS[encoder.format]
         source = raw_video_args(pixel_format="yuv420p", width=info.width, height=info.height, fps=info.fps)
         arguments = [*source, *encoder.arguments(job.settings, job.threads), "-fps_mode", "passthrough"]
         with job.clock("encode"), TemporaryDirectory() as folder:
             for index in range(1, encoder.passes):
                 _run([*arguments, *_pass(index, folder), "-f", "null", "-"], clip, job, encoder)
             last = _pass(2, folder) if encoder.passes == 2 else []
-            coded = _run([*arguments, *last, "-f", made.demuxer, "pipe:1"], clip, job, encoder)
+            coded = _run([*arguments, *last, "-f", format_.demuxer, "pipe:1"], clip, job, encoder)
         details = {
-            "arguments": " ".join([*arguments, "-f", made.demuxer, "pipe:1"]),
+            "arguments": " ".join([*arguments, "-f", format_.demuxer, "pipe:1"]),
             "passes": encoder.passes,
             "ffmpeg": ffmpeg_version(),
             "format": encoder.format,
         }
-        payload = [bytes([made.code]), made.pack(coded)]
+        payload = [bytes([format_.code]), format_.pack(coded)]
         return Encoded(payload=payload, pixel_format="yuv420p", details=details)
 
     def decode(
         self, stream: Stream, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None
     ) -> Iterator[np.ndarray]:
-        """Decode with ffmpeg, one thread; earlier frames than `first` are decoded and dropped."""
-        header, (made, payload) = stream.header, _open(stream)
+        """Decode with ffmpeg in one thread. Frames before `first` are decoded and discarded."""
+        header, (format_, payload) = stream.header, _open(stream)
         last = header.frames if stop is None else stop
         frames = pipe_frames(
-            _decode_arguments(made, header),
+            _decode_arguments(format_, header),
             frame_bytes=len(_FRAME_LINE) + header.frame_bytes,
-            feed=made.unpack(payload, header),
+            feed=format_.unpack(payload, header),
             where=stream.path,
             error=StreamError,
             remedy="encode the clip again",
@@ -95,23 +99,24 @@ class FfmpegCodec(Codec):
             frames.close()
 
     def describe(self, stream: Stream) -> dict[str, Any]:
-        """Format and size of the elementary stream, and how many parts of each kind it has."""
-        made, payload = _open(stream)
-        counts = Counter(made.units(payload))
-        return {"format": made.name, "bytes": len(payload), "units": dict(sorted(counts.items()))}
+        """Format and bytes of the elementary stream, and its number of units of each type."""
+        format_, payload = _open(stream)
+        counts = Counter(format_.units(payload))
+        return {"format": format_.name, "bytes": len(payload), "units": dict(sorted(counts.items()))}
 
 
 def _run(arguments: Sequence[str], clip: Clip, job: EncodeJob, encoder: Encoder) -> bytes:
     where = f"encoder {job.settings['encoder']}"
-    remedy = f"check {', '.join(['preset', *encoder.knows])}"
-    return b"".join(pipe_bytes(arguments, feed=_told(clip, job), where=where, remedy=remedy))
+    remedy = f"check {', '.join(['preset', *encoder.settings])}"
+    return b"".join(pipe_bytes(arguments, feed=_with_progress(clip, job), where=where, remedy=remedy))
 
 
 def _pass(index: int, folder: str) -> list[str]:
     return ["-pass", str(index), "-passlogfile", f"{folder}/statistics"]
 
 
-def _told(clip: Clip, job: EncodeJob) -> Iterator[np.ndarray]:
+def _with_progress(clip: Clip, job: EncodeJob) -> Iterator[np.ndarray]:
+    """The frames of a clip, with a progress line every few frames."""
     for index, frame in enumerate(clip.frames()):
         if index % _PROGRESS_FRAMES == 0:
             job.progress(f"frame {index} of {clip.info.frames}")
@@ -122,20 +127,22 @@ def _open(stream: Stream) -> tuple[Format, memoryview]:
     if len(stream.payload) < 2:
         raise StreamError(stream.path, "has an empty payload")
     code = stream.payload[0]
-    for made in FORMATS.values():
-        if made.code == code:
+    for format_ in FORMATS.values():
+        if format_.code == code:
             if stream.header.pixel_format != "yuv420p":
-                raise StreamError(stream.path, f"pixel_format is {stream.header.pixel_format}, not yuv420p")
-            return made, stream.payload[1:]
-    raise StreamError(stream.path, f"names the unknown format {code}", "use a newer version of the suite")
+                raise StreamError(
+                    stream.path, f"pixel_format is {stream.header.pixel_format}, must be yuv420p"
+                )
+            return format_, stream.payload[1:]
+    raise StreamError(stream.path, f"has the unknown format code {code}", "use a newer version of the suite")
 
 
-def _decode_arguments(made: Format, header: Header) -> list[str]:
-    """ffmpeg as a decoder of bytes that nobody vouches for.
+def _decode_arguments(format_: Format, header: Header) -> list[str]:
+    """ffmpeg's arguments to decode untrusted bytes.
 
-    It may read its standard input only, with one demuxer and one decoder; pictures larger than the
-    header's, a change of picture and damage end it, and CPU time and single allocations are bounded.
-    y4m goes out because its first line tells the true size and format.
+    ffmpeg reads only its standard input, with one demuxer and one decoder. It fails on frames larger than
+    the header's, on a change of the frame size and on damage. CPU time and single allocations are limited.
+    The output is y4m, because its first line has the true size and format.
     """
     pixels = header.width * header.height
     padded = math.ceil(header.width / 128) * math.ceil(header.height / 128) * 128**2
@@ -143,10 +150,10 @@ def _decode_arguments(made: Format, header: Header) -> list[str]:
     return [
         *("-protocol_whitelist", "pipe", "-max_alloc", str(max(1 << 26, 16 * padded)), "-xerror"),
         *("-timelimit", str(seconds), "-threads", "1", "-max_pixels", str(padded)),
-        *("-err_detect", "explode", "-drop_changed", "1", "-format_whitelist", made.demuxer),
-        *("-f", made.demuxer, *(() if made.timed else ("-framerate", str(header.fps)))),
-        *("-c:v", made.decoder, "-i", "pipe:0", "-map", "0:v:0", "-fps_mode", "passthrough"),
-        *(*made.output, "-f", "yuv4mpegpipe", "pipe:1"),
+        *("-err_detect", "explode", "-drop_changed", "1", "-format_whitelist", format_.demuxer),
+        *("-f", format_.demuxer, *(() if format_.timed else ("-framerate", str(header.fps)))),
+        *("-c:v", format_.decoder, "-i", "pipe:0", "-map", "0:v:0", "-fps_mode", "passthrough"),
+        *(*format_.output, "-f", "yuv4mpegpipe", "pipe:1"),
     ]
 
 
@@ -154,11 +161,11 @@ def _check_header(line: bytes, stream: Stream) -> None:
     try:
         width, height, _ = parse_y4m_header(line, where=stream.path)
     except BenchError as error:
-        raise StreamError(stream.path, f"decodes to no 8-bit 4:2:0 frames ({error.problem})") from error
-    wanted = stream.header
-    if (width, height) != (wanted.width, wanted.height):
-        said = f"{wanted.width}x{wanted.height}"
-        raise StreamError(stream.path, f"decodes to {width}x{height}, its header says {said}")
+        raise StreamError(stream.path, f"must decode to 8-bit 4:2:0 frames ({error.problem})") from error
+    header = stream.header
+    if (width, height) != (header.width, header.height):
+        expected = f"{header.width}x{header.height}"
+        raise StreamError(stream.path, f"decodes to {width}x{height}, its header has {expected}")
 
 
 CODEC = FfmpegCodec

@@ -1,12 +1,11 @@
-"""How each encoder is called: its name in ffmpeg and the arguments that its settings make.
+"""ffmpeg's encoders: their names, and the arguments for their settings.
 
-Matched settings: the whole clip is one run of the encoder with B-frames (or what its format has for
-them), one keyframe at its start (some encoders place more at scene cuts) and the true frame rate,
-because a constant rate factor means something else at another rate. Threads are fixed, because
-encoders change their output with them. Whatever a preset decides is left to it; what is set beyond
-presets is said beside it.
+Matched settings: one run of the encoder codes the whole clip, with B-frames (or the counterpart of the
+format), one keyframe at the start (some encoders insert more at scene cuts) and the true frame rate, because
+a constant rate factor depends on the frame rate. The number of threads is fixed, because it changes the
+output. The preset decides everything else, except for the options with a comment below.
 
-Another encoder is one row of `ENCODERS` (and one of `formats.FORMATS` where its format is new).
+To add an encoder, add a row to `ENCODERS`, and to `formats.FORMATS` if its format is new.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 
 from bench.base.errors import BenchError
 
-#: Longer than any clip of the suite: for encoders that know no "never".
+#: Keyframe interval longer than any clip, for encoders without a value for "never".
 _NEVER = 1 << 20
 _VVENC_GOP = 32
 
@@ -27,19 +26,19 @@ class Encoder:
     """One of ffmpeg's encoders.
 
     Attributes:
-        name: what ffmpeg calls it; format: the row of `formats.FORMATS` that it writes.
+        name: ffmpeg's name; format: row of `formats.FORMATS` that it writes.
         options: settings and threads -> its arguments, without name and rate.
-        knows: the settings that it has beside encoder, preset and keyint. The first of crf and qp is
-            the one that is asked for; `whole`: it takes whole numbers only.
-        pixel_format: of what it is given (10 bit are 8 bit with two zeros below).
-        passes: 2 where the first run only takes statistics for the second.
-        min_side: pixels; smaller pictures end in an error.
+        settings: the settings that it has besides encoder, preset and keyint, among them crf or qp or both.
+        whole: whether crf and qp must be whole numbers.
+        pixel_format: of its input; 10-bit samples are the 8-bit samples times 4.
+        passes: 2 if a first run only collects statistics for the second.
+        min_side: smallest width and height in pixels.
     """
 
     name: str
     format: str
     options: Callable[[Mapping[str, Any], int], list[str]]
-    knows: tuple[str, ...]
+    settings: tuple[str, ...]
     whole: bool = True
     pixel_format: str = "yuv420p"
     passes: int = 1
@@ -47,45 +46,47 @@ class Encoder:
 
     def arguments(self, settings: Mapping[str, Any], threads: int) -> list[str]:
         """ffmpeg's arguments for checked settings (see `find_encoder`)."""
-        rate = next(key for key in self.knows if settings[key] is not None)
+        rate = next(key for key in self.settings if settings[key] is not None)
         chosen = ["-c:v", self.name, f"-{rate}", f"{settings[rate]:g}", *self.options(settings, threads)]
         return [*chosen, "-pix_fmt", self.pixel_format]
 
 
 def find_encoder(settings: Mapping[str, Any]) -> Encoder:
-    """The encoder that the settings name.
+    """The encoder of the settings.
 
     Raises:
-        BenchError: there is none, or it cannot be run with these settings.
+        BenchError: there is no such encoder, or it does not have a setting.
     """
     from baselines.ffmpeg.settings import FfmpegSettings
 
     name, defaults = settings["encoder"], FfmpegSettings.default_values()
     if name not in ENCODERS:
-        raise BenchError("family ffmpeg", f"encoder is {name!r}", f"use one of {', '.join(ENCODERS)}")
+        raise BenchError("family ffmpeg", f"unknown encoder {name!r}", f"use one of {', '.join(ENCODERS)}")
     encoder, where = ENCODERS[name], f"encoder {name}"
     for key in ("crf", "qp", "tune", "bframes", "scenecut"):
-        if settings[key] != defaults[key] and key not in encoder.knows:
-            raise BenchError(where, f"has no setting {key!r}", f"beside preset: {', '.join(encoder.knows)}")
+        if settings[key] != defaults[key] and key not in encoder.settings:
+            raise BenchError(
+                where, f"has no setting {key!r}", f"beside preset: {', '.join(encoder.settings)}"
+            )
     _check_rate(where, encoder, settings)
     if encoder.name == "libvvenc" and settings["keyint"] % _VVENC_GOP:
-        problem = f"keyint is {settings['keyint']}, no multiple of its group of {_VVENC_GOP} pictures"
+        problem = f"keyint: {settings['keyint']} must be a multiple of its group of {_VVENC_GOP} pictures"
         raise BenchError(where, problem, "give a multiple, or 0 for the whole clip")
     return encoder
 
 
 def _check_rate(where: str, encoder: Encoder, settings: Mapping[str, Any]) -> None:
-    keys = [key for key in ("crf", "qp") if key in encoder.knows]
+    keys = [key for key in ("crf", "qp") if key in encoder.settings]
     given = [key for key in keys if settings[key] is not None]
     if len(given) != 1:
-        said = "neither crf nor qp" if len(keys) == 2 else f"no {keys[0]}"
-        problem = "both crf and qp are given" if given else f"{said} is given"
+        missing = "neither crf nor qp is given" if len(keys) == 2 else f"{keys[0]} is missing"
+        problem = "both crf and qp are given" if given else missing
         raise BenchError(where, problem, f"give {' or '.join(keys)} in a point or with --set")
     value = settings[given[0]]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BenchError(where, f"{given[0]} is {value!r}, no number", "give a number")
+        raise BenchError(where, f"{given[0]}: {value!r} must be a number", "give a number")
     if encoder.whole and not float(value).is_integer():
-        raise BenchError(where, f"{given[0]} is {value}, no whole number", "round it")
+        raise BenchError(where, f"{given[0]}: {value} must be a whole number", "round it")
 
 
 def _x264(settings: Mapping[str, Any], threads: int) -> list[str]:
@@ -111,7 +112,7 @@ def _svtav1(settings: Mapping[str, Any], threads: int) -> list[str]:
 
 
 def _aom(settings: Mapping[str, Any], threads: int) -> list[str]:
-    # "-b:v 0" makes crf a quality alone, not one under a bit rate.
+    # "-b:v 0" disables the bit rate limit of crf.
     return [
         *("-cpu-used", str(settings["preset"]), *_tune(settings), "-b:v", "0", "-threads", str(threads)),
         *("-g", str(settings["keyint"] or _NEVER), "-row-mt", "1", "-tile-columns", "0"),
@@ -119,14 +120,14 @@ def _aom(settings: Mapping[str, Any], threads: int) -> list[str]:
 
 
 def _vp9(settings: Mapping[str, Any], threads: int) -> list[str]:
-    # Layers of alternate references are what other encoders call a pyramid of B-frames (3 % of the
-    # rate); frame-parallel would forgo the adaptation of probabilities from frame to frame (1 %).
+    # Layers of alternate references correspond to a B-frame pyramid (3 % of the rate). frame-parallel would
+    # disable the adaptation of probabilities between frames (1 %).
     return [*_aom(settings, threads), "-auto-alt-ref", "6", "-frame-parallel", "0"]
 
 
 def _vvenc(settings: Mapping[str, Any], threads: int) -> list[str]:
-    # Its defaults are a perceptual quantiser and an intra picture each second; delimiters of
-    # access units are 6 bytes a frame that no decoder needs.
+    # Its defaults are a perceptual quantiser and one intra picture per second. Access unit delimiters are 6
+    # bytes per frame that decoders do not need.
     parameters = f"IntraPeriod={settings['keyint'] or -1}:AccessUnitDelimiter=0"
     return [
         *("-preset", str(settings["preset"]), "-qpa", "0", "-threads", str(threads)),
@@ -139,7 +140,7 @@ def _tune(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _frame_types(settings: Mapping[str, Any]) -> str:
-    """What x264 and x265 call alike."""
+    """B-frame and scene cut options, whose names x264 and x265 share."""
     bframes = "" if settings["bframes"] < 0 else f":bframes={settings['bframes']}"
     return bframes + ("" if settings["scenecut"] else ":scenecut=0")
 
@@ -147,18 +148,18 @@ def _frame_types(settings: Mapping[str, Any]) -> str:
 _X26X = ("crf", "qp", "tune", "bframes", "scenecut")
 
 ENCODERS = {
-    "x264": Encoder(name="libx264", format="h264", options=_x264, knows=_X26X, whole=False),
-    "x265": Encoder(name="libx265", format="hevc", options=_x265, knows=_X26X, whole=False, min_side=16),
-    "svtav1": Encoder(name="libsvtav1", format="av1", options=_svtav1, knows=("crf",), min_side=4),
+    "x264": Encoder(name="libx264", format="h264", options=_x264, settings=_X26X, whole=False),
+    "x265": Encoder(name="libx265", format="hevc", options=_x265, settings=_X26X, whole=False, min_side=16),
+    "svtav1": Encoder(name="libsvtav1", format="av1", options=_svtav1, settings=("crf",), min_side=4),
     # Two passes are the default of aomenc (0.2 dB); one pass of vpxenc has no alternate references
     # (1.5 dB at 0.2 bpp).
-    "aom": Encoder(name="libaom-av1", format="av1", options=_aom, knows=("crf", "tune"), passes=2),
-    "vp9": Encoder(name="libvpx-vp9", format="vp9", options=_vp9, knows=("crf", "tune"), passes=2),
+    "aom": Encoder(name="libaom-av1", format="av1", options=_aom, settings=("crf", "tune"), passes=2),
+    "vp9": Encoder(name="libvpx-vp9", format="vp9", options=_vp9, settings=("crf", "tune"), passes=2),
     "vvenc": Encoder(
         name="libvvenc",
         format="vvc",
         options=_vvenc,
-        knows=("qp",),
+        settings=("qp",),
         pixel_format="yuv420p10le",
         min_side=24,
     ),

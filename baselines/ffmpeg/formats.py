@@ -1,9 +1,9 @@
-"""The formats that encoders write: what a payload holds and how ffmpeg is asked to decode it.
+"""Stream formats of the encoders: the contents of a payload, and ffmpeg's names to decode them.
 
-The payload is one byte that names the format, then the elementary stream: NAL units for H.264, HEVC
-and VVC, open bitstream units for AV1 (low overhead). VP9 has no byte stream of its own: its packets
-follow each other, each behind its size (LEB128), and become IVF again for the decoder; IVF's own 12
-bytes a frame would be 3 % at 0.05 bpp and 320x180. Containers would add 11-13 % at 20 kB.
+A payload is one byte for the format, then the elementary stream: NAL units for H.264, HEVC and VVC, open
+bitstream units (low overhead) for AV1. VP9 has no byte stream format: its packets follow each other, each
+after its size (LEB128), and are converted to IVF for the decoder. IVF's headers of 12 bytes per frame would
+be 3 % of the rate at 0.05 bpp and 320x180. Containers would add 11 to 13 % to a stream of 20 kB.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ _IVF_FRAME = struct.Struct("<IQ")
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """An elementary stream that ffmpeg demuxes and decodes under these exact names.
+    """An elementary stream format, with ffmpeg's names for it.
 
     Attributes:
-        name: what encoders and people call it; code: the payload's first byte, never reused.
-        demuxer, decoder: of ffmpeg; the demuxer's name is the muxer's, too.
-        units: stream -> the names of its parts in order, for people.
-        output: arguments that make its frames 8-bit where they are not.
-        pack: what ffmpeg's muxer wrote -> what the payload holds.
-        unpack: the reverse, for the demuxer.
-        timed: whether ffmpeg's demuxer reads times in the stream and wants none told.
+        name: the format's name; code: the payload's first byte. Never reuse one.
+        demuxer, decoder: ffmpeg's names; the muxer has the demuxer's name.
+        units: elementary stream -> names of its units in order, for `bench describe`.
+        output: arguments that convert the decoder's frames to 8 bit, if necessary.
+        pack: output of ffmpeg's muxer -> elementary stream of the payload; unpack: the reverse.
+        timed: whether the stream has timestamps; otherwise ffmpeg needs the frame rate.
     """
 
     name: str
@@ -48,7 +47,7 @@ class Format:
 
 
 def nal_units(stream: Bytes, *, kind: Callable[[int], int], names: Mapping[int, str]) -> Iterator[str]:
-    """NAL units behind start codes; `kind` takes the type out of the two bytes of a unit's header."""
+    """Names of the NAL units after start codes; `kind`: the two bytes of a unit's header -> its type."""
     data = bytes(stream)
     at = data.find(b"\0\0\1")
     while 0 <= at <= len(data) - 5:
@@ -58,7 +57,7 @@ def nal_units(stream: Bytes, *, kind: Callable[[int], int], names: Mapping[int, 
 
 
 def obu_units(stream: Bytes) -> Iterator[str]:
-    """AV1's open bitstream units (AV1 specification, 5.3); frames by whether they are shown."""
+    """Names of AV1's open bitstream units (AV1 specification, 5.3), with the visibility of frames."""
     at = 0
     while at < len(stream):
         head = stream[at]
@@ -76,7 +75,7 @@ def obu_units(stream: Bytes) -> Iterator[str]:
 
 
 def vp9_packets(stream: Bytes) -> Iterator[Bytes]:
-    """The packets of a VP9 payload; each shows one frame and may hold hidden ones before it."""
+    """The packets of a VP9 payload. Each has one visible frame, and may have hidden ones before it."""
     at = 0
     while at < len(stream):
         size, start = read_leb128(stream, at)
@@ -87,7 +86,7 @@ def vp9_packets(stream: Bytes) -> Iterator[Bytes]:
 
 
 def vp9_units(stream: Bytes) -> Iterator[str]:
-    """VP9's frames (VP9 specification, 6.2 and annex B), hidden ones in superframes included."""
+    """Names of VP9's frames (VP9 specification, 6.2 and annex B), including hidden ones in superframes."""
     for packet in vp9_packets(stream):
         for frame in _frames_of(packet):
             bits = frame[0] << (1 if frame[0] >> 4 & 3 == 3 else 0)  # profile 3 has one bit more
@@ -95,7 +94,7 @@ def vp9_units(stream: Bytes) -> Iterator[str]:
 
 
 def pack_ivf(data: bytes) -> bytes:
-    """Packets of an IVF file, each behind its size, without the file's header and times."""
+    """The packets of an IVF file, each after its size, without headers and timestamps."""
     packed, at = bytearray(), _IVF_HEADER.size
     while at < len(data):
         size, _ = _IVF_FRAME.unpack_from(data, at)
@@ -106,7 +105,7 @@ def pack_ivf(data: bytes) -> bytes:
 
 
 def unpack_ivf(payload: memoryview, header: Header) -> Iterator[Bytes]:
-    """An IVF file of the packets: one a tick, in the order they have."""
+    """An IVF file of the packets, in order, one per tick."""
     rate = header.fps.numerator, header.fps.denominator
     size = header.width, header.height
     yield _IVF_HEADER.pack(b"DKIF", 0, _IVF_HEADER.size, b"VP90", *size, *rate, header.frames, 0)
@@ -122,7 +121,7 @@ def leb128(value: int) -> bytes:
 
 
 def read_leb128(data: Bytes, at: int) -> tuple[int, int]:
-    """A number and where it ends.
+    """A number, and the offset of its end.
 
     Raises:
         StreamError: it is cut short or longer than 8 bytes.
@@ -136,7 +135,7 @@ def read_leb128(data: Bytes, at: int) -> tuple[int, int]:
 
 
 def _frames_of(packet: Bytes) -> Iterator[Bytes]:
-    """A superframe ends in an index of its frames' sizes, between two bytes that are the same."""
+    """The frames of a packet. A superframe ends with an index of their sizes between two equal bytes."""
     last = packet[-1]
     count, width = (last & 7) + 1, (last >> 3 & 3) + 1
     start = len(packet) - 2 - count * width
@@ -144,10 +143,10 @@ def _frames_of(packet: Bytes) -> Iterator[Bytes]:
         yield packet
         return
     at = 0
-    for place in range(start + 1, len(packet) - 1, width):
-        size = int.from_bytes(packet[place : place + width], "little")
+    for offset in range(start + 1, len(packet) - 1, width):
+        size = int.from_bytes(packet[offset : offset + width], "little")
         if not 0 < size <= start - at:
-            raise StreamError("payload", "has a superframe whose sizes are wrong")
+            raise StreamError("payload", "has a superframe with wrong sizes")
         yield packet[at : at + size]
         at += size
 
@@ -192,7 +191,7 @@ _FORMATS = (
         unpack=unpack_ivf,
         timed=True,
     ),
-    # VVenC codes 10 bit. Without its dither swscale rounds them to the nearest of 8 bit.
+    # VVenC codes 10 bits. Without dither, swscale rounds to the nearest 8-bit value.
     Format(
         name="vvc",
         code=5,
@@ -202,4 +201,4 @@ _FORMATS = (
         output=("-sws_dither", "none", "-pix_fmt", "yuv420p"),
     ),
 )
-FORMATS = {made.name: made for made in _FORMATS}
+FORMATS = {format_.name: format_ for format_ in _FORMATS}

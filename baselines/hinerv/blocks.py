@@ -13,7 +13,7 @@ from baselines.hinerv.patches import Window
 
 
 def normalise(x: Tensor) -> Tensor:
-    """Mean 0 and variance 1 over the channels, nothing learned."""
+    """Layer norm over the channels, without learned parameters."""
     return F.layer_norm(x, x.shape[-1:], eps=1e-6)
 
 
@@ -26,19 +26,23 @@ class Conv3x3(nn.Conv2d):
             nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        # A view in channels-last memory: nothing is copied on the way in or out.
+        # Both permutations are views in channels-last memory.
         return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 class Upsample(nn.Module):
-    """Bilinear by a whole factor, half-pixel, the frame's edge repeated; normalises first if asked to."""
+    """Bilinear upsampling by a whole factor in the half-pixel convention, with a repeated edge (section 3.2).
+
+    Args:
+        norm: whether to normalise before upsampling.
+    """
 
     def __init__(self, stride: int, *, norm: bool) -> None:
         super().__init__()
         self.stride, self.norm = stride, norm
 
     def forward(self, x: Tensor, source: Window | None = None, window: Window | None = None) -> Tensor:
-        """(B, h, w, C) to (B, s * h, s * w, C); from what `source` has to what `window` has."""
+        """(B, h, w, C) to (B, s * h, s * w, C); for patches, from the window `source` to `window`."""
         if self.norm:
             x = normalise(x)
         if source is not None:
@@ -49,7 +53,7 @@ class Upsample(nn.Module):
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise 3x3, normalisation, two pointwise layers; a residual where the width stays."""
+    """Depthwise 3x3 convolution, normalisation, two pointwise layers; residual if the width is unchanged."""
 
     def __init__(self, channels_in: int, hidden: int, channels_out: int) -> None:
         super().__init__()

@@ -1,4 +1,13 @@
-"""Grids that are read in time: the base encoding and the local encodings of each stage (section 3.2)."""
+"""Grids interpolated in time: the base encoding and the local encodings of every stage (section 3.2).
+
+A grid of T entries represents N frames. Frame t is at the centre of its interval, so its position in the
+grid is
+
+    p = (t + 1/2) T / N - 1/2,
+
+limited to [0, T - 1], and it is read by linear interpolation: (1 - a) g[k] + a g[k + 1], k = floor(p), a = p
+- k. Level j of J has T_j = floor(T_0 / 2^j) entries of C_j = 2^j C_0 channels; levels are concatenated.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +21,26 @@ _INITIAL = 1e-3
 
 
 def base_position(frame: Tensor, frames: int, length: int) -> Tensor:
-    """Where frames (B,) of `frames` sit in a grid of `length` entries: (t + 1/2) * length / frames - 1/2.
+    """Positions of frames (B,) in a base grid of `length` entries: (t + 1/2) * length / frames - 1/2.
 
-    In float32 and in the official order of operations, as are those of local grids: in long clips a
-    position's rounding is a good part of the distance between entries.
+    Computed in float32 and in the official order of operations, as for local grids: in long clips the
+    rounding error of a position is a considerable part of the distance between entries.
     """
     return (frame.float() + 0.5) * (length / frames) - 0.5
 
 
 def local_position(frame: Tensor, frames: int, length: int) -> Tensor:
-    """The same places, by way of coordinates in [-1, 1]."""
+    """The same positions for local grids, computed from coordinates in [-1, 1] as in the official code."""
     step = 2 / frames
     return ((-1 + step / 2 + frame.float() * step + 1) * length - 1) / 2
 
 
 def read_in_time(grid: Tensor, position: Tensor) -> Tensor:
-    """Entries (T, ...) at positions (B,): (B, ...), linear, the ends held."""
+    """Grid (T, ...) at positions (B,): (B, ...), by linear interpolation; constant beyond both ends."""
     position = position.clamp(0, grid.shape[0] - 1)
     lower = position.floor()
     entries = torch.cat([lower, (lower + 1).clamp_(max=grid.shape[0] - 1)]).long()
-    # One read for both: its backward fills the gradient of the whole grid.
+    # One read for both entries, because the backward pass of each read fills a gradient of the whole grid.
     before, after = grid.index_select(0, entries).chunk(2)
     weight = (position - lower).to(grid.dtype).view(-1, *[1] * (grid.ndim - 1))
     return torch.lerp(before, after, weight)
@@ -42,10 +51,10 @@ def _grid(*shape: int) -> nn.Parameter:
 
 
 class BaseGrids(nn.Module):
-    """The network's input: J levels (T_j, h0 * w0, C_j), one feature map a frame.
+    """Input of the network: J levels (T_j, h0 * w0, C_j), from which every frame gets one feature map.
 
     Args:
-        length: T_0; None: as many as frames.
+        length: T_0; None: one entry per frame.
         size: (h0, w0).
     """
 
@@ -65,10 +74,11 @@ class BaseGrids(nn.Module):
 
 
 class LocalEncoding(nn.Module):
-    """Adds to every pixel a feature of its frame and of its place within the upsampled coarser pixel.
+    """Adds a feature to every pixel that depends on the frame and on the position within the coarser pixel.
 
-    J levels (T_j, s * s * c_j), rows of places slowest, one linear layer from all levels to the
-    feature map's channels.
+    After an upsampling by s, a coarser pixel covers s x s pixels. J levels (T_j, s * s * c_j) hold a feature
+    for each of these positions, row by row, and one linear layer maps all levels to the feature map's
+    channels.
     """
 
     def __init__(self, channels_out: int, *, stride: int, channels: int, levels: int, frames: int) -> None:
@@ -81,19 +91,19 @@ class LocalEncoding(nn.Module):
 
     def read(self, frame: Tensor) -> Tensor:
         """The features (B, s, s, channels_out) of frames (B,)."""
-        places = (self.stride, self.stride, -1)
+        shape = (self.stride, self.stride, -1)
         read = [
-            read_in_time(level, local_position(frame, self.frames, len(level))).unflatten(1, places)
+            read_in_time(level, local_position(frame, self.frames, len(level))).unflatten(1, shape)
             for level in self.levels
         ]
         return self.linear(torch.cat(read, dim=3))
 
     def forward(self, x: Tensor, frame: Tensor, window: Window | None = None) -> Tensor:
-        """(B, H, W, channels_out): whole frames, or what a window has of them."""
+        """Add the features to (B, H, W, channels_out): whole frames, or a window of them."""
         features, stride = self.read(frame), self.stride
         if window is None:
             blocks = x.unflatten(2, (-1, stride)).unflatten(1, (-1, stride))
             return (blocks + features[:, None, :, None]).flatten(3, 4).flatten(1, 2)
-        # A patch begins at a whole number of coarser pixels, so that all have the same places.
+        # All patches begin at a whole number of coarser pixels, so they have the same positions.
         rows, columns = window.rows[0] % stride, window.columns[0] % stride
         return window.zero_outside(x + features[:, rows][:, :, columns])

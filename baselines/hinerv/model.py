@@ -17,7 +17,7 @@ class HiNeRV(nn.Module):
     """Maps frame numbers (B,), int64, to frames or patches of them (B, 3, H, W), RGB in [0, 1].
 
     Args:
-        frames: N, the frames of the clip; the grids are read relative to it.
+        frames: N, the frames of the clip; the positions in the grids are relative to it.
     """
 
     def __init__(self, config: HiNeRVConfig, *, frames: int) -> None:
@@ -60,7 +60,7 @@ class HiNeRV(nn.Module):
         return torch.sigmoid(self.head(x)).permute(0, 3, 1, 2)
 
     def windows(self, patch: Tensor) -> list[Window]:
-        """What patches (B, 2) need of the stem's input and of each stage."""
+        """Windows of patches (B, 2) at the stem's input and at the output of each stage."""
         config = self.config
         assert config.patch is not None
         size, scale = config.base, math.prod(config.strides)

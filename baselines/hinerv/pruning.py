@@ -1,6 +1,7 @@
-"""What HiNeRV prunes first: magnitudes relative to a layer's size, over all layers together (section 3.5).
+"""Pruning scores of HiNeRV: magnitudes relative to the size of the layer (section 3.5).
 
-`bench.inr.fitting.pruning` removes the smallest scores, once; published: 15 % of all parameters.
+`bench.inr.fitting.pruning` removes the weights with the smallest scores, over all layers together. Published
+networks lose 15 % of all parameters at once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 
 def is_prunable(name: str, weight: Tensor) -> bool:
-    """Weights of the stem, the blocks and the head are; grids, local encodings and biases are not."""
+    """Whether a parameter is a weight of stem, blocks or head, and not a grid, local encoding or bias."""
     return weight.ndim > 1 and name.endswith(".weight") and ".encoding." not in name
 
 
@@ -20,9 +21,9 @@ def pruning_score(weight: Tensor) -> Tensor:
 
 
 def pruning_scores(network: nn.Module) -> dict[nn.Parameter, Tensor]:
-    """Every parameter -> its scores, infinite where nothing is removed.
+    """Every parameter -> its scores, which are infinite if it cannot be pruned.
 
-    With all parameters among the scores a ratio is one of all that is transmitted, as published.
+    All parameters are included, because the published ratio refers to all transmitted parameters.
     """
     return {
         weight: pruning_score(weight) if is_prunable(name, weight) else torch.full_like(weight, torch.inf)

@@ -1,8 +1,12 @@
-"""Quantisation of HiNeRV: symmetric codes, trained for with quantisation noise (section 3.5).
+"""Quantisation of HiNeRV: symmetric codes, and training with quantisation noise (section 3.5).
 
-A weight is code * scale with a scale for every slice along the tensor's longest axis. Fine-tuning
-replaces most weights by their quantised values at random. Codes are constants there: a gradient
-reaches the weights that were left alone, and through the scale those that are largest.
+With k bits and one scale d for every slice along the tensor's longest axis,
+
+    q = round(w / d), limited to [-2^(k-1), 2^(k-1) - 1],    w' = d q,    d = 2 max|w| / (2^k - 1) + 1e-6.
+
+Fine-tuning with noise (Quant-Noise; Fan et al., 2021) replaces a random fraction of the weights by w' in
+every step. Codes have no gradient there: a gradient reaches the weights that are not replaced, and, through
+the scale, the largest weight of each slice.
 """
 
 from __future__ import annotations
@@ -16,15 +20,15 @@ from torch import Tensor, nn
 
 from bench.inr.coding.quantisers import Quantised
 
-#: The last of the published widths 8, 7 and 6; the noise is that of 6 bits throughout.
+#: Smallest of the published widths 8, 7 and 6. The noise has 6 bits for all of them.
 BITS = 6
-#: Share of the weights that a forward of the fine-tuning quantises.
+#: Fraction of the weights that a step of the fine-tuning quantises.
 NOISE_RATE = 0.9
 _SHORTEST_AXIS = 21
 
 
 def scale_axis(shape: tuple[int, ...]) -> int | None:
-    """The axis that shares a scale: the longest above 20, the first of equals; None: all of them do."""
+    """The axis whose entries share a scale: the longest one above 20, the first of equals; None: all axes."""
     longest = max(range(len(shape)), key=lambda axis: shape[axis])
     return longest if shape[longest] >= _SHORTEST_AXIS else None
 
@@ -32,7 +36,7 @@ def scale_axis(shape: tuple[int, ...]) -> int | None:
 def scales(weight: Tensor, bits: int) -> Tensor:
     """2 max|w| / (2^bits - 1) + 1e-6 along `scale_axis`, which has the length 1 in the result."""
     axis, magnitude = scale_axis(tuple(weight.shape)), weight.abs()
-    # Of equals one has the gradient along an axis, all in a whole tensor: as the official code has it.
+    # As in the official code: `max` gives the gradient to one of equal entries, `amax` to all of them.
     largest = magnitude.amax() if axis is None else magnitude.max(axis, keepdim=True).values
     return 2 * largest / (2**bits - 1) + 1e-6
 
@@ -44,7 +48,7 @@ def to_codes(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
 
 
 def fake_quantise(weight: Tensor, bits: int = BITS) -> Tensor:
-    """The weight as a decoder will have it; its gradient reaches `weight` through the scale alone."""
+    """The decoder's weights; the gradient reaches `weight` through the scale only."""
     matrix = _as_stored(weight)
     scale = scales(matrix, bits)
     return (to_codes(matrix, scale, bits) * scale).view_as(weight)
@@ -59,20 +63,20 @@ def add_noise(
 
 
 def is_quantised(weight: Tensor) -> bool:
-    """Weights of layers and grids are; biases, the only vectors, are not."""
+    """Whether a parameter is quantised: weights and grids are, biases (the only vectors) are not."""
     return weight.ndim > 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuantNoise:
-    """The weights of one forward of the fine-tuning."""
+    """Quantisation noise of one step of the fine-tuning."""
 
     bits: int = BITS
     rate: float = NOISE_RATE
     generator: torch.Generator | None = None
 
     def weights(self, network: nn.Module) -> dict[str, Tensor]:
-        """Every parameter by its name, noise in those that are quantised."""
+        """Every parameter by its name, with noise if it is quantised."""
         return {
             name: add_noise(weight, self.bits, rate=self.rate, generator=self.generator)
             if is_quantised(weight)
@@ -83,16 +87,16 @@ class QuantNoise:
 
 @dataclass(frozen=True)
 class SymmetricQuantiser:
-    """The official bitstream's quantiser, as a `bench.inr.coding.quantisers.Quantiser`.
+    """The quantiser of the official bitstream (`bench.inr.coding.uniform.Quantiser`).
 
-    Scales are float16 beside the codes. A bias is kept as float16, with codes that are all zero.
+    Scales are float16 side information. A bias is float16 side information too, and its codes are all zero.
     """
 
     bits: int = BITS
 
     def __post_init__(self) -> None:
         if self.bits not in range(2, 11):
-            raise ValueError(f"quantiser: {self.bits} bits; 2 to 10 are possible")
+            raise ValueError(f"quantiser: bits: {self.bits} must be 2 to 10")
 
     def side_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(shape) < 2:
@@ -105,7 +109,7 @@ class SymmetricQuantiser:
         if not is_quantised(tensor):
             return Quantised(np.zeros(tuple(tensor.shape), dtype=np.int32), tensor.half().numpy())
         matrix = _as_stored(tensor)
-        # Codes are taken against the scale itself, not its float16, as the official code does.
+        # Codes are computed with the exact scale, not with its float16, as in the official code.
         scale = scales(matrix, self.bits)
         codes = to_codes(matrix, scale, self.bits).view_as(tensor).to(torch.int32)
         return Quantised(codes.numpy(), scale.half().view(self.side_shape(tuple(tensor.shape))).numpy())
@@ -121,5 +125,5 @@ def _stored_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _as_stored(weight: Tensor) -> Tensor:
-    """As the official code has it: a base grid's time and space are one axis."""
+    """The tensor in its official shape: time and space of a base grid are one axis."""
     return weight.reshape(_stored_shape(tuple(weight.shape)))

@@ -1,4 +1,4 @@
-"""HNeRV's encoder: a frame's embedding by ConvNeXt stages (section 3.1). No decoder has it."""
+"""HNeRV's encoder: ConvNeXt stages that compute a frame's embedding (section 3.1). Only fits use it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from baselines.hnerv.config import HNeRVConfig
 
 _EPSILON = 1e-6
-#: What the channel scale of a block starts from.
+#: Initial value of a block's channel scale.
 _FIRST_SCALE = 1e-6
 
 
@@ -52,7 +52,7 @@ class Encoder(nn.Module):
         for i, stride in enumerate(config.encoder_strides):
             before, after = widths[i : i + 2]
             conv = nn.Conv2d(before, after, stride, stride=stride)
-            # RGB itself is not normalised: the first stage normalises what its convolution made.
+            # RGB is not normalised: the first stage normalises after its convolution, the others before.
             parts = (ChannelNorm(before), conv) if i else (conv, ChannelNorm(after))
             self.downsamplers.append(nn.Sequential(*parts))
             self.stages.append(nn.Sequential(*(ConvNeXtBlock(after) for _ in range(config.encoder_blocks))))

@@ -1,4 +1,9 @@
-"""HNeRV's networks: the decoder, the auto-encoder that is fitted, and what of it goes into a stream."""
+"""HNeRV's networks (section 3.1): the decoder, the auto-encoder that is fitted, and the network of a stream.
+
+A fit trains encoder and decoder together: frame -> embedding y_t = E(x_t) -> frame D(y_t). A stream holds
+the embeddings of all frames and the decoder. The embeddings make HNeRV content-adaptive where NeRV has a
+positional encoding of the time.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +20,10 @@ from bench.inr.network.layers import ACTIVATIONS, rgb_head
 
 
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
-    """All sines, then all cosines, of t * base^k * pi: (B,) to (B, 2 * count, 1, 1) float32.
+    """All sines, then all cosines, of pi b^k t, k < count: (B,) to (B, 2 * count, 1, 1), float32.
 
-    Unlike NeRV's, frequencies are rounded to float32 before they are multiplied; phases have the type of
-    the times, which the official loader gives in double.
+    Unlike NeRV's, the frequencies are rounded to float32 before the multiplication. Phases have the type of
+    the times, which are double in the official code.
     """
     frequencies = base ** torch.arange(count, device=time.device) * math.pi
     phases = time[:, None] * frequencies
@@ -26,7 +31,7 @@ def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
 
 
 def enlarge(x: Tensor, scale: tuple[int, int]) -> Tensor:
-    """A pixel shuffle by a factor a side: (B, C * s_h * s_w, h, w) to (B, C, h * s_h, w * s_w)."""
+    """A pixel shuffle by one factor per side: (B, C * s_h * s_w, h, w) to (B, C, h * s_h, w * s_w)."""
     if scale == (1, 1):
         return x
     batch, _, height, width = x.shape
@@ -37,8 +42,8 @@ def enlarge(x: Tensor, scale: tuple[int, int]) -> Tensor:
 class Decoder(nn.Module):
     """Maps embeddings (B, C, h, w) to frames (B, 3, H, W) (section 3.1).
 
-    The kernels grow with the resolution and the widths shrink slowly, which spreads the parameters
-    over the stages; NeRV has most of them in the first.
+    Kernels grow with the resolution and widths shrink slowly, which distributes the parameters over the
+    stages. NeRV has most of its parameters in the first stage.
     """
 
     def __init__(self, config: HNeRVConfig) -> None:
@@ -54,7 +59,7 @@ class Decoder(nn.Module):
         self.head = nn.Conv2d(config.widths[-1], 3, 3, padding=1)
 
     def features(self, embedding: Tensor) -> Iterator[Tensor]:
-        """The stem's output, enlarged, and every block's."""
+        """The enlarged output of the stem, then the output of every block."""
         x = self.activation(self.stem(embedding.contiguous(memory_format=torch.channels_last)))
         x = enlarge(x, self.config.stem_scale).contiguous(memory_format=torch.channels_last)
         yield x
@@ -63,18 +68,18 @@ class Decoder(nn.Module):
             yield x
 
     def forward(self, embedding: Tensor) -> Tensor:
-        for x in self.features(embedding):  # noqa: B007 - the last is wanted
+        for x in self.features(embedding):  # noqa: B007 - only the last is used
             pass
         return self.to_rgb(x)
 
     def to_rgb(self, x: Tensor) -> Tensor:
-        """Frames of the last block's output."""
+        """Frames from the output of the last block."""
         raw, head = self.head(x), self.config.head
         return rgb_head(raw, head) if head in ("tanh", "sigmoid") else raw + float(head)
 
 
 class HNeRV(nn.Module):
-    """The auto-encoder that is fitted; with `embed` a positional encoding of time before the decoder."""
+    """The auto-encoder that is fitted; with `embed`, a decoder behind a positional encoding of time."""
 
     def __init__(self, config: HNeRVConfig) -> None:
         super().__init__()
@@ -89,16 +94,16 @@ class HNeRV(nn.Module):
         return self.encoder(source)
 
     def forward(self, source: Tensor) -> Tensor:
-        """Frames (B, 3, H, W) of what `encode` takes."""
+        """Frames (B, 3, H, W) from the inputs of `encode`."""
         return self.decoder(self.encode(source))
 
 
 class CodedHNeRV(nn.Module):
-    """What a stream holds: the embeddings of all frames and the decoder.
+    """The network of a stream: the embeddings of all frames, and the decoder.
 
     Args:
         frames: N, frames of the clip.
-        embeddings: (N, C, h, w); None with a positional encoding, which needs none.
+        embeddings: (N, C, h, w); None with a positional encoding.
     """
 
     def __init__(self, decoder: Decoder, *, frames: int, embeddings: Tensor | None) -> None:

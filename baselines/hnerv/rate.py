@@ -1,7 +1,7 @@
-"""HNeRV's own quantiser and rate, as its evaluator computes them (section 3.2; Huffman in appendix).
+"""The rate of HNeRV's evaluator: its quantiser (section 3.2) and a Huffman code for all codes.
 
-A stream of the suite has the same quantiser with every range in float16 (`bench.inr.coding.quantisers`);
-this is the published count, for `rate_bpp_paper` alone.
+The suite's streams have the same quantiser, with float16 ranges (`bench.inr.coding.uniform.AxisChoice`). This
+module computes only the published count, `rate_bpp_paper`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bench.inr.coding.huffman import huffman_bits
 from bench.inr.coding.quantisers import MinMaxQuantiser, wide_axes
 
-#: What the published count charges for a lowest value or a step.
+#: Bits of a lowest value or a step in the published count.
 RANGE_BITS = 16
 
 
@@ -34,11 +34,11 @@ class PublishedTensor:
 
 
 def quantise_as_published(tensor: Tensor, bits: int) -> PublishedTensor:
-    """One range a tensor, or ranges along one long axis: whatever is off least on average.
+    """Quantise with one range for the tensor or with ranges along a long axis: the smallest mean error.
 
-    A step may be zero in float16. What is above the lowest value then has the largest code, which stands for
-    the lowest value; what is equal to it is 0 / 0 in the official code, which never picks such an axis.
-    Where a whole tensor has one value its codes are 0 here.
+    A step can be 0 in float16. Entries above the lowest value then have the largest code, whose value is the
+    lowest value. Entries equal to the lowest value are 0 / 0 in the official code, which never chooses such
+    an axis. If all entries of a tensor are equal, their codes are 0 here.
     """
     tensor = tensor.detach()
     candidates = []
@@ -56,9 +56,9 @@ def quantise_as_published(tensor: Tensor, bits: int) -> PublishedTensor:
 
 
 def published_bits(network: nn.Module, *, bits: int = 8, embedding_bits: int = 6) -> int:
-    """Bits of a `CodedHNeRV` by the published count: one Huffman code for all, and the ranges.
+    """Bits of a `CodedHNeRV` by the published count: one Huffman code for all codes, and the ranges.
 
-    Neither the code table nor a header is counted, and a range's axis is not.
+    The code table, headers and the choice of the axes are not counted.
     """
     tensors = [
         quantise_as_published(parameter, embedding_bits if name == "embeddings" else bits)

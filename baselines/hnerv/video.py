@@ -1,4 +1,4 @@
-"""A clip as an HNeRV: the auto-encoder while it is fitted, embeddings and decoder afterwards."""
+"""HNeRV as the representation of a clip: the auto-encoder in a fit, embeddings and decoder in a stream."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from bench.inr.network.representation import Representation
 
 
 class HNeRVVideo(Representation):
-    """A clip as its decoder has it: every frame is a function of its stored embedding."""
+    """The representation of a stream: every frame is decoded from its stored embedding."""
 
     def __init__(self, network: CodedHNeRV, *, frames: int, height: int, width: int) -> None:
         super().__init__(network, frames=frames, height=height, width=width)
         self.network: CodedHNeRV = network
 
     def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-        """Scored as they are: the embeddings are parameters like the rest."""
         frames = self.visible(self.network(index))
         return losses(loss, [frames], target)[0], frames.detach()
 
@@ -32,7 +31,7 @@ class HNeRVVideo(Representation):
 
 
 class HNeRVFitting(Representation):
-    """A clip while the encoder learns its embeddings with the decoder."""
+    """The representation of a fit: encoder and decoder are trained together."""
 
     def __init__(self, network: HNeRV, *, frames: int, height: int, width: int) -> None:
         super().__init__(network, frames=frames, height=height, width=width)
@@ -40,7 +39,7 @@ class HNeRVFitting(Representation):
         self.finished: HNeRVVideo | None = None
 
     def padded(self, frames: Tensor) -> Tensor:
-        """Frames in the size that the strides make, their last rows and columns repeated."""
+        """Frames (B, 3, H, W) padded to multiples of the strides' product; the last row and column repeat."""
         stride = self.network.config.downsampling
         right, below = -self.width % stride, -self.height % stride
         return F.pad(frames, (0, right, 0, below), mode="replicate") if right or below else frames
@@ -52,13 +51,13 @@ class HNeRVFitting(Representation):
         return losses(loss, [frames], target)[0], frames.detach()
 
     def prunable(self) -> list[nn.Parameter]:
-        """The decoder's: the encoder is in no stream."""
+        """The decoder's weights; a stream does not hold the encoder."""
         named = self.network.decoder.named_parameters()
         return [weight for name, weight in named if weight.ndim > 1 and not name.startswith("head.")]
 
     @torch.no_grad()
     def finish(self, frames: Iterable[Tensor]) -> nn.Module:
-        """The embeddings of all frames and the decoder; the encoder has done its work."""
+        """The embeddings of all frames and the decoder."""
         embeddings = None
         if self.network.encoder is not None:
             sources = (self.padded(frame[None].to(torch.float32).div_(255)) for frame in frames)
@@ -68,7 +67,7 @@ class HNeRVFitting(Representation):
         return coded
 
     def render(self, first: int, stop: int) -> Iterator[Tensor]:
-        """After `finish`: before it the clip has no embeddings."""
+        """Render the finished network; before `finish` there are no embeddings."""
         if self.finished is None:
-            raise RuntimeError("an HNeRV is rendered after it is finished")
+            raise RuntimeError("call `finish` before `render`")
         return self.finished.render(first, stop)

@@ -44,7 +44,7 @@ class NeRV(nn.Module):
         return self.images(time)[-1]
 
     def images(self, time: Tensor) -> list[Tensor]:
-        """The images of all heads, each (B, 3, h, w), the full frame last."""
+        """The images of all heads, each (B, 3, h, w), from the coarsest to the full frame."""
         config = self.config
         x = positional_encoding(time, config.frequency_base, config.frequencies)
         for layer in self.stem:

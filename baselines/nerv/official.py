@@ -1,4 +1,4 @@
-"""Networks of the official NeRV code (commit 6904589) as networks of this package."""
+"""Import of networks trained by the official NeRV code (commit 6904589)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.inr.importing.command_line import DECODER_FLAGS
 from bench.inr.importing.official import OfficialNetwork
 from bench.inr.importing.weights import copy_weights
 
-#: Flags of the official script that make a network, and its defaults.
+#: Flags of the official script that define a network, with their official defaults.
 FLAGS = {**DECODER_FLAGS, "embed": "1.25_80", "stem_dim_num": "1024_1", "single_res": False}
 
 
@@ -34,9 +34,9 @@ def config_from_official(config: Mapping[str, Any]) -> NeRVConfig:
     """The configuration of an official `Generator(**kwargs)`.
 
     Args:
-        config: the constructor's arguments by their names. The positional encoding is not among
-            them: `embed` (`1.25_40`, or `none`) where given, else base 1.25 with as many frequencies
-            as `embed_length` says. Or `argv`, the official script's command line.
+        config: the constructor's arguments by their names. They do not include the positional encoding, which
+            is `embed` (`1.25_40`, or `none`) if given, and otherwise has the base 1.25 and `embed_length` / 2
+            frequencies. Or `argv`, the official script's command line.
     """
     given = official_arguments(config, "generator", FLAGS)
     check_one_block(given)
@@ -55,7 +55,7 @@ def config_from_official(config: Mapping[str, Any]) -> NeRVConfig:
 
 
 def _encoding(given: Mapping[str, Any]) -> tuple[float, int]:
-    """Base and number of frequencies; none where the network is given the time itself."""
+    """Base and number of frequencies; 0 frequencies if the network's input is the time itself."""
     embed = given.get("embed")
     if embed is None:
         return 1.25, int(given["embed_length"]) // 2
@@ -66,24 +66,23 @@ def _encoding(given: Mapping[str, Any]) -> tuple[float, int]:
 
 
 def official_name(name: str, config: NeRVConfig) -> str:
-    """Our parameter's name in the official state dict."""
-    # The official stem is a Sequential of linear layers and activations by turns.
+    """The official name of a parameter."""
+    # The official stem is a Sequential in which linear layers and activations alternate.
     name = re.sub(r"^stem\.(\d+)\.", lambda match: f"stem.{2 * int(match[1])}.", name)
     layer = "up_scale" if config.upsampling == "bilinear" else "conv"
     name = re.sub(r"^stages\.(\d+)\.conv\.\d\.", rf"layers.\1.conv.{layer}.", name)
     name = re.sub(r"^stages\.(\d+)\.norm\.", r"layers.\1.norm.", name)
-    # Without a head of its own a stage has an empty place in the official list.
+    # The official list of heads has an empty entry for every stage without a head.
     skipped = 0 if config.multi_resolution else len(config.strides) - 1
     return re.sub(r"^heads\.(\d+)\.", lambda match: f"head_layers.{int(match[1]) + skipped}.", name)
 
 
 def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> OfficialNeRV:
-    """The network of official arguments with official weights (tensors or arrays).
+    """The network of official arguments, with official weights (tensors or arrays).
 
     Raises:
         BenchError: an argument or a weight is missing, or a weight is unknown or has another shape.
     """
-    ours = config_from_official(config)
-    network = NeRV(ours)
-    copy_weights(network, state_dict, lambda name: official_name(name, ours))
+    network = NeRV(config_from_official(config))
+    copy_weights(network, state_dict, lambda name: official_name(name, network.config))
     return OfficialNeRV(network)

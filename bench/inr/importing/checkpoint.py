@@ -1,4 +1,4 @@
-"""Files of weights that others saved: read without running anything that they hold."""
+"""Reading of checkpoint files. Nothing in a file is executed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch import Tensor
 
 from bench.base.errors import BenchError
 
-#: Where training scripts put the weights among what else they save.
+#: Keys under which training scripts save the weights, beside other values.
 _KEYS = ("state_dict", "model", "model_state_dict", "network", "net")
-#: What torch's readers raise on files that are none of its own, or damaged.
+#: Exceptions of torch's readers for files that are damaged or of another format.
 _UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError),
     AssertionError,
@@ -26,11 +26,12 @@ _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The weights of a file of `torch.save` or safetensors, by their names there, on the CPU.
+    """The state dict in a file of `torch.save` or safetensors, on the CPU.
 
     Raises:
-        BenchError: there is no such file, it cannot be read without running code of its own, or it
-            holds no weights where training scripts put them.
+        BenchError: the file is missing, cannot be read without executing code, or has no state dict at its
+        top
+            level or under one of the usual keys.
         OSError: the file cannot be opened.
     """
     if not path.is_file():
@@ -38,22 +39,22 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what is refused below, in lines of torch's own
+        with warnings.catch_warnings(action="ignore"):  # the errors below say the same
             saved = torch.load(path, map_location="cpu", weights_only=True)
     except (*_UNREADABLE, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a place beyond its end
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset beyond its end
             raise
-        raise _refused(path, error) from error
+        raise _unreadable(path, error) from error
     for candidate in (saved, *(saved.get(key) for key in _KEYS if isinstance(saved, Mapping))):
         if weights := _weights(candidate):
             return weights
-    held = ", ".join(map(str, list(saved)[:8])) if isinstance(saved, Mapping) else type(saved).__name__
+    keys = ", ".join(map(str, list(saved)[:8])) if isinstance(saved, Mapping) else type(saved).__name__
     remedy = f"save the network's state dict, alone or under {_KEYS[0]!r}"
-    raise BenchError(path, f"has no weights by their names ({held or 'nothing'})", remedy)
+    raise BenchError(path, f"has no state dict ({keys or 'nothing'})", remedy)
 
 
 def _weights(value: Any) -> dict[str, Tensor] | None:
-    """`value` if it is a state dict, else None."""
+    """`value` if it is a state dict, otherwise None."""
     if not isinstance(value, Mapping):
         return None
     named = all(isinstance(name, str) and isinstance(item, Tensor) for name, item in value.items())
@@ -72,9 +73,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise BenchError(path, f"cannot be read ({error})", "copy it again") from error
 
 
-def _refused(path: Path, error: Exception) -> BenchError:
-    """One line for what torch tells in many."""
-    if found := _GLOBAL.search(str(error)):
-        remedy = "where you trust it, load it and save its state dict alone with torch.save"
-        return BenchError(path, f"holds more than weights and plain values ({found[1]})", remedy)
-    return BenchError(path, "is no file of torch.save, or damaged", "copy it again")
+def _unreadable(path: Path, error: Exception) -> BenchError:
+    """One line for torch's error message of several lines."""
+    if match := _GLOBAL.search(str(error)):
+        remedy = "if you trust it, load it and save only its state dict with torch.save"
+        return BenchError(path, f"must contain only weights and plain values ({match[1]})", remedy)
+    return BenchError(path, "is damaged, or not a file of torch.save", "copy it again")

@@ -1,4 +1,4 @@
-"""Command lines of the official scripts: what of them makes a network, as the constructor's arguments."""
+"""Command lines of the official scripts: the constructor's arguments that they define."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
-#: Flags of FFNeRV's and NeRV's scripts that make a decoder, and their defaults.
+#: Flags of FFNeRV's and NeRV's scripts that define a decoder, with their official defaults.
 DECODER_FLAGS = {
     "fc_hw_dim": "9_16_128",
     "expansion": 8.0,
@@ -22,7 +22,7 @@ DECODER_FLAGS = {
     "sigmoid": False,
 }
 
-#: Flags whose argument has another name.
+#: Flag -> name of the constructor's argument, if it differs.
 _ARGUMENTS = {"strides": "stride_list", "single_res": "sin_res"}
 
 _FLAG = re.compile(r"(?<=^--)[a-z][\w-]*")
@@ -38,18 +38,19 @@ def _underlined(flag: re.Match[str]) -> str:
 
 
 def arguments_of(words: str | Iterable[Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments that a command line makes; flags that make no network are passed over.
+    """The constructor's arguments in a command line. Flags that do not define a network are ignored.
 
-    As the official parsers do, it takes a flag's first letters for the flag. Words within a flag may be
-    joined by `-` or by `_`: published commands have both.
+    As in the official parsers, a flag can be abbreviated. The words of a flag can be joined by `-` or `_`:
+    published commands have both.
 
     Args:
         words: the flags with their values, with or without `python train.py` before them.
-        defaults: flag, with `_`, -> its official default. That of a list takes several values, that of
-            a truth value none, and any other one value of the default's type.
+        defaults: flag, with `_`, -> its official default. A flag takes several values if the default is a
+        list,
+            no value if it is a truth value, and otherwise one value of the default's type.
 
     Raises:
-        ValueError: a flag has a value of another type, or none.
+        ValueError: a value is missing or has another type.
     """
     parser = _Parser(add_help=False)
     for name, default in defaults.items():

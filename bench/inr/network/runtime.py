@@ -1,4 +1,4 @@
-"""How torch is set up for a fit or a decode, and what both need of it."""
+"""Set-up of torch for fits and decoders: threads, precision, memory, devices."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.inr.network.representation import Representation
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-#: glibc refuses a larger threshold.
+#: Largest threshold that glibc accepts, in bytes.
 _LARGEST_KEPT = 32 << 20
 
 
 def prepare(*, threads: int, device: str) -> None:
-    """Fixed thread count, full float32 precision, memory kept between steps."""
+    """Set a fixed number of threads, full float32 precision, and malloc to keep memory between steps."""
     torch.set_num_threads(threads)
     _allow_tf32(False)
     if device == "cpu" and sys.platform == "linux":
-        # glibc returns every large tensor to the kernel, which then clears its pages anew each
-        # step: a tenth of a step's time at 320x180. Keep them in the process instead.
+        # By default glibc returns every large tensor to the kernel, which clears its pages again in every
+        # step: a tenth of the time of a step at 320x180.
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
             libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
@@ -38,7 +38,7 @@ def _allow_tf32(allowed: bool) -> None:
 
 @contextmanager
 def fitting(precision: str) -> Iterator[None]:
-    """Steps within may round as `precision` says; what comes after is full float32 again."""
+    """Allow the arithmetic of `precision` (`recipe.Precision`) in this context, full float32 afterwards."""
     _allow_tf32(precision == "tf32")
     try:
         yield
@@ -47,17 +47,20 @@ def fitting(precision: str) -> Iterator[None]:
 
 
 def forward_in(precision: str, device: torch.device) -> torch.autocast:
-    """What a step's forward runs within."""
+    """The autocast context of a step's forward pass."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def compile_network(network: nn.Module, device: torch.device) -> None:
-    """From now on the network's calls run compiled, on a GPU as recorded graphs too."""
+    """Compile the network's forward pass; on a GPU, also record it as a CUDA graph."""
     network.compile(mode="reduce-overhead" if device.type == "cuda" else "default")
 
 
 def move(network: nn.Module, device: str) -> None:
-    """To the device, 4-D weights channels-last: depthwise and small convolutions run faster so."""
+    """Move a network to a device, with 4-D weights in channels-last memory.
+
+    Depthwise and small convolutions are faster in this layout.
+    """
     network.to(device=device, memory_format=torch.channels_last)
 
 
@@ -67,10 +70,10 @@ def to_8_bit(frame: Tensor) -> np.ndarray:
 
 
 def macs(representation: Representation) -> float:
-    """Multiply-accumulates to show one more frame in order: convolutions and matrix products."""
+    """Multiply-accumulates of convolutions and matrix products to render one frame after another."""
     frames = representation.render(0, min(2, representation.frames))
     if representation.frames > 1:
-        next(frames)  # the first also pays for what later frames share
+        next(frames)  # includes computations that later frames share
     with FlopCounterMode(display=False) as counter:
         next(frames)
     return counter.get_total_flops() / 2

@@ -1,4 +1,4 @@
-"""What a fitted network's stream is made of: bits by tensor and by stage, and pictures of its parts."""
+"""Bits of a fitted network's stream, by tensor and by stage."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bench.inr.codec import INRCodec
 from bench.inr.coding.payload import Payload
 from bench.inr.coding.weight_coder import decode_tensors, encode_tensors
 
-#: A name's first parts say its stage: `stages.0.conv.weight` belongs to `stages.0`.
+#: Modules whose children are stages: `stages.0.conv.weight` belongs to the stage `stages.0`.
 _CONTAINERS = ("stages", "grids.levels", "stem", "heads", "blocks")
 
 
 @dataclass(frozen=True)
 class TensorSize:
-    """One coded tensor: its name, shape, and the bits that it takes coded by itself."""
+    """A coded tensor, or the sum of a stage: name, shape, and bits when coded separately."""
 
     name: str
     shape: tuple[int, ...]
@@ -32,6 +32,7 @@ class TensorSize:
 
     @property
     def stage(self) -> str:
+        """The module that the tensor is counted under, such as `stages.0` or `image_head`."""
         parts = self.name.split(".")
         for length in (2, 1):
             if ".".join(parts[:length]) in _CONTAINERS and len(parts) > length:
@@ -50,7 +51,7 @@ def shapes_of(codec: INRCodec, stream: Stream) -> dict[str, tuple[int, ...]]:
 
 
 def codes_of(stream: Stream, shapes: Iterable[tuple[int, ...]]) -> list[np.ndarray]:
-    """The integers that the tensors of a stream are coded as; none where its weights are float32.
+    """The integer codes of the tensors of a stream; empty if its weights are float32.
 
     Raises:
         StreamError: the stream cannot be decoded.
@@ -62,10 +63,10 @@ def codes_of(stream: Stream, shapes: Iterable[tuple[int, ...]]) -> list[np.ndarr
 
 
 def tensor_sizes(codec: INRCodec, stream: Stream) -> list[TensorSize]:
-    """The tensors of a stream in their order, each coded by itself, without quantiser ranges.
+    """The tensors of a stream in order, each coded separately, without quantiser ranges.
 
-    In the stream, too, every tensor starts with a model that knows nothing; by itself it ends on a
-    whole word, so that the sum is some 16 bits a tensor above the stream's.
+    The model starts anew with every tensor of a stream, too. A tensor that is coded separately ends on a
+    whole word, so the sum exceeds the stream's bits by about 16 per tensor.
 
     Raises:
         StreamError: the stream cannot be decoded.
@@ -77,7 +78,7 @@ def tensor_sizes(codec: INRCodec, stream: Stream) -> list[TensorSize]:
 
 
 def by_stage(sizes: Iterable[TensorSize]) -> Iterator[TensorSize]:
-    """The same added up by stage, in their order."""
+    """Sums by stage, in the order of the stream."""
     for stage, group in groupby(sizes, key=lambda size: size.stage):
         members = list(group)
         yield TensorSize(stage, (sum(m.weights for m in members),), sum(m.bits for m in members))

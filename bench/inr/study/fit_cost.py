@@ -1,11 +1,10 @@
-"""What a fit costs, without fitting: counted on the meta device, timed in a few steps of a small frame.
+"""Cost of a fit before it runs: operations counted on the meta device, time measured in a few steps.
 
-Almost all that a training step does is done once a pixel: its time grows with the frame, and so do its
-multiplications. So a step is timed on a frame that is small enough, and taken to the full one by the
-ratio of multiplications. The optimiser alone goes by parameters. From network to network of one method
-the time is no multiple of the multiplications, because the loss costs the same for all of them: the
-smallest and a large one are timed, others lie on the line between the two, and beyond it their time grows
-with their multiplications.
+Almost all work of a training step is proportional to the pixels of the frame, and so are its
+multiplications. A step is therefore timed on a small frame and scaled by the ratio of multiplications; the
+optimiser is scaled by parameters. Between networks of one method the time is not proportional to the
+multiplications, because all have the same loss. So the smallest network and a large one are timed, networks
+between them are interpolated linearly, and larger ones are scaled by their multiplications.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ if TYPE_CHECKING:
     from bench.inr.network.representation import Representation
     from bench.video.clip import ClipInfo
 
-#: Counted steps of a probe, and the most multiplications of one: half a second or so.
+#: Timed steps of a probe, and the largest number of multiply-accumulates of one step: about half a second.
 _STEPS = 3
 _MOST_MACS = {"cpu": 15e9, "cuda": 1e12}
-#: A probe's frame has these parts of the sides of the clip's, and two cells of the latent a side at least:
-#: on fewer, weights are read for next to no pixels.
+#: Divisors of the clip's sides for a probe's frame, and its smallest side in pixels of the latent. On smaller
+#: frames, reading the weights dominates.
 _DIVISORS = (1, 2, 3, 4, 6, 8, 12, 16)
 _CELLS = 2
-#: The second network that is timed has so many times the multiplications of the first.
+#: Smallest ratio of multiplications between the two networks that are timed.
 _APART = 1.2
 #: Bytes of a trained number in a saved state: itself and Adam's two moments, float32.
 _STATE_BYTES = 12
@@ -44,14 +43,14 @@ _STATE_BYTES = 12
 
 @dataclass(frozen=True, kw_only=True)
 class FitCost:
-    """What is counted of one fit.
+    """Counts of one fit.
 
     Attributes:
         macs: multiply-accumulates of one training step on one frame, forward and backward.
         parameters: numbers that are trained; weights: numbers in the stream.
         frames_seen, updates: frames forward and backward, and optimiser steps, in all epochs.
-        state_bytes: of the saved state while the fit runs, kept_bytes when it has ended; stream_bytes: of
-            the weights at their full width.
+        state_bytes: bytes of the saved state while the fit runs; kept_bytes: when it has ended.
+        stream_bytes: bytes of the weights before entropy coding.
     """
 
     macs: float
@@ -66,11 +65,12 @@ class FitCost:
 
 @dataclass(frozen=True, kw_only=True)
 class StepTime:
-    """Seconds of one frame in a fit on the clip's full frames.
+    """Seconds of one frame in a fit, at the clip's full frame size.
 
     Attributes:
-        forward_s: the network alone, which is also what a decoder does; work_s: forward, loss and
-            backward; update_s: the optimiser, once a step.
+        forward_s: the network's forward pass, which is also a decoder's work; work_s: forward, loss and
+        backward.
+        update_s: one optimiser step.
     """
 
     forward_s: float
@@ -78,7 +78,7 @@ class StepTime:
     update_s: float
 
     def scaled(self, macs: float, parameters: float) -> StepTime:
-        """That of a network or a frame with so many times the multiplications and the parameters."""
+        """The time for `macs` times the multiplications and `parameters` times the parameters."""
         return StepTime(
             forward_s=self.forward_s * macs, work_s=self.work_s * macs, update_s=self.update_s * parameters
         )
@@ -90,7 +90,7 @@ class StepTime:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """A network whose step was timed: what was counted of it, its time, and the frame it was timed on."""
+    """A timed network: its counts, its time at the full frame size, and the size of the timed frame."""
 
     cost: FitCost
     time: StepTime
@@ -99,10 +99,10 @@ class Probe:
 
 
 def fit_cost(codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any]) -> FitCost:
-    """Count what a fit of these settings takes; nothing is allocated.
+    """Count the operations and bytes of a fit. No memory is allocated.
 
     Raises:
-        BenchError: the settings make no network for this clip, or their loss has no value for its frames.
+        BenchError: see `INRCodec.resolve`.
     """
     resolved = codec.resolve(clip, settings)
     recipe = resolved.recipe
@@ -134,13 +134,13 @@ def time_method(
     threads: int,
     synchronize: Callable[[], None] = lambda: None,
 ) -> list[Probe]:
-    """Time some steps of the smallest network, and of the largest of which a small frame is cheap enough.
+    """Time some steps of the smallest network, and of the largest one that a small frame is cheap enough for.
 
     Args:
-        points: complete settings of the method's networks for this clip, one at least.
+        points: complete settings of the method's networks for this clip, at least one.
 
     Raises:
-        BenchError: settings make no network for this clip, or a step does not fit into the device.
+        BenchError: see `INRCodec.resolve`; or a step needs more memory than the device has.
     """
     runtime.prepare(threads=threads, device=device)
     counted = [(fit_cost(codec, clip, settings), settings) for settings in points]
@@ -149,7 +149,7 @@ def time_method(
     probes: list[Probe] = []
     for cost, settings in [counted[0], *reversed(counted[1:])]:
         if probes and cost.macs < _APART * counted[0][0].macs:
-            break  # nothing would be learned
+            break  # too close to the first network for a line
         small, small_cost = _small_frame(codec, clip, settings, most)
         if probes and small_cost.macs > most:
             continue
@@ -162,23 +162,23 @@ def time_method(
 
 
 def predict(cost: FitCost, probes: Sequence[Probe]) -> StepTime:
-    """The time of a step of one network from those of one or two others of its method.
+    """The time of a step of one network, from one or two timed networks of its method.
 
-    With two, on the line through both in multiplications (which never falls); with one, and above the
-    larger one, in proportion to them.
+    Between two networks: by linear interpolation in multiplications, never decreasing. Above the larger one,
+    and with one network: proportional to the multiplications.
 
     Args:
-        probes: the smaller one first; for frames of the same size.
+        probes: the smaller network first, for frames of the same size.
     """
     small, large = probes[0], probes[-1]
     parameters = cost.parameters / large.cost.parameters
     apart = large.cost.macs - small.cost.macs
     if cost.macs >= large.cost.macs or not apart:
         return large.time.scaled(cost.macs / large.cost.macs, parameters)
-    place = (cost.macs - small.cost.macs) / apart
+    fraction = (cost.macs - small.cost.macs) / apart
 
     def between(low: float, high: float) -> float:
-        return low + max(0.0, high - low) * place
+        return low + max(0.0, high - low) * fraction
 
     return StepTime(
         forward_s=between(small.time.forward_s, large.time.forward_s),
@@ -203,14 +203,14 @@ def _time(
             synchronize=synchronize,
         )
     except torch.cuda.OutOfMemoryError as error:
-        problem = f"a step at {clip.width}x{clip.height} does not fit into its memory"
-        raise BenchError(f"device {device}", problem, "use one with more") from error
+        problem = f"its memory is too small for a step at {clip.width}x{clip.height}"
+        raise BenchError(f"device {device}", problem, "use a device with more memory") from error
     forward, rest, backward, optimiser = (milliseconds / 1000 for milliseconds in took.values())
     return StepTime(forward_s=forward, work_s=forward + rest + backward, update_s=optimiser)
 
 
 def _step_macs(representation: Representation, loss: str) -> float:
-    """Multiply-accumulates of one frame's step: convolutions and matrix products."""
+    """Multiply-accumulates of convolutions and matrix products in a step of one frame."""
     index = samples_of_frame(representation, 0)
     frames = torch.empty(1, 3, representation.height, representation.width, dtype=torch.uint8)
     with FlopCounterMode(display=False) as counter:
@@ -222,9 +222,9 @@ def _step_macs(representation: Representation, loss: str) -> float:
 def _small_frame(
     codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any], most_macs: float
 ) -> tuple[ClipInfo, FitCost]:
-    """The clip with the largest frame, of parts of its sides, whose step has no more multiplications.
+    """The clip with the largest frame of `_DIVISORS` whose step has at most `most_macs`, and its cost.
 
-    Where none has as few, the smallest frame that the network and its loss can have.
+    If none has so few, the smallest frame that the network and its loss allow.
     """
     unit = math.prod(codec.resolve(clip, settings).config.strides)
     chosen = clip, fit_cost(codec, clip, settings)
@@ -233,7 +233,7 @@ def _small_frame(
             break
         width, height = (_part(side, divisor, unit) for side in (clip.width, clip.height))
         small = replace(clip, width=width, height=height)
-        with suppress(BenchError):  # patches or the loss want other frames
+        with suppress(BenchError):  # patches or the loss do not allow this size
             chosen = small, fit_cost(codec, small, settings)
     return chosen
 
@@ -244,5 +244,5 @@ def _part(side: int, divisor: int, unit: int) -> int:
 
 
 def _bits(quantiser: Mapping[str, Any]) -> int:
-    """Bits of a weight before entropy coding: more than a stream ever takes."""
+    """Bits of a weight before entropy coding, an upper bound of a stream's."""
     return 32 if quantiser.get("name") == "float32" else int(quantiser.get("bits", 8))

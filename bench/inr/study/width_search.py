@@ -1,7 +1,8 @@
-"""Widths for a rate: which settings of a network make a stream of about so many bits.
+"""Search of a network's widths for a target number of coded weights.
 
-Coded size depends on training as much as on width, so the bits of one weight are measured by a fit at
-the budget in question; they change little with the size of a network (2 % from 140 k to 460 k weights).
+The coded size of a network depends on its training as much as on its widths. Therefore a fit at the same
+budget measures the bits per weight (`bench.inr.study.calibration`), which vary little with the number of
+weights (2 % from 140,000 to 460,000 weights).
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ if TYPE_CHECKING:
     from bench.inr.codec import INRCodec
     from bench.video.clip import ClipInfo
 
-#: How much a setting may leave its first value (the proportion as published) to come 1 % closer.
+#: Weight of a setting's log ratio to its first value (the published proportion), against that of the target.
 _PROPORTION = 0.05
 
 
 @dataclass(frozen=True)
 class Sized:
-    """One candidate: the settings that were changed, and the weights that its stream holds."""
+    """A candidate: the changed settings, and the number of weights in its stream."""
 
     settings: Mapping[str, Any]
     weights: int
 
 
 def coded_weights_of(codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any]) -> int:
-    """Weights in a stream of these settings; nothing is allocated.
+    """Number of weights in a stream of these settings. No memory is allocated.
 
     Raises:
-        BenchError: the settings make no network for this clip.
+        BenchError: see `INRCodec.resolve`.
     """
     config = codec.resolve(clip, settings).config
     with torch.device("meta"):
@@ -47,7 +48,11 @@ def coded_weights_of(codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any
 def candidates(
     codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any], knobs: Mapping[str, Sequence[Any]]
 ) -> Iterator[Sized]:
-    """Every combination of the knobs' values that makes a network."""
+    """Every valid combination of the values of some settings.
+
+    Args:
+        knobs: setting -> its values.
+    """
     for values in itertools.product(*knobs.values()):
         changed = dict(zip(knobs, values, strict=True))
         try:
@@ -59,22 +64,26 @@ def candidates(
 def closest(
     sizes: Sequence[Sized], knobs: Mapping[str, Sequence[Any]], weights: float, *, where: str
 ) -> Sized:
-    """The candidate nearest to so many weights; of equally near ones the least out of proportion.
+    """The candidate closest to a number of weights, with a small penalty for other proportions.
 
-    The first knob is the width that grows; the others' first values are the proportion to keep.
+    Args:
+        knobs: setting -> its values. The first setting is the width that grows. The first values of the
+        others
+            are the proportions to keep.
+        where: what an error names, such as the codec's file.
 
     Raises:
-        BenchError: none is within a fifth.
+        BenchError: no candidate is within 20 % of the target.
     """
 
     def distance(sized: Sized) -> float:
         others = list(knobs)[1:]
-        bent = sum(abs(math.log(sized.settings[name] / knobs[name][0])) for name in others)
-        return abs(math.log(sized.weights / weights)) + _PROPORTION * bent
+        distortion = sum(abs(math.log(sized.settings[name] / knobs[name][0])) for name in others)
+        return abs(math.log(sized.weights / weights)) + _PROPORTION * distortion
 
     best = min(sizes, key=distance, default=None)
     if best is None or abs(math.log(best.weights / weights)) > math.log(1.2):
         reached = f"{min(s.weights for s in sizes)} to {max(s.weights for s in sizes)}" if sizes else "none"
-        problem = f"no width makes about {weights:.0f} weights (reached: {reached})"
+        problem = f"no width gives about {weights:.0f} weights (reached: {reached})"
         raise BenchError(where, problem, "widen the ranges of `size` in the codec's file")
     return best

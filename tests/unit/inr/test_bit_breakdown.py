@@ -153,7 +153,7 @@ def some_parts(frame: int, offsets: tuple[int, ...] = (-1, 1)) -> dict[str, np.n
     random = np.random.default_rng(frame)
     parts = {
         "final frame": random.random((3, 18, 32)),
-        "share of the aggregated frame": random.random((18, 32)),
+        "weight of the aggregated frame": random.random((18, 32)),
     }
     for offset in offsets:
         parts[f"flow to frame {frame + offset}"] = 6 * random.random((2, 18, 32)) - 3

@@ -89,16 +89,18 @@ def test_files_that_are_no_checkpoint(case, tmp_path: Path, refused, monkeypatch
     refused(replaced(words, checkpoint=tmp_path / "other.pth"), "other.pth: no such file")
     for content in (b"", b"no weights", whole[: len(whole) // 2]):
         (tmp_path / "model.pth").write_bytes(content)
-        refused(words, "model.pth: is no file of torch.save, or damaged")
+        refused(words, "model.pth: is damaged, or not a file of torch.save")
     (tmp_path / "model.safetensors").write_bytes(whole)
     refused(replaced(words, checkpoint=tmp_path / "model.safetensors"), "model.safetensors: cannot be read")
     for more, name in ((Evil(), "posix.mkdir"), (np.float64(1), "numpy")):
         torch.save({"state_dict": made.weights, "more": more}, tmp_path / "model.pth")
-        refused(words, "model.pth: holds more than weights and plain values", name, "save its state dict")
+        refused(
+            words, "model.pth: must contain only weights and plain values", name, "save only its state dict"
+        )
     assert not (tmp_path / "evil").exists()
     for saved, told in (({"epoch": 3, "ema": made.weights}, "epoch, ema"), ([1], "list"), ({}, "nothing")):
         torch.save(saved, tmp_path / "model.pth")
-        refused(words, f"model.pth: has no weights by their names ({told})")
+        refused(words, f"model.pth: has no state dict ({told})")
 
 
 def test_files_that_are_no_arguments(case, tmp_path: Path, refused) -> None:
@@ -110,7 +112,7 @@ def test_files_that_are_no_arguments(case, tmp_path: Path, refused) -> None:
         config.write_text(text)
         refused(words, "official.yaml", told)
     config.with_suffix(".json").write_text("[]")
-    refused(replaced(words, config=config.with_suffix(".json")), "official.json", "no object")
+    refused(replaced(words, config=config.with_suffix(".json")), "official.json", "must be an object")
 
 
 def test_weights_that_are_of_another_network(case, tmp_path: Path, refused) -> None:

@@ -141,7 +141,7 @@ def test_a_padded_frame_has_its_coarse_images_padded_alike(case):
     ("key", "changes", "said"),
     [
         ("nerv_heads", {"num_blocks": 2}, "num_blocks is 2"),
-        ("nerv_heads", {"act": "tanhh"}, "activation: 'tanhh'"),
+        ("nerv_heads", {"act": "tanhh"}, "activation: unknown value 'tanhh'"),
         ("nerv_heads", {"reduction": 0}, "reduction: 0"),
         ("ffnerv_odd", {"wbit": 16}, "wbit is 16"),
         ("ffnerv_odd", {"num_blocks": 2}, "num_blocks is 2"),

@@ -74,7 +74,7 @@ def test_sizes_reach_their_targets(tiny_clip: Clip, condition: Path, tmp_path: P
 def test_a_rate_out_of_reach_is_one_line(tiny_clip: Clip, condition: Path, capsys) -> None:
     assert size(tiny_clip, condition, "--targets", "500", "--bits-per-weight", "6") == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "ffnerv-matched.yaml: no width makes about" in told
+    assert "ffnerv-matched.yaml: no width gives about" in told
     assert "widen the ranges" in told
 
 
