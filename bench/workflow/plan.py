@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from bench.base.errors import BenchError
-from bench.base.names import unknown_name
+from bench.base.names import NAME, unknown_name
 from bench.base.result_files import REFERENCE, RunKey, clip_file, reference_folder
 from bench.codec import registry
 from bench.codec.codec_config import CodecConfig
@@ -28,6 +29,7 @@ from bench.video.clip import ClipInfo
 
 #: Fits take the longest by far, so they start first.
 _PRIORITY = {"fitted": 1000, "learned": 100, "classical": 10, "control": 0}
+_REFERENCE_RUN = re.compile(r"seed[0-9]+")
 #: Columns of a sequence's row that no clip depends on: descriptions, and how the file is downloaded.
 _DESCRIPTIONS = ("table", "licence", "citation", "note", *DOWNLOAD_COLUMNS)
 
@@ -236,7 +238,7 @@ def find_references(condition: Condition) -> list[RunKey]:
     Codecs that the condition runs come first, in its order, so that tables list short and long fits together.
 
     Raises:
-        BenchError: a stream without its report, or of an unknown clip or codec.
+        BenchError: a stream without its report, an unknown clip or codec, or an invalid name of a folder.
     """
     points = []
     rank = {codec: index for index, codec in enumerate(condition.codecs)}
@@ -245,6 +247,12 @@ def find_references(condition: Condition) -> list[RunKey]:
         clip, codec, point, run = folder.parts[-4:]
         condition.clip(clip)
         registry.codec_config(codec)
+        for what, name, rule in (("point", point, NAME), ("run", run, _REFERENCE_RUN)):
+            # These names become words of shell commands and folders of results.
+            if not rule.fullmatch(name):
+                raise BenchError(
+                    folder, f"{what} {name!r} is not a valid name", "rename or remove the folder"
+                )
         for name in ("stream.bin", "encode.json"):
             if not (folder / name).is_file():
                 raise BenchError(folder, f"has no {name}", "restore the folder from git, or remove it")

@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]))
 
 from bench.base.errors import BenchError
+from bench.base.names import NAME
 from bench.base.result_files import RunKey, clip_file
 from bench.codec.fingerprint import code_fingerprint
 from bench.conditions.reader import condition_names
@@ -48,12 +49,13 @@ RUN = RunKey(**NAMES, run="seed{seed}")
 REFERENCE_RUN = RunKey(**NAMES, run="reference-seed{seed}")
 
 
+# Names are words of shell commands and folders: `NAME` allows no character that a shell or a path interprets.
 # A selection is a condition, or partial/<condition>: the points that have a record (bench/workflow/outputs.py).
 wildcard_constraints:
     condition=CONDITIONS,
     selection=f"(partial/)?({CONDITIONS})",
-    clip="[^/]+",
-    codec="[^/]+",
-    point="[^/]+",
+    clip=NAME.pattern,
+    codec=NAME.pattern,
+    point=NAME.pattern,
     seed="[0-9]+",
     metric="[a-z0-9_]+",

@@ -37,4 +37,4 @@ rule prepare:
         inputs=PLANS.of_job("prepare_inputs"),
         sources=code_fingerprint("bench.sequences.prepare"),
     shell:
-        "exec python -m bench prepare --plan {params.plan} --clip {wildcards.clip} --out {params.folder} --log {log}"
+        "exec python -m bench prepare --plan {params.plan} --clip {wildcards.clip:q} --out {params.folder} --log {log}"

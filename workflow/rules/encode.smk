@@ -24,6 +24,6 @@ rule encode:
         inputs=PLANS.of_job("encode_inputs"),
         sources=PLANS.of_job("encode_sources"),
     shell:
-        "exec python -m bench encode --plan {params.plan} --codec {wildcards.codec} --point {wildcards.point} "
-        "--seed {wildcards.seed} --device {params.device} --clip {input.info} --out {output.stream} "
+        "exec python -m bench encode --plan {params.plan} --codec {wildcards.codec:q} --point {wildcards.point:q} "
+        "--seed {wildcards.seed:q} --device {params.device} --clip {input.info} --out {output.stream} "
         "--report {output.report} --state-dir {params.state} --log {log}"

@@ -18,7 +18,7 @@ rule train_weights:
     log:
         "logs/train_weights/{sequence}/{quality}.log",
     wildcard_constraints:
-        sequence="[^/]+",
+        sequence=NAME.pattern,
         quality="[0-9]+",
     conda:
         "../envs/suite.yaml"
@@ -26,5 +26,5 @@ rule train_weights:
         folder=subpath(output[0], parent=True),
         state="results/state/weights",
     shell:
-        "exec python -m baselines.compressai.training --evaluated {wildcards.sequence} --quality {wildcards.quality} "
+        "exec python -m baselines.compressai.training --evaluated {wildcards.sequence:q} --quality {wildcards.quality:q} "
         "--out {params.folder} --state-dir {params.state} --log {log}"

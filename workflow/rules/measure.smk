@@ -24,7 +24,7 @@ rule measure:
         inputs=PLANS.of_job("measure_inputs"),
         sources=PLANS.of_job("measure_sources"),
     shell:
-        "exec python -m bench measure --plan {params.plan} --codec {wildcards.codec} --point {wildcards.point} "
+        "exec python -m bench measure --plan {params.plan} --codec {wildcards.codec:q} --point {wildcards.point:q} "
         "--run {params.run} --device {params.device} --clip {input.info} --stream {input.stream} --report {input.report} "
         "--out {output.record} --frames-csv {output.frames} --crop {output.crop} --log {log}"
 

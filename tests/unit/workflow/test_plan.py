@@ -142,6 +142,13 @@ def test_references_of_the_conditions_codecs_come_first(plan_of) -> None:
         ("discs/nerv-matched/low/seed0", ["stream.bin"], "encode.json"),
         ("discs/nerf/low/seed0", ["stream.bin", "encode.json"], "nerf"),
         ("disks/nerv-matched/low/seed0", ["stream.bin", "encode.json"], "try discs"),
+        ("discs/nerv-matched/x$(touch pwned)/seed0", ["stream.bin", "encode.json"], "not a valid name"),
+        ("discs/nerv-matched/low/seed0;touch pwned", ["stream.bin", "encode.json"], "not a valid name"),
+        (
+            "discs/nerv-matched/low/seed0.bak",
+            ["stream.bin", "encode.json"],
+            "run 'seed0.bak' is not a valid name",
+        ),
     ],
 )
 def test_a_tracked_stream_that_cannot_be_scored_is_refused(plan_of, folder, names, message) -> None:
