@@ -13,44 +13,45 @@ __version__ = "0.1.0"
 
 
 def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> OfficialNetwork:
-    """A method's network with the weights of its authors' code.
+    """Load a network that the authors' own code trained.
 
-    `network(inputs)` gives what the official forward gives; `network.network` is the suite's own
-    network. Public entry points of each method:
+    The result has the official interface; its attribute `network` is the suite's network. Inputs and outputs:
 
-    * ``ffnerv``: `network(t)` with t (B,) gives [flow head (B, 3A, h, w), image head (B, 5, H, W)].
-      `network.aggregate(outputs, key_frames, index)` mixes with a buffer of key frames
-      (N + 1, 3, H, W) and gives a `ffnerv.flow.Aggregation`. Loss: `bench.inr.network.losses.losses` on the
-      aggregated, the independent and the final frame; with the auxiliary weight, the buffer and all
-      else of a training step in `ffnerv.video.FFNeRVVideo(network.network, ...).step`. Quantiser:
-      `ffnerv.qat.quantise(weight, bits)`, codes by `ffnerv.qat.to_codes`; `config["wbit"]` switches
-      it on in the forward.
-    * ``nerv``: `network(t)` gives a list of images (B, 3, h, w), one a head. Loss: `losses`.
-      Quantiser: `bench.inr.coding.quantisers.AffineQuantiser(bits, axis).official(weight)`, exact, gives
-      codes 0 to 2^bits and the values that come back (its `quantise` is that of a stream); pruning:
-      `bench.inr.fitting.pruning.prune_masks`.
-    * ``enerv``: `network(t)` with t = i / (N - 1) gives a list of images. Loss: `losses`.
-    * ``hnerv``: `network(frames)` or `network(None, embedding)` gives (frames, [embedding, decoder
-      stages...]). Loss: `losses`. Quantiser and count of bits: `baselines.hnerv.rate`.
-    * ``hinerv``: `network(idx)` with idx (B, 3) of t, y, x gives frames (B, 3, 1, H, W);
-      `network.patches(idx)` what official training computes. Loss: `losses`. Quantiser:
-      `baselines.hinerv.qat`.
+    * ``ffnerv``: times t = i / N (B,) -> [flow head (B, 3A, h, w), image head (B, 5, H, W)]. The method
+      `aggregate(outputs, key_frames, index)` computes the final frames from them and a buffer of independent
+      frames (N + 1, 3, H, W).
+    * ``nerv``: times t = i / N (B,) -> list of images (B, 3, h, w), one per head.
+    * ``enerv``: times t = i / (N - 1) (B,) -> list of images, one per head.
+    * ``hnerv``: frames (B, 3, H, W) -> (frames, [embedding, outputs of the decoder's stages]).
+      `network(None, embedding)` starts from embeddings.
+    * ``hinerv``: positions (B, 3) of t, y, x -> frames (B, 3, 1, H, W). The method `patches(positions)`
+    returns
+      the patches of the official training.
 
-    `bench.inr.fitting.trainer.train_step` is one step of Adam with any of them; of networks with several
-    heads `bench.inr.network.representation.FramewiseVideo` (`baselines.enerv.video.ENeRVVideo`) sums the
-    losses of all.
+    Related functions:
+
+    * Losses: `bench.inr.network.losses.losses(name, predictions, target)`. FFNeRV applies it to three images:
+      `ffnerv.video.FFNeRVVideo.step` is its training step, with buffer and weights of the losses.
+    * A training step: `bench.inr.fitting.trainer.train_step`, with a representation of the network:
+      `ffnerv.video.FFNeRVVideo`, `bench.inr.network.representation.FramewiseVideo` (NeRV),
+      `baselines.enerv.video.ENeRVVideo`, `baselines.hnerv.video.HNeRVFitting` or
+      `baselines.hinerv.video.HiNeRVVideo`. With several heads it sums their losses.
+    * Quantisers: `ffnerv.qat.quantise` and `to_codes` (switched on by the argument `wbit`);
+      `bench.inr.coding.uniform.AffineQuantiser(bits, axis).official` for NeRV and E-NeRV;
+      `baselines.hnerv.rate.quantise_as_published`; `baselines.hinerv.qat`.
+    * Pruning: `bench.inr.fitting.pruning.prune_masks`.
 
     Args:
         name: ffnerv, nerv, enerv, hnerv or hinerv.
-        config: the arguments of the official constructor by their names. They may stand beside other
-            keys, in a section `generator` (FFNeRV, NeRV), `model` (E-NeRV), `args` (HNeRV). FFNeRV and
-            NeRV take the official script's command line instead, as `argv`, a string or a list of words.
-        state_dict: official name -> tensor or NumPy array; names may begin with `module.`, and pruned
-            weights come with their masks.
+        config: arguments of the official constructor by their names, at the top level or in a table
+            `generator` (FFNeRV, NeRV), `model` (E-NeRV) or `args` (HNeRV, HiNeRV). FFNeRV and NeRV accept the
+            command line of the official script instead: `argv`, a string or a list of words.
+        state_dict: official name -> tensor or NumPy array. Names may start with `module.`. Pruned weights are
+            multiplied by their masks, which must be included.
 
     Raises:
-        BenchError: no such method; an argument or weight that is missing; a weight of another shape, or one
-            that a network of these arguments does not have.
+        BenchError: an unknown method; an argument or a weight that is missing; or a weight that is unknown or
+            has another shape.
     """
-    # By name: what every command imports must not seem to depend on networks (bench/codec/provenance.py).
+    # Imported by name: every command imports this module, whose code fingerprint must not include networks.
     return importlib.import_module("bench.inr.importing.official").import_official(name, config, state_dict)

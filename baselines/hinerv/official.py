@@ -1,4 +1,4 @@
-"""Weights of the official HiNeRV code (commit fdb92ec) in this package's network."""
+"""Import of networks trained by the official HiNeRV code (commit fdb92ec)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LAYER_NORM = "layernorm-no-affine"
 
-#: Flag -> the only value that it can have here (as numbers where they are); None: any.
+#: Flag -> the only value that this network implements, as numbers if they are numbers; None: any value.
 _FLAGS: dict[str, list[Any] | None] = {
     "model": ["HiNeRV"],
     "block-type": ["convnext"],
@@ -34,8 +34,8 @@ _FLAGS: dict[str, list[Any] | None] = {
     "enc-grid-depth-scale": [1, 0.5],
     "base-grid-level-scale": [2, 1, 1, 0.5],
     "upsample-type": ["trilinear"],
-    "upsample-norm": None,  # `none` in the b-variants; the others leave it out
-    "upsample-config": None,  # how the same function is computed there, but for `_OTHER_UPSAMPLING`
+    "upsample-norm": None,  # `none` in the b-variants; other models do not have the flag
+    "upsample-config": None,  # variants of the same function, except `_OTHER_UPSAMPLING`
     "channels-reduce-base": [1],  # here and below: the official defaults
     "channels-min": [1],
     "stem-type": ["conv_stem"],
@@ -51,14 +51,14 @@ _FLAGS: dict[str, list[Any] | None] = {
     "stem-bias": ["true"],
     "head-bias": ["true"],
     "enc-align-corners": ["false"],
-    # Of initial values, training and evaluation by patches, and encodings that these types do not have.
+    # Flags of initial values, of training and evaluation by patches, and of other types of encodings.
     **dict.fromkeys(("block-dropout", "block-droppath", "eval-patch-size", "enc-pe", "enc-pe-no-t")),
     "base-grid-init-scale": None,
     "enc-grid-init-scale": None,
     **dict.fromkeys(("channels", "channels-reduce", "depths", "exps", "kernels", "scales-t", "scales-hw")),
     **dict.fromkeys(("base-size", "base-grid-size", "base-grid-level", "enc-grid-size", "enc-grid-level")),
 }
-#: Words of --upsample-config that make another function of it, at patches' edges or everywhere.
+#: Words of --upsample-config that select another function, at the edges of patches or everywhere.
 _OTHER_UPSAMPLING = {"align", "interpolate"}
 
 
@@ -75,22 +75,22 @@ class OfficialHiNeRV(OfficialNetwork):
         return super().config_for(clip)
 
     def forward(self, idx: Tensor) -> Tensor:
-        """Whole frames (B, 3, 1, H, W) for `idx` (B, 3), of which only t counts: official evaluation."""
+        """Whole frames (B, 3, 1, H, W) for `idx` (B, 3) of t, y, x; only t is used (official evaluation)."""
         return self.network(idx[:, 0])[:, :, None]
 
     def patches(self, idx: Tensor) -> Tensor:
-        """Patches (B, 3, 1, h, w) for their numbers `idx` (B, 3), t, y and x: official training.
+        """Patches (B, 3, 1, h, w) at `idx` (B, 3) of t, y, x (official training).
 
-        Numbers count patches, of the size that `patch` gives in the configuration.
+        y and x count patches of the size `patch` in the configuration.
         """
         return self.network(idx[:, 0], idx[:, 1:])[:, :, None]
 
 
 def read_flags(flags: str) -> dict[str, list[Any]]:
-    """An official command line as name -> values, numbers read as such.
+    """The flags of an official command line: name -> values, converted to numbers if possible.
 
     Raises:
-        BenchError: a flag that no published model has, or with a value that this network cannot have.
+        BenchError: a flag is unknown, or has a value that this network does not implement.
     """
     values: dict[str, list[Any]] = {}
     name = ""
@@ -102,11 +102,11 @@ def read_flags(flags: str) -> dict[str, list[Any]]:
             values.setdefault(name, []).append(_number(word))
     for name, given in values.items():
         if name not in _FLAGS:
-            raise BenchError(f"--{name}", "no flag of a published model", "leave it out")
+            raise BenchError(f"--{name}", "is not a flag of a published model", "leave it out")
         published = _FLAGS[name]
         if published not in (None, given):
             words = " ".join(map(str, published))
-            raise BenchError(f"--{name}", f"{given} cannot be had", f"the published models have {words}")
+            raise BenchError(f"--{name}", f"{given} is not implemented", f"published models have {words}")
     return values
 
 
@@ -118,17 +118,19 @@ def config_from_official(config: Mapping[str, Any]) -> HiNeRVConfig:
             `video_size` (T, H, W) and, for patches, `patch` (1, h, w).
 
     Raises:
-        BenchError: a flag that this network cannot have.
-        ValueError: a clip that no such network is of.
+        BenchError: a flag has a value that this network does not implement.
+        ValueError: the clip's size contradicts the flags.
     """
     config = official_arguments(config, "args")
     flags = read_flags(config["flags"])
     depth = config["patch"][0] if "patch" in config else 1
     if depth != 1:
-        raise BenchError("patch", f"is of {depth} frames", "the published models have patches of one")
+        raise BenchError("patch", f"has {depth} frames, must have one", "give the patch of a published model")
     for word in flags.get("upsample-config", ()):
         if other := _OTHER_UPSAMPLING & set(str(word).split(",")):
-            raise BenchError("--upsample-config", f"{min(other)} cannot be had", "use published models'")
+            raise BenchError(
+                "--upsample-config", f"{min(other)} is not implemented", "use a published model's"
+            )
     (norm,) = flags.get("upsample-norm", [_LAYER_NORM])
     check_choice("--upsample-norm", norm, ("none", _LAYER_NORM))
     base = _base(flags, *config["video_size"])
@@ -155,12 +157,12 @@ def config_from_official(config: Mapping[str, Any]) -> HiNeRVConfig:
 
 
 def _base(flags: Mapping[str, list[Any]], frames: int, height: int, width: int) -> tuple[int, int]:
-    """(h0, w0) of the latent, where all that the flags say of sizes agrees with it."""
+    """(h0, w0) of the latent, after checking that all flags of sizes agree with it."""
     strides = _whole(flags, "scales-hw")
     scale = math.prod(strides)
     if height % scale or width % scale:
         raise ValueError(
-            f"video_size: {height}x{width} is no multiple of {scale}, the product of --scales-hw"
+            f"video_size: {height}x{width} must be a multiple of {scale}, the product of --scales-hw"
         )
     base = height // scale, width // scale
     _expect(flags, "base-size", [frames, *base], derived=True)
@@ -176,28 +178,29 @@ def _base(flags: Mapping[str, list[Any]], frames: int, height: int, width: int) 
 
 
 def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> OfficialHiNeRV:
-    """A network with official weights (tensors or arrays), behind the official interface.
+    """The network of official arguments, with official weights (tensors or arrays).
 
     Raises:
-        BenchError: a flag that the network cannot have, or an entry of the state dict that is
-            missing, unknown or of another shape; the line names it.
+        BenchError: a flag has a value that this network does not implement, or a weight is missing, unknown
+        or
+            has another shape.
     """
-    ours = config_from_official(config)
+    settings = config_from_official(config)
     frames, height, width = official_arguments(config, "args")["video_size"]
-    ours.check_clip(frames=frames, height=height, width=width)
-    network = HiNeRV(ours, frames=frames)
+    settings.check_clip(frames=frames, height=height, width=width)
+    network = HiNeRV(settings, frames=frames)
     entries = plain_names(state_dict)
     for name, level in network.base.levels.named_parameters():
         entry = entries.get(f"encoding.grids.{name}.weight")
         if entry is not None and tuple(entry.shape) == (level[..., 0].numel(), level.shape[2]):
-            # There time and space are one axis; here time is one of its own.
+            # Time and space are one axis in the official grid, and two here.
             entries[f"encoding.grids.{name}.weight"] = entry.reshape(level.shape)
     copy_weights(network, entries, official_name)
     return OfficialHiNeRV(network)
 
 
 def official_name(name: str) -> str:
-    """Our parameter's name in the official state dict."""
+    """The official name of a parameter."""
     name = re.sub(r"^base\.levels\.(\d+)$", r"encoding.grids.\1.weight", name)
     name = re.sub(r"^stem\.", "decoder.stem.conv.", name)
     name = re.sub(r"^head\.", "decoder.head.linear.", name)
@@ -205,7 +208,7 @@ def official_name(name: str) -> str:
         r"^stages\.(\d+)\.encoding\.levels\.(\d+)$", r"decoder.blocks.\1.1.enc.grids.\2.weight", name
     )
     name = re.sub(r"^stages\.(\d+)\.encoding\.linear\.", r"decoder.blocks.\1.1.enc.linear.", name)
-    # Upsampling and encoding come before the blocks in the official list.
+    # The official list of a stage has upsampling and encoding before the blocks.
     name = re.sub(
         r"^stages\.(\d+)\.blocks\.(\d+)\.",
         lambda match: f"decoder.blocks.{match[1]}.{int(match[2]) + 2}.",
@@ -226,14 +229,14 @@ def _number(word: str) -> Any:
 
 def _values(flags: Mapping[str, list[Any]], name: str) -> list[Any]:
     if not flags.get(name):
-        raise BenchError(f"--{name}", "is not given", "give the model's whole command line")
+        raise BenchError(f"--{name}", "is missing", "give the model's whole command line")
     return flags[name]
 
 
 def _whole(flags: Mapping[str, list[Any]], name: str) -> list[int]:
     values = _values(flags, name)
     if any(not isinstance(value, int) for value in values):
-        raise BenchError(f"--{name}", f"{values} are no whole numbers", "give the model's own command line")
+        raise BenchError(f"--{name}", f"{values} must be whole numbers", "give the model's command line")
     return values
 
 
@@ -243,8 +246,10 @@ def _matches(given: list[int], wanted: list[int], *, derived: bool) -> bool:
 
 
 def _expect(flags: Mapping[str, list[Any]], name: str, wanted: list[int], *, derived: bool = False) -> None:
-    """Refuse a flag with other values than the only ones possible (or -1 for what is `derived`)."""
+    """Raise BenchError if a flag has other values than the only valid ones (or -1 if `derived`)."""
     given = flags.get(name, wanted)
     if not _matches(given, wanted, derived=derived):
         words = " ".join(map(str, wanted))
-        raise BenchError(f"--{name}", f"{given} cannot be had", f"give {'-1 or ' if derived else ''}{words}")
+        raise BenchError(
+            f"--{name}", f"{given} is not implemented", f"give {'-1 or ' if derived else ''}{words}"
+        )

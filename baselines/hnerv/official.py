@@ -1,4 +1,4 @@
-"""Weights of the official HNeRV code (commit 4872129) in this package's network."""
+"""Import of networks trained by the official HNeRV code (commit 4872129)."""
 
 from __future__ import annotations
 
@@ -36,16 +36,17 @@ class OfficialHNeRV(OfficialNetwork):
         self.network, self.frames, self.pixels = HNeRV(config), frames, pixels
 
     def forward(self, source: Tensor | None, embedding: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Frames (B, 3, H, W), and a list of features: the embeddings first, then the decoder's stages.
+        """Frames (B, 3, H, W), and a list of features: embeddings, then outputs of the decoder's stages.
 
         Args:
             source: frames (B, 3, H, W), or times i / N (B,) of a network with a positional encoding, in
-                float64 as its authors have them: in float32 high frequencies are others.
-            embedding: in place of what the encoder would make of them.
+            float64
+                as in the official code: float32 changes the phases of high frequencies.
+            embedding: embeddings (B, C, h, w) to use instead of encoding `source`.
         """
         if embedding is None:
             if source is None:
-                raise ValueError("frames (or times) or their embeddings are needed")
+                raise ValueError("give frames (or times) or their embeddings")
             embedding = self.network.encode(source)
         decoder = self.network.decoder
         features = [embedding, *decoder.features(embedding)]
@@ -75,15 +76,16 @@ class OfficialHNeRV(OfficialNetwork):
 
 
 def config_from_official(config: Mapping[str, Any], *, size: tuple[int, int] | None = None) -> HNeRVConfig:
-    """The configuration of official arguments, after the official script has added `fc_dim`.
+    """The configuration of official arguments, including `fc_dim`, which the official script adds.
 
     Args:
-        config: the arguments by their official names, or a mapping that has them under `args`.
-        size: (height, width) of a frame. The arguments do not say it and, with an encoder, the weights
-            do without it; None stands for the smallest frame.
+        config: the arguments by their official names, at the top level or in a table `args`.
+        size: (height, width) of a frame. The arguments do not include it, and with an encoder the weights do
+        not
+            depend on it. None: the smallest frame.
 
     Raises:
-        BenchError: an argument is missing, or asks for a layer that published models do not have.
+        BenchError: an argument is missing, or selects a layer that published models do not have.
     """
     args = official_arguments(config, "args")
     for key, supported in _SUPPORTED.items():
@@ -127,12 +129,12 @@ def _config(args: Mapping[str, Any], size: tuple[int, int] | None) -> HNeRVConfi
 
 
 def official_name(name: str) -> str:
-    """Our parameter's name in the official state dict."""
+    """The official name of a parameter."""
     name = name.replace("encoder.downsamplers.", "encoder.downsample_layers.")
     for ours, theirs in {"depthwise": "dwconv", "widen": "pwconv1", "narrow": "pwconv2"}.items():
         name = name.replace(f".{ours}.", f".{theirs}.")
     name = re.sub(r"\.scale$", ".gamma", name)
-    # The official decoder is one list, whose first entry is the stem.
+    # The official decoder is a list whose first entry is the stem.
     name = name.replace("decoder.stem.", "decoder.0.conv.downconv.")
     name = re.sub(r"decoder\.stages\.(\d+)\.", lambda m: f"decoder.{int(m[1]) + 1}.conv.upconv.0.", name)
     return name.replace("decoder.head.", "head_layer.")
@@ -141,20 +143,20 @@ def official_name(name: str) -> str:
 def network_from_official(
     config: Mapping[str, Any] | HNeRVConfig, state_dict: Mapping[str, Any]
 ) -> OfficialHNeRV:
-    """A network with official weights (tensors or arrays).
+    """The network of official arguments, with official weights (tensors or arrays).
 
     Args:
-        config: what `config_from_official` takes, or its result. Of the arguments that the official script
-            adds `full_data_length` and `final_size` are used, where they are there.
+        config: the argument of `config_from_official`, or its result. The arguments `full_data_length` and
+            `final_size`, which the official script adds, are used if they are included.
 
     Raises:
-        BenchError: a weight is missing, unknown or of another shape; the line names it.
+        BenchError: an argument or a weight is missing, or a weight is unknown or has another shape.
     """
     if isinstance(config, HNeRVConfig):
-        made = OfficialHNeRV(config)
+        official = OfficialHNeRV(config)
     else:
         args = official_arguments(config, "args")
         clip = {"frames": args.get("full_data_length"), "pixels": args.get("final_size")}
-        made = OfficialHNeRV(config_from_official(config), **clip)
-    copy_weights(made.network, state_dict, official_name)
-    return made
+        official = OfficialHNeRV(config_from_official(config), **clip)
+    copy_weights(official.network, state_dict, official_name)
+    return official
