@@ -91,7 +91,9 @@ def load_trained(architecture: str, path: Path, digest: str | None = None) -> Tr
     try:
         state = _state(path, data)
         state[_MARKS.get(model, next(iter(state)))]
-        network = model.from_state_dict({key: _in_float32(tensor) for key, tensor in state.items()})
+        network = model.from_state_dict(
+            {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+        )
     except _MISFITS as error:
         reason = " ".join(str(error).split())[:100]
         raise BenchError(
@@ -167,10 +169,6 @@ def _state(path: Path, data: bytes) -> dict[str, Tensor]:
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise TypeError("must be a state dict")
     return with_current_names(dict(loaded))
-
-
-def _in_float32(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _decodes(key: str) -> bool:

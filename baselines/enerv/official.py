@@ -101,8 +101,7 @@ def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, An
 
     Raises:
         BenchError: an argument or a weight is missing, or a weight is unknown or has another shape.
-        `xy_coord`,
-            the coordinates that the official code stores with the weights, may be missing.
+            `xy_coord`, the coordinates that the official code stores with the weights, may be missing.
     """
     settings = config_from_official(config)
     module = OfficialENeRV(settings)

@@ -196,10 +196,6 @@ class HiNeRVConfig:
         return prunable / (prunable + other)
 
 
-def _at_least_one(x: Any) -> bool:
-    return x >= 1
-
-
 def _up_to(largest: int) -> Callable[[Any], bool]:
     return lambda x: 1 <= x <= largest
 
@@ -209,7 +205,7 @@ _WHOLE = (
     *("local_channels", "local_levels", "patch"),
 )
 _CHECKS: dict[str, Callable[[Any], bool]] = {
-    "reduction": _at_least_one,
+    "reduction": lambda x: x >= 1,
     "depths": _up_to(_MOST_BLOCKS),
     "expansions": lambda x: 0 < x < 1 << 10,
     "base_levels": _up_to(_MOST_LEVELS),

@@ -182,8 +182,7 @@ def network_from_official(config: Mapping[str, Any], state_dict: Mapping[str, An
 
     Raises:
         BenchError: a flag has a value that this network does not implement, or a weight is missing, unknown
-        or
-            has another shape.
+            or has another shape.
     """
     settings = config_from_official(config)
     frames, height, width = official_arguments(config, "args")["video_size"]

@@ -40,8 +40,7 @@ class OfficialHNeRV(OfficialNetwork):
 
         Args:
             source: frames (B, 3, H, W), or times i / N (B,) of a network with a positional encoding, in
-            float64
-                as in the official code: float32 changes the phases of high frequencies.
+                float64 as in the official code: float32 changes the phases of high frequencies.
             embedding: embeddings (B, C, h, w) to use instead of encoding `source`.
         """
         if embedding is None:
@@ -80,9 +79,8 @@ def config_from_official(config: Mapping[str, Any], *, size: tuple[int, int] | N
 
     Args:
         config: the arguments by their official names, at the top level or in a table `args`.
-        size: (height, width) of a frame. The arguments do not include it, and with an encoder the weights do
-        not
-            depend on it. None: the smallest frame.
+        size: (height, width) of a frame. The arguments do not include it, and with an encoder the weights
+            do not depend on it. None: the smallest frame.
 
     Raises:
         BenchError: an argument is missing, or selects a layer that published models do not have.

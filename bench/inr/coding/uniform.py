@@ -220,10 +220,7 @@ class MinMaxQuantiser:
     axis: int | None = None
 
     def side_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (2, *self._range_shape(shape))
-
-    def _range_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(1 if self.axis in (None, i) else size for i, size in enumerate(shape))
+        return (2, *(1 if self.axis in (None, i) else size for i, size in enumerate(shape)))
 
     def ranges(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
         """Lowest value and step of every range, broadcastable; the step is 0 if all entries are equal."""

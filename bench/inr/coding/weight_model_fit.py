@@ -196,13 +196,10 @@ def _whole(values: np.ndarray, low: int, stop: int) -> tuple[int, ...]:
 
 
 def _fit_weights(features: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
-    """Non-negative weights w that minimise the Itakura-Saito divergence between magnitudes and F w.
+    """w (2,) for F = `features` (samples, 2) and |r| = `magnitudes` (samples,).
 
-    The multiplicative updates are those of non-negative factorisation (Fevotte et al., 2009) with one factor
-    known: w <- w * (F^T (|r| / (F w)^2) / F^T (1 / F w)).
-
-    Args:
-        features: F (samples, 2); magnitudes: |r| (samples,).
+    Multiplicative updates of non-negative factorisation (Fevotte et al., 2009) with one factor known:
+    w <- w * (F^T (|r| / (F w)^2) / F^T (1 / F w)).
     """
     features = np.maximum(features, 0.01)
     weights = np.full(features.shape[1], 1 / features.shape[1])
@@ -214,12 +211,7 @@ def _fit_weights(features: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
 
 
 def _fit_taps(past: np.ndarray, true: np.ndarray, spread: np.ndarray, size: int) -> tuple[int, ...]:
-    """Taps by weighted least squares, of the order with the shortest description of `size` entries.
-
-    Args:
-        past: values of the slices before (samples, lags); true: values (samples,); spread: their expected
-            magnitudes.
-    """
+    """Taps for `past` values (samples, lags), `true` values and expected magnitudes `spread` (samples,)."""
     past, true = past / spread[:, None], true / spread
     square, cross, power = past.T @ past, past.T @ true, true @ true
     best: tuple[int, ...] = ()
@@ -237,11 +229,7 @@ def _fit_taps(past: np.ndarray, true: np.ndarray, spread: np.ndarray, size: int)
 
 
 def _fit_couplings(innovations: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """C: regression of every column on the columns before it, by a Cholesky factor, in 1/COUPLING_ONE.
-
-    Args:
-        innovations: (rows, columns); levels: their levels of spread, by which they are weighted.
-    """
+    """C, in units of 1/COUPLING_ONE, for innovations (rows, columns), weighted by their levels of spread."""
     spread = np.append(0.5, EDGES / MAGNITUDE_ONE)[levels].clip(0.5)
     scaled = innovations / spread
     square = scaled.T @ scaled
@@ -254,11 +242,7 @@ def _fit_couplings(innovations: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
 
 class _LawsFit:
-    """Maximum likelihood fit of shares and factors to the sampled values, by iterative scaling.
-
-    Args:
-        positions: step, part and entry of the samples.
-    """
+    """Fit of shares and factors to the values at `positions` (step, part and entry) of a trace."""
 
     def __init__(self, trace: Trace, positions: tuple[np.ndarray, ...]) -> None:
         p = self.parameters = trace.parameters

@@ -30,8 +30,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
     Raises:
         BenchError: the file is missing, cannot be read without executing code, or has no state dict at its
-        top
-            level or under one of the usual keys.
+            top level or under one of the usual keys.
         OSError: the file cannot be opened.
     """
     if not path.is_file():

@@ -33,10 +33,6 @@ class _Parser(argparse.ArgumentParser):
         raise ValueError(message)
 
 
-def _underlined(flag: re.Match[str]) -> str:
-    return flag[0].replace("-", "_")
-
-
 def arguments_of(words: str | Iterable[Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The constructor's arguments in a command line. Flags that do not define a network are ignored.
 
@@ -46,8 +42,7 @@ def arguments_of(words: str | Iterable[Any], defaults: Mapping[str, Any]) -> dic
     Args:
         words: the flags with their values, with or without `python train.py` before them.
         defaults: flag, with `_`, -> its official default. A flag takes several values if the default is a
-        list,
-            no value if it is a truth value, and otherwise one value of the default's type.
+            list, no value if it is a truth value, and otherwise one value of the default's type.
 
     Raises:
         ValueError: a value is missing or has another type.
@@ -61,5 +56,7 @@ def arguments_of(words: str | Iterable[Any], defaults: Mapping[str, Any]) -> dic
             takes = {"type": type(default[0]), "default": default, "nargs": "+"}
         parser.add_argument(f"--{name}", dest=_ARGUMENTS.get(name, name), **takes)
     split = shlex.split(words) if isinstance(words, str) else map(str, words)
-    given, _ = parser.parse_known_args([_FLAG.sub(_underlined, word) for word in split])
+    given, _ = parser.parse_known_args(
+        [_FLAG.sub(lambda flag: flag[0].replace("-", "_"), word) for word in split]
+    )
     return vars(given)

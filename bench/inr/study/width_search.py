@@ -68,8 +68,7 @@ def closest(
 
     Args:
         knobs: setting -> its values. The first setting is the width that grows. The first values of the
-        others
-            are the proportions to keep.
+            others are the proportions to keep.
         where: what an error names, such as the codec's file.
 
     Raises:

@@ -65,7 +65,7 @@ def test_the_points_of_the_published_condition_stay() -> None:
         assert list(configs[name].points) == ["crf23", "crf28", "crf33", "crf38", "crf43"]
 
 
-def test_all_frames_come_back_alike_enough(clip: Clip, stream: Stream) -> None:
+def test_all_frames_are_decoded_with_small_errors(clip: Clip, stream: Stream) -> None:
     frames = decode(stream)
     assert len(frames) == FRAMES
     for true, frame in zip(clip.frames(), frames, strict=True):
@@ -87,7 +87,7 @@ def test_more_threads_are_deterministic_too(clip: Clip, encoder: str, tmp_path: 
     assert one.path.read_bytes() == two.path.read_bytes()
 
 
-def test_nothing_is_in_it_that_a_decoder_does_not_need(encoder: str, stream: Stream) -> None:
+def test_the_stream_has_only_units_that_a_decoder_needs(encoder: str, stream: Stream) -> None:
     data = stream.path.read_bytes()
     for word in (b"x264", b"x265", b"Lavc", b"libaom", b"SVT", b"DKIF", b"vvenc"):
         assert word not in data
@@ -127,7 +127,7 @@ def test_rate_and_preset_reach_the_encoder(clip: Clip, encoder: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", X26X)
-def test_what_old_papers_set_reaches_x264_and_x265(clip: Clip, name: str, tmp_path: Path) -> None:
+def test_settings_of_old_papers_reach_x264_and_x265(clip: Clip, name: str, tmp_path: Path) -> None:
     settings = ({}, {"tune": "zerolatency"}, {"bframes": 0}, {"crf": None, "qp": 28})
     streams = [encode(clip, tmp_path / f"{i}.bin", name, **chosen) for i, chosen in enumerate(settings)]
     assert len({stream.bytes for stream in streams}) == 4
@@ -148,7 +148,7 @@ def test_scene_cuts_can_be_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "told"),
+    ("name", "settings", "printed"),
     [
         ("x266", {}, "unknown encoder 'x266'; use one of x264, x265"),
         ("x264", {"preset": "best"}, "invalid preset 'best'"),
@@ -169,8 +169,8 @@ def test_scene_cuts_can_be_left_alone(tmp_path: Path) -> None:
         ("x264", {"crf": None}, "neither crf nor qp is given"),
     ],
 )
-def test_wrong_settings_are_told_in_one_line(
-    clip: Clip, tmp_path: Path, name: str, settings: dict[str, object], told: str
+def test_wrong_settings_are_refused_in_one_line(
+    clip: Clip, tmp_path: Path, name: str, settings: dict[str, object], printed: str
 ) -> None:
     job = EncodeJob(
         settings={
@@ -183,7 +183,7 @@ def test_wrong_settings_are_told_in_one_line(
         progress=lambda line: None,
         clock=StageClock(),
     )
-    with pytest.raises(BenchError, match=told) as caught:
+    with pytest.raises(BenchError, match=printed) as caught:
         FfmpegCodec().encode(clip, job)
     assert "\n" not in str(caught.value)
 
@@ -200,7 +200,7 @@ def test_pictures_that_an_encoder_cannot_code_are_skipped(encoder: str, tmp_path
         assert FfmpegCodec().skip(info, settings) == f"{encoder} codes no side below {side} pixels"
 
 
-def test_describe_counts_what_is_shown(encoder: str, stream: Stream) -> None:
+def test_describe_counts_the_frames(encoder: str, stream: Stream) -> None:
     units = units_of(stream)
     assert shown(units) == FRAMES
     assert keyframes(units) == 1
@@ -211,7 +211,7 @@ def test_describe_counts_what_is_shown(encoder: str, stream: Stream) -> None:
 
 
 @pytest.mark.parametrize("name", ["svtav1", "aom", "vp9"])
-def test_hidden_frames_are_told_and_show_nothing(tmp_path: Path, name: str) -> None:
+def test_hidden_frames_are_counted_and_not_decoded(tmp_path: Path, name: str) -> None:
     """AV1 shows a hidden frame later, by a header alone; VP9 packs it in front of one that is shown."""
     noise = np.kron(np.random.default_rng(2).integers(0, 256, (18, 8), np.uint8), np.ones((4, 8), np.uint8))
     frames = [np.roll(noise, 2 * index, axis=1).ravel() for index in range(40)]
@@ -234,9 +234,9 @@ def test_the_payload_is_what_ffmpeg_counts_as_packets(clip: Clip, encoder: str, 
     assert sum(sizes) + beside == len(payload)
 
 
-def test_the_line_that_is_told_is_no_banner() -> None:
-    said = (
+def test_the_error_line_is_not_the_banner() -> None:
+    message = (
         b"Svt[info]: SVT [version]: 4.2\nSvt[warn]: old preset\n[libsvtav1 @ 0x1] Error setting it\nfailed\n"
     )
-    assert failure_message(said, 1) == "ffmpeg failed: Error setting it"
+    assert failure_message(message, 1) == "ffmpeg failed: Error setting it"
     assert failure_message(b"Svt[info]: SVT\n", 3) == "ffmpeg failed with status 3"

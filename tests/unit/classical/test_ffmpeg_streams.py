@@ -62,7 +62,7 @@ def test_closing_the_frames_ends_ffmpeg(stream: Stream) -> None:
     assert child_processes() == before
 
 
-def test_eight_bit_are_ten_with_zeros_and_come_back_by_rounding() -> None:
+def test_eight_bits_become_ten_and_are_restored_by_rounding() -> None:
     every, deep = np.arange(256, dtype=np.uint8), np.arange(1024, dtype="<u2")
     eight = np.resize(every, 64 * 48 * 3 // 2)
     ten = np.resize(deep, 64 * 48 * 3 // 2)
@@ -95,9 +95,9 @@ def test_leb128_there_and_back(value: int) -> None:
         read_leb128(data[:-1], 0)
 
 
-@pytest.mark.parametrize(("frames", "told"), [(9, "has more than 9 frames"), (11, "has 10 of 11 frames")])
-def test_another_number_of_frames_is_refused(stream: Stream, frames: int, told: str) -> None:
-    with pytest.raises(StreamError, match=told):
+@pytest.mark.parametrize(("frames", "message"), [(9, "has more than 9 frames"), (11, "has 10 of 11 frames")])
+def test_another_number_of_frames_is_refused(stream: Stream, frames: int, message: str) -> None:
+    with pytest.raises(StreamError, match=message):
         decode(with_payload(stream, bytes(stream.payload), frames=frames))
 
 
@@ -159,7 +159,7 @@ def test_a_payload_that_is_cut_is_refused(encoder: str, stream: Stream) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoder", "payload", "told"),
+    ("encoder", "payload", "message"),
     [
         ("vp9", b"\4\5abc", "packet's size is wrong"),
         ("vp9", b"\4\0", "packet's size is wrong"),
@@ -170,8 +170,8 @@ def test_a_payload_that_is_cut_is_refused(encoder: str, stream: Stream) -> None:
     ],
     indirect=["encoder"],
 )
-def test_damaged_framing_is_told(stream: Stream, payload: bytes, told: str) -> None:
-    with pytest.raises(StreamError, match=told):
+def test_damaged_framing_is_refused(stream: Stream, payload: bytes, message: str) -> None:
+    with pytest.raises(StreamError, match=message):
         FfmpegCodec().describe(with_payload(stream, payload))
     with pytest.raises(StreamError):
         decode(with_payload(stream, payload))

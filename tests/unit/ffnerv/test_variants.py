@@ -83,10 +83,10 @@ def test_spread_grids_give_every_frame_a_latent_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"), [({"hidden": 4}, "give either grid lengths"), ({"norm": "x"}, "norm")]
+    ("changed", "message"), [({"hidden": 4}, "give either grid lengths"), ({"norm": "x"}, "norm")]
 )
-def test_configurations_that_contradict_themselves(changed, said):
-    with pytest.raises(ValueError, match=said):
+def test_configurations_that_contradict_themselves(changed, message):
+    with pytest.raises(ValueError, match=message):
         video(**changed)
 
 

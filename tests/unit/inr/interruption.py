@@ -1,4 +1,4 @@
-"""A fit that is stopped after each of its epochs and taken up from its state every time."""
+"""A fit that is interrupted after each epoch and resumed from its state every time."""
 
 from __future__ import annotations
 

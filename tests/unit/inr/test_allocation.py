@@ -41,7 +41,7 @@ def test_a_weight_is_off_by_half_a_step_at_most_and_zeros_stay(bits: float) -> N
 
 
 @pytest.mark.parametrize("value", [0.0, 0.7, -3.0])
-def test_a_tensor_of_equal_entries_comes_back(value: float) -> None:
+def test_a_tensor_of_equal_entries_is_decoded(value: float) -> None:
     tensor = torch.full((3, 2), value)
     quantised = StepQuantiser(6).quantise(tensor)
     assert torch.allclose(StepQuantiser(6).dequantise(quantised), tensor, rtol=0.01)
@@ -126,6 +126,6 @@ def test_a_trained_network_is_hurt_less_in_as_many_bytes() -> None:
         {"name": "uniform", "allocate": True, "overrides": {"head": {"bits": 8}}},
     ],
 )
-def test_descriptions_that_mean_nothing_are_refused(description: dict) -> None:
+def test_invalid_descriptions_are_refused(description: dict) -> None:
     with pytest.raises(ValueError, match="quantiser"):
         make_quantiser(description)

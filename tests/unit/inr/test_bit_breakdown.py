@@ -101,17 +101,17 @@ def words(figure: Figure) -> list[str]:
 def test_the_fits_of_a_network_with_parts_stand_side_by_side(condition, pages) -> None:
     assert inside(condition(*SETTINGS), "--frame", "8", "--pictures", "parts.png") == 0
     (page,) = pages
-    told = words(page)
+    message = words(page)
     titles = ["FFNERV, 18 epochs, 1.000 bpp", "FFNERV, reference fit, 150 epochs, 1.000 bpp"]
-    assert [text for text in told if text.endswith(" bpp") and "nearest" not in text] == titles
+    assert [text for text in message if text.endswith(" bpp") and "nearest" not in text] == titles
     # The clip ends with frame 8: only the frame before it stands beside it.
-    assert told.count("frame 7") == told.count("frame 8") == 2
-    assert "frame 6" not in told
+    assert message.count("frame 7") == message.count("frame 8") == 2
+    assert "frame 6" not in message
     assert len(page.axes) == 2 * 2 * 12
-    assert {"independent frame", "final frame", "flow to frame 6", "weight of frame 10"} <= set(told)
+    assert {"independent frame", "final frame", "flow to frame 6", "weight of frame 10"} <= set(message)
 
 
-def test_networks_without_parts_get_a_page_that_says_so(condition, pages) -> None:
+def test_networks_without_parts_get_a_page_with_the_reason(condition, pages) -> None:
     assert inside(condition("nerv-matched"), "--pictures", "parts.png") == 0
     assert "No network composes its frames of parts." in words(pages[0])
 
@@ -142,8 +142,8 @@ def test_a_stream_that_cannot_be_decoded_is_named(condition, capsys) -> None:
     points, path = condition("nerv-matched"), Path(place("nerv-matched", "low", "seed0").file("stream.bin"))
     shutil.copy(points, path)
     assert inside(points, "--tables", "bits.csv") == 2
-    told = capsys.readouterr().err.splitlines()
-    assert told[-1].startswith(f"error: {path}: ")
+    message = capsys.readouterr().err.splitlines()
+    assert message[-1].startswith(f"error: {path}: ")
     assert not Path("bits.csv").exists()
     assert inside(points, "--clip", "cubes", "--tables", "bits.csv") == 2
     assert "no points of clip cubes; choose one of discs" in capsys.readouterr().err
@@ -193,7 +193,7 @@ def test_the_same_parts_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec_id", sorted(registry.codec_configs()))
-def test_families_say_whether_their_networks_have_parts(codec_id: str, tiny_clip: Clip) -> None:
+def test_families_declare_whether_their_networks_have_parts(codec_id: str, tiny_clip: Clip) -> None:
     """Planning asks the codec, a picture asks the network: both say the same."""
     config = registry.codec_config(codec_id)
     codec = registry.load_family(config.family)

@@ -189,15 +189,15 @@ def refusal(config: dict, weights: dict) -> str:
 def test_weights_that_do_not_fit_are_named(golden, weights):
     model = golden[1]["model"]
     for name in ("trans1.attn.to_qkv.weight", "layers.0.conv1.conv.bias", "t_layers.3.0.weight"):
-        told = refusal(model, {key: array for key, array in weights.items() if key != name})
-        assert told.startswith(f"{name}: missing")
+        message = refusal(model, {key: array for key, array in weights.items() if key != name})
+        assert message.startswith(f"{name}: missing")
         assert refusal(model, weights | {name: weights[name][:-1]}).startswith(f"{name}: has the shape")
     assert refusal(model, weights | {"xy_coord": weights["xy_coord"].T}).startswith("xy_coord: has the shape")
     assert refusal(model, weights | {"head_layers.0.weight": np.zeros(3)}).startswith("head_layers.0.weight")
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"norm": "ln"}, "norm: unknown value 'ln'"),
         ({"conv_type": "compact"}, "upsampling: unknown value 'compact'"),
@@ -206,8 +206,8 @@ def test_weights_that_do_not_fit_are_named(golden, weights):
         ({"pos_b": -1}, "time_encoding"),
     ],
 )
-def test_configurations_that_are_not_built_are_named(golden, weights, changes, told):
-    assert told in refusal(golden[1]["model"] | changes, weights)
+def test_unsupported_configurations_are_named(golden, weights, changes, message):
+    assert message in refusal(golden[1]["model"] | changes, weights)
 
 
 def test_a_missing_argument_is_named(golden, weights):
@@ -285,7 +285,7 @@ def test_the_norm_is_exact_on_large_maps():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"channels": 3}, "channels: 3 must be 4 or more"),
         ({"expansion": 0.1}, "channels: 8 times the expansion 0.1"),
@@ -301,8 +301,8 @@ def test_the_norm_is_exact_on_large_maps():
         ({"modulation_encoding": (65536.0, 80)}, "modulation_encoding: .* float32 cannot represent"),
     ],
 )
-def test_configurations_without_a_network_are_refused(changes, told):
-    with pytest.raises(ValueError, match=told):
+def test_configurations_without_a_network_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
         small(**changes)
 
 

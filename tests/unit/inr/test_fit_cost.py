@@ -1,4 +1,4 @@
-"""What fits cost: counted without memory, timed on small frames, and taken to large ones."""
+"""Cost of fits: counted without memory, timed on small frames and scaled to large ones."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_network_between_two_lies_on_their_line_and_beyond_grows_with_its_mult
     assert predict(counted(15, parameters=50), probes).update_s == pytest.approx(1.0)
 
 
-def test_one_probe_is_scaled_and_noise_makes_no_falling_line() -> None:
+def test_one_probe_is_scaled_and_a_line_never_falls() -> None:
     assert predict(counted(30), [timed(10, 5.0)]).work_s == pytest.approx(15.0)
     noisy = [timed(10, 5.0), timed(20, 4.0)]
     assert predict(counted(15), noisy).work_s == pytest.approx(5.0)
@@ -114,7 +114,7 @@ def test_an_encoder_is_trained_and_not_sent() -> None:
 
 
 @pytest.mark.parametrize("name", ["nerv", "ffnerv", "enerv", "hnerv", "hinerv"])
-def test_a_small_frame_is_timed_in_the_place_of_a_large_one(name: str, monkeypatch) -> None:
+def test_a_small_frame_is_timed_instead_of_a_large_one(name: str, monkeypatch) -> None:
     """The smallest and the largest network are timed on a part of the frame, for all of it."""
     config = registry.codec_config(f"{name}-matched")
     tiny = {key: value for key, value in config.test.items() if key not in ("epochs", "base_length")}
@@ -128,7 +128,7 @@ def test_a_small_frame_is_timed_in_the_place_of_a_large_one(name: str, monkeypat
     assert all(probe.time.work_s > probe.time.forward_s > 0 for probe in probes)
 
 
-def test_the_time_of_a_small_frame_makes_that_of_the_large_one(monkeypatch) -> None:
+def test_the_time_of_a_small_frame_is_scaled_to_the_large_one(monkeypatch) -> None:
     """A quarter of the sides: the multiplications, and so the time of a step, are sixteen times as many."""
     clip = replace(CLIP, width=640, height=384)
     chosen = settings("nerv", **{**NERV, "channels": 16, "lower_width": 16})
@@ -145,7 +145,7 @@ def test_the_time_of_a_small_frame_makes_that_of_the_large_one(monkeypatch) -> N
     assert probe.time.update_s == pytest.approx(0.5 * probe.cost.parameters / part.parameters)
 
 
-def test_what_cannot_be_smaller_is_timed_as_it_is(monkeypatch) -> None:
+def test_a_frame_that_cannot_be_smaller_is_timed_as_it_is(monkeypatch) -> None:
     """Frames keep two cells of the latent a side, or a loss that wants its window (MS-SSIM: 160)."""
     monkeypatch.setitem(costs._MOST_MACS, "cpu", 1.0)
     codec = family("nerv")
@@ -158,14 +158,14 @@ def test_what_cannot_be_smaller_is_timed_as_it_is(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "told"), [("Fusion10", "sides of 161 pixels or more"), ("Fusion60", "the losses are")]
+    ("loss", "message"), [("Fusion10", "sides of 161 pixels or more"), ("Fusion60", "the losses are")]
 )
-def test_a_loss_that_the_frames_cannot_have_is_one_line(loss: str, told: str) -> None:
-    with pytest.raises(BenchError, match=f"loss: .*{loss}.*{told}"):
+def test_a_loss_that_needs_larger_frames_is_refused_in_one_line(loss: str, message: str) -> None:
+    with pytest.raises(BenchError, match=f"loss: .*{loss}.*{message}"):
         fit_cost(family("nerv"), CLIP, settings("nerv", **NERV, loss=loss))
 
 
-def test_counting_leaves_nothing_behind_on_the_meta_device() -> None:
+def test_counting_caches_no_meta_tensors() -> None:
     """What networks keep from call to call (grids of coordinates) must not be made while counting."""
     for name in ("ffnerv", "hinerv"):
         config = registry.codec_config(f"{name}-matched")

@@ -47,7 +47,7 @@ def test_codes_and_scales_are_those_of_the_formula(bits):
 
 
 @pytest.mark.parametrize("shape", [(7,), (30, 4), (4, 3), (5, 8, 3), (24, 1, 3, 3), (8, 30, 3, 3)])
-def test_a_streams_weights_are_what_the_noise_trained_for(shape):
+def test_a_streams_weights_are_those_of_the_noise(shape):
     weight = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     quantiser = SymmetricQuantiser(6)
     quantised = quantiser.quantise(weight)
@@ -67,7 +67,7 @@ def test_a_base_grid_has_a_scale_a_channel():
     assert np.array_equal(kept.side, flat.side)
 
 
-def test_the_gradient_goes_through_the_scale_alone():
+def test_the_gradient_passes_through_the_scale_only():
     """d(code * scale) = code * d(scale): the largest entry of a column gets it all."""
     weight = torch.randn(30, 2, generator=torch.Generator().manual_seed(3)).requires_grad_()
     quantised = fake_quantise(weight, 6)
@@ -131,7 +131,7 @@ def test_pruning_removes_a_share_of_all_parameters_from_the_layers(network):
     assert torch.cat(removed).max() <= torch.cat(stayed).min() * 1.001
 
 
-def test_what_can_be_pruned(network):
+def test_prunable_weights(network):
     names = {name for name, weight in network.named_parameters() if is_prunable(name, weight)}
     blocks = {
         f"stages.{i}.blocks.0.{part}.weight" for i in range(2) for part in ("spatial", "widen", "narrow")

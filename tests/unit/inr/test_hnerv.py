@@ -233,8 +233,8 @@ def test_phases_have_the_type_of_the_times():
     assert np.array_equal(ours, torch.sin(torch.from_numpy(time.numpy()[:, None] * frequencies)).numpy())
 
 
-def test_a_constant_that_float16_cannot_say_is_published():
-    """Over a step of 0 it is infinite: clamped to the largest code, which stands for the lowest value."""
+def test_a_constant_beyond_float16_has_its_published_count():
+    """Over a step of 0 it is infinite: clamped to the largest code, whose value is the lowest one."""
     tensor = torch.randn(60, 8, generator=torch.Generator().manual_seed(0)) * torch.logspace(-2, 0, 8)
     tensor[:, 3] = 0.1
     assert tensor[0, 3] > tensor[0, 3].half()

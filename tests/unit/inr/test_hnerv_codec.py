@@ -167,7 +167,7 @@ def test_padding_repeats_the_edge():
         ({"model_size": 1, "reduction": -1}, "fixed reduction"),
     ],
 )
-def test_settings_that_make_no_network_are_named(settings, complaint):
+def test_invalid_settings_are_named(settings, complaint):
     with pytest.raises(ValueError, match=complaint):
         configured(**settings)
 
@@ -222,14 +222,14 @@ def decoded(path: Path) -> np.ndarray:
     ],
     ids=["encoder", "positional", "deeper-encoder", "official-quantiser"],
 )
-def test_a_real_stream_shows_what_was_fitted(tiny_clip, tmp_path, settings):
+def test_a_stream_decodes_to_the_fitted_frames(tiny_clip, tmp_path, settings):
     """The same fit with float32 weights, which is exact, differs by the quantiser's steps alone."""
     path, report = recorded(tiny_clip, tmp_path, **settings)
     shown = decoded(path).astype(int)
-    exact, told = recorded(tiny_clip, tmp_path, **{**settings, "quantiser": {"name": "float32"}})
-    assert report["details"]["parameters"] == told["details"]["parameters"]
+    exact, message = recorded(tiny_clip, tmp_path, **{**settings, "quantiser": {"name": "float32"}})
+    assert report["details"]["parameters"] == message["details"]["parameters"]
     assert np.abs(shown - decoded(exact)).max() <= 6
-    assert told["details"]["rate_bpp_paper"] is None
+    assert message["details"]["rate_bpp_paper"] is None
 
 
 def test_the_encoder_is_not_in_the_stream(tiny_clip, tmp_path):
@@ -263,7 +263,7 @@ def test_the_paper_rate_is_recorded_for_the_official_quantiser(tiny_clip, tmp_pa
     assert report["details"]["rate_bpp_paper"] > plain["details"]["rate_bpp_paper"]
 
 
-def test_an_override_with_a_slip_is_told_before_the_fit(tiny_clip, tmp_path):
+def test_a_misspelt_override_is_refused_before_the_fit(tiny_clip, tmp_path):
     quantiser = {"name": "affine", "overrides": {"embedding": {"bits": 6}}}
     with pytest.raises(BenchError, match="no part 'embedding'; use embeddings, decoder"):
         recorded(tiny_clip, tmp_path, quantiser=quantiser, epochs=10**6)

@@ -44,7 +44,7 @@ def test_arrays_and_tensors_alike(nerv):
     assert torch.equal(again(torch.from_numpy(arrays["t"]))[-1], outputs[-1])
 
 
-def test_what_is_wrong_is_named(nerv):
+def test_errors_name_the_argument_or_weight(nerv):
     config, weights, _ = nerv
     with pytest.raises(BenchError, match=r"stem\.0\.weight: missing"):
         bench.import_official("nerv", config, {k: v for k, v in weights.items() if k != "stem.0.weight"})
@@ -59,7 +59,7 @@ def test_what_is_wrong_is_named(nerv):
         bench.import_official("nerv", config | {"generator": wrong}, weights)
 
 
-def test_weights_of_several_gpus_are_taken_for_every_method(golden_dir):
+def test_weights_of_several_gpus_are_accepted_for_every_method(golden_dir):
     config = json.loads((golden_dir / "enerv.json").read_text())
     arrays = np.load(golden_dir / "enerv.npz")
     weights = {f"module.{name[2:]}": arrays[name] for name in arrays.files if name.startswith("w/")}
@@ -69,7 +69,7 @@ def test_weights_of_several_gpus_are_taken_for_every_method(golden_dir):
 
 @pytest.mark.parametrize("name", ["ffnerv", "nerv", "enerv", "hnerv", "hinerv"])
 def test_weights_of_another_network_are_not_dropped(golden_dir, name):
-    """One more weight than the arguments make says that the arguments are not those of these weights."""
+    """An additional weight means that the arguments belong to other weights."""
     stem = {"ffnerv": "ffnerv_conv"}.get(name, name)
     config = json.loads((golden_dir / f"{stem}.json").read_text())
     arrays = np.load(golden_dir / f"{stem}.npz")
@@ -81,11 +81,11 @@ def test_weights_of_another_network_are_not_dropped(golden_dir, name):
 
 def test_arguments_of_another_network_are_refused(nerv):
     config, weights, _ = nerv
-    for change, said in (
+    for change, message in (
         ({"bias": False}, r"\.bias: is not a weight"),
         ({"expansion": -1}, r"channels: 10 times the expansion -1\.0 leaves"),
     ):
-        with pytest.raises(BenchError, match=said):
+        with pytest.raises(BenchError, match=message):
             bench.import_official("nerv", config | {"generator": config["generator"] | change}, weights)
 
 
@@ -94,7 +94,7 @@ def test_a_missing_argument_of_hinerv_is_named():
         bench.import_official("hinerv", {"video_size": [6, 36, 48]}, {})
 
 
-def test_a_command_line_stands_for_its_arguments(golden_dir):
+def test_a_command_line_replaces_the_arguments(golden_dir):
     described = json.loads((golden_dir / "ffnerv_conv_traj.json").read_text())
     run = np.load(golden_dir / "ffnerv_conv_traj.npz")
     weights = {name[3:]: run[name] for name in run.files if name.startswith("w0/")}
@@ -119,7 +119,7 @@ def test_published_command_lines_and_defaults_have_the_published_sizes(method, n
     assert sum(parameter.numel() for parameter in made.parameters()) == parameters
 
 
-def test_a_command_line_with_a_slip_is_told():
+def test_an_invalid_command_line_is_refused():
     with pytest.raises(BenchError, match=r"--expansion: invalid float value: 'wide'"):
         bench.import_official("nerv", {"argv": "--expansion wide"}, {})
     with pytest.raises(BenchError, match="--strides: expected at least one argument"):

@@ -126,7 +126,7 @@ def test_eight_bits_a_weight(case, tmp_path: Path, family: str) -> None:
     assert 0 < np.abs(decoded(tmp_path / "out" / "stream.bin") - exact).mean() < 2
 
 
-def test_the_stream_is_what_a_fit_would_have_written(tiny_clip: Clip, tmp_path: Path) -> None:
+def test_the_stream_equals_that_of_a_fit_with_these_weights(tiny_clip: Clip, tmp_path: Path) -> None:
     """Byte for byte on one machine: a network is fitted, its weights saved by official names, imported."""
     condition = {
         "title": "x",
@@ -167,7 +167,7 @@ def test_the_stream_is_what_a_fit_would_have_written(tiny_clip: Clip, tmp_path: 
 
 
 @pytest.mark.parametrize("family", ["ffnerv", "nerv", "enerv", "hinerv"])
-def test_a_clip_is_not_needed_where_the_arguments_say_its_length(case, tmp_path: Path, family: str) -> None:
+def test_a_clip_is_not_needed_if_the_arguments_have_its_length(case, tmp_path: Path, family: str) -> None:
     made = case(family)
     words = command(made, tmp_path, "--set", FLOAT32)
     assert main(words) == 0

@@ -1,4 +1,4 @@
-"""`bench import` on what is no network of this clip: one line that names it, and nothing written."""
+"""`bench import` of invalid input: one line that names the problem, and no file is written."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def case(golden_dir: Path, make_clip: Callable[..., Clip]) -> Callable[[str], Ca
 
 @pytest.fixture
 def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
-    """Checks exit status 2, one line that says certain words, and that no file is under a final name."""
+    """Checks the exit status 2, the words of the one error line, and that no output file exists."""
 
-    def check(words: list[str], *said: str) -> None:
+    def check(words: list[str], *message: str) -> None:
         assert main(words) == 2
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 1, lines
-        for text in said:
+        for text in message:
             assert text in lines[0]
         assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
@@ -69,7 +69,7 @@ def test_codecs_without_a_network(case, tmp_path: Path, refused) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ("quantiser=affine", ("quantiser", "must be a table")),
         ("quantiser={name: magic}", ("settings: quantiser", "magic")),
@@ -77,11 +77,11 @@ def test_codecs_without_a_network(case, tmp_path: Path, refused) -> None:
         ("channels=20", ("--set channels", "follows from the weights")),
     ],
 )
-def test_settings(case, tmp_path: Path, refused, values: str, said: tuple[str, ...]) -> None:
-    refused(command(case("nerv"), tmp_path, "--set", values), *said)
+def test_settings(case, tmp_path: Path, refused, values: str, message: tuple[str, ...]) -> None:
+    refused(command(case("nerv"), tmp_path, "--set", values), *message)
 
 
-def test_files_that_are_no_checkpoint(case, tmp_path: Path, refused, monkeypatch) -> None:
+def test_invalid_checkpoints_are_refused(case, tmp_path: Path, refused, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     made = case("nerv")
     words = command(made, tmp_path)
@@ -98,19 +98,19 @@ def test_files_that_are_no_checkpoint(case, tmp_path: Path, refused, monkeypatch
             words, "model.pth: must contain only weights and plain values", name, "save only its state dict"
         )
     assert not (tmp_path / "evil").exists()
-    for saved, told in (({"epoch": 3, "ema": made.weights}, "epoch, ema"), ([1], "list"), ({}, "nothing")):
+    for saved, printed in (({"epoch": 3, "ema": made.weights}, "epoch, ema"), ([1], "list"), ({}, "nothing")):
         torch.save(saved, tmp_path / "model.pth")
-        refused(words, f"model.pth: has no state dict ({told})")
+        refused(words, f"model.pth: has no state dict ({printed})")
 
 
-def test_files_that_are_no_arguments(case, tmp_path: Path, refused) -> None:
+def test_invalid_argument_files_are_refused(case, tmp_path: Path, refused) -> None:
     words = command(case("nerv"), tmp_path)
     config = tmp_path / "official.yaml"
     refused(replaced(words, config=tmp_path / "other.yaml"), "other.yaml: no such file")
     refused(replaced(words, clip=tmp_path / "clip.json"), "clip.json: no such file")
-    for text, told in (("[1, 2]", "must be a table"), ("a: [", "line "), ("", "must be a table")):
+    for text, printed in (("[1, 2]", "must be a table"), ("a: [", "line "), ("", "must be a table")):
         config.write_text(text)
-        refused(words, "official.yaml", told)
+        refused(words, "official.yaml", printed)
     config.with_suffix(".json").write_text("[]")
     refused(replaced(words, config=config.with_suffix(".json")), "official.json", "must be an object")
 
@@ -127,7 +127,7 @@ def test_weights_that_are_of_another_network(case, tmp_path: Path, refused) -> N
 
 
 @pytest.mark.parametrize(
-    ("family", "size", "said"),
+    ("family", "size", "message"),
     [
         ("nerv", (64, 50, 9), "height is 50, the network's is 48"),
         ("enerv", (66, 48, 8), "width is 66, the network's is 64"),
@@ -139,16 +139,16 @@ def test_weights_that_are_of_another_network(case, tmp_path: Path, refused) -> N
         ("hnerv", (64, 50, 6), "height is 50, which must be a multiple of the encoder's 20"),
     ],
 )
-def test_another_clip(case, make_clip, tmp_path: Path, refused, family: str, size, said: str) -> None:
+def test_another_clip(case, make_clip, tmp_path: Path, refused, family: str, size, message: str) -> None:
     made = case(family)
     width, height, frames = size
     other = make_clip(width=width, height=height, frames=frames, name="other")
     words = command(made, tmp_path)
-    refused(replaced(words, clip=other.path.with_name("clip.json")), f"clip other: {said}")
+    refused(replaced(words, clip=other.path.with_name("clip.json")), f"clip other: {message}")
 
 
 @pytest.mark.parametrize(
-    ("bits", "quantiser", "said"),
+    ("bits", "quantiser", "message"),
     [
         (8, FLOAT32, "8 trains for the quantiser tanh, not for float32"),
         (8, AFFINE, "8 trains for the quantiser tanh, not for affine"),
@@ -156,14 +156,16 @@ def test_another_clip(case, make_clip, tmp_path: Path, refused, family: str, siz
         (32, "quantiser={name: tanh}", "None in training must equal 8 of the quantiser tanh"),
     ],
 )
-def test_weights_trained_for_another_quantiser(case, tmp_path: Path, refused, bits, quantiser, said) -> None:
+def test_weights_trained_for_another_quantiser(
+    case, tmp_path: Path, refused, bits, quantiser, message
+) -> None:
     """Their stream would decode to other frames than the network was trained to make."""
     made = case("ffnerv")
     arguments = {**made.arguments, "wbit": bits}
-    refused(command(made, tmp_path, "--set", quantiser, arguments=arguments), f"settings: bits: {said}")
+    refused(command(made, tmp_path, "--set", quantiser, arguments=arguments), f"settings: bits: {message}")
 
 
-def test_a_fit_is_refused_it_too(tiny_clip: Clip) -> None:
+def test_a_fit_with_other_bits_is_refused(tiny_clip: Clip) -> None:
     config = registry.codec_config("ffnerv-official")
     settings = registry.resolve_settings(config, {"channels": 8}, {"quantiser": {"name": "float32"}})
     with pytest.raises(BenchError, match="8 trains for the quantiser tanh, not for float32"):
@@ -172,7 +174,7 @@ def test_a_fit_is_refused_it_too(tiny_clip: Clip) -> None:
     assert build_quantiser(floats.quantiser) is None
 
 
-def test_what_no_stream_can_hold(case, tmp_path: Path, refused) -> None:
+def test_networks_that_no_stream_can_hold_are_refused(case, tmp_path: Path, refused) -> None:
     """Batch norm has statistics; a number that changes no width makes a network, but no decoder takes it."""
     made = case("nerv")
     generator = made.arguments["generator"]
@@ -189,7 +191,7 @@ def test_what_no_stream_can_hold(case, tmp_path: Path, refused) -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "arguments", "more", "said"),
+    ("family", "arguments", "more", "message"),
     [
         ("hnerv", {}, [], ("--clip: is missing: the embeddings", "give its clip.json")),
         ("nerv", {"N": None}, [], ("--clip: is missing", "give --frames")),
@@ -198,11 +200,11 @@ def test_what_no_stream_can_hold(case, tmp_path: Path, refused) -> None:
         ("hinerv", {}, ["--frames", "5"], ("frames is 5, the network's is 6",)),
     ],
 )
-def test_without_a_clip(case, tmp_path: Path, refused, family: str, arguments, more, said) -> None:
+def test_without_a_clip(case, tmp_path: Path, refused, family: str, arguments, more, message) -> None:
     made = case(family)
     words = command(made, tmp_path, *more, arguments={**made.arguments, **arguments})
     at = words.index("--clip")
-    refused([*words[:at], *words[at + 2 :]], *said)
+    refused([*words[:at], *words[at + 2 :]], *message)
 
 
 def test_an_old_stream_outlives_a_refusal(case, tmp_path: Path, capsys) -> None:

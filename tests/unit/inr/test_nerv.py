@@ -111,12 +111,12 @@ def test_post_training_quantisation_is_exact(golden, network, bits, axis, key):
         assert np.abs(values.numpy() - arrays[f"ptq/{key}/deq/{official}"]).max() < 1e-6, name
 
 
-def test_an_axis_that_is_none_is_refused():
+def test_an_invalid_axis_is_refused():
     with pytest.raises(ValueError, match="axis 2"):
         AffineQuantiser(axis=2)
 
 
-def test_pruning_keeps_what_the_official_code_keeps(golden, network):
+def test_pruning_keeps_the_weights_that_the_official_code_keeps(golden, network):
     """60 % of the stem's and the stages' weights go, ranked together; then the frames."""
     arrays, _ = golden
     video = FramewiseVideo(network, frames=9, height=48, width=64)

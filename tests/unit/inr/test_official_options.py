@@ -138,7 +138,7 @@ def test_a_padded_frame_has_its_coarse_images_padded_alike(case):
 
 
 @pytest.mark.parametrize(
-    ("key", "changes", "said"),
+    ("key", "changes", "message"),
     [
         ("nerv_heads", {"num_blocks": 2}, "num_blocks is 2"),
         ("nerv_heads", {"act": "tanhh"}, "activation: unknown value 'tanhh'"),
@@ -147,14 +147,14 @@ def test_a_padded_frame_has_its_coarse_images_padded_alike(case):
         ("ffnerv_odd", {"num_blocks": 2}, "num_blocks is 2"),
     ],
 )
-def test_arguments_that_make_no_network_are_named(golden, key, changes, said):
+def test_invalid_arguments_are_named(golden, key, changes, message):
     arrays, described = golden
     described[key]["generator"] |= changes
-    with pytest.raises(BenchError, match=said):
+    with pytest.raises(BenchError, match=message):
         Case(key, arrays, described)
 
 
-def test_the_bits_of_floats_are_none(golden):
+def test_float_weights_have_no_bits(golden):
     arrays, described = golden
     described["ffnerv_odd"]["wbit"] = "32"
     made = Case("ffnerv_odd", arrays, described)

@@ -107,7 +107,7 @@ def test_pruned_weights_are_zero_in_the_decoded_network(tiny_clip, result, kind)
 
 
 @pytest.mark.parametrize("kind", ["floats", "quantised"])
-def test_fine_tuning_recovers_what_pruning_cost(result, kind):
+def test_fine_tuning_recovers_the_loss_of_pruning(result, kind):
     """Half of the kernels' weights go: decibels, of which fine-tuning brings back most."""
     whole, untuned, tuned = (result(kind, stage).psnr_db for stage in ("whole", "untuned", "pruned"))
     assert untuned < whole - 2
@@ -121,6 +121,6 @@ def test_pruned_streams_are_smaller(result, kind):
     assert tuned < 0.8 * whole
 
 
-def test_two_stages_prune_nothing(result):
+def test_a_fit_without_pruning_has_few_zeros(result):
     zeros = torch.cat([(kernel == 0).flatten() for kernel in result("quantised", "whole").kernels])
     assert 0 < zeros.float().mean() < 0.1  # the dead zone of the codes alone

@@ -133,7 +133,7 @@ def test_extremes_are_levels(axis):
 
 
 @pytest.mark.parametrize("value", [0.0, -0.3, 1e-9])
-def test_equal_entries_come_back(value):
+def test_equal_entries_are_decoded(value):
     tensor = torch.full((60, 60), value)
     for axis in (None, 0):
         quantiser = MinMaxQuantiser(axis=axis)
@@ -198,23 +198,23 @@ def test_affine_side_information_is_as_it_was():
         {"name": "affine", "overrides": None},
     ],
 )
-def test_descriptions_of_nothing_are_refused(description):
+def test_malformed_descriptions_are_refused(description):
     with pytest.raises((ValueError, TypeError)):
         make_quantiser(description)
 
 
-def test_no_overrides_is_no_table():
+def test_empty_overrides_are_ignored():
     assert make_quantiser({"name": "affine", "overrides": {}}) == AffineQuantiser()
     assert make_quantiser({"name": "float32"}) is None
 
 
-def test_an_override_for_no_part_is_one_clear_line():
+def test_an_override_of_an_unknown_part_is_refused_in_one_line():
     with pytest.raises(BenchError, match="no part 'grid'; use one of gridsmith, tall, grids, wide"):
         coded_weights(Grids(), make_quantiser({"name": "affine", "overrides": {"grid": {"bits": 6}}}))
 
 
 @pytest.mark.parametrize("description", [{"name": "affine"}, {"name": "float32"}])
-def test_weights_that_are_no_numbers_are_one_clear_line(description):
+def test_weights_that_are_not_finite_are_refused_in_one_line(description):
     network = Grids()
     with torch.no_grad():
         network.wide.bias[3] = float("nan")

@@ -1,4 +1,4 @@
-"""Training through a stream's steps: what it brings, and that nothing else of a fit changes by it."""
+"""The rounding phase: quality, streams, pruning beside it, and interrupted fits."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def psnr_db(video: FramewiseVideo, frames: torch.Tensor) -> float:
     return float(-10 * (shown - frames / 255).square().mean().log10())
 
 
-def test_what_rounding_costs_comes_back(frames: torch.Tensor) -> None:
+def test_the_rounding_phase_recovers_the_loss_of_rounding(frames: torch.Tensor) -> None:
     """Weights of three bits: decibels below those that are not rounded, and above them after the stage."""
     exact, trained = small_nerv(), small_nerv()
     Fit(exact, frames, Recipe(epochs=60, learning_rate=5e-3)).run()
@@ -137,7 +137,7 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames: torch.Tensor, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"quantiser": {"name": "affine", "bits": 6}}, "rounding: needs the quantiser"),
         ({"rounding": {"epochs": 0}}, "rounding: epochs: 0 must be at least 1"),
@@ -145,10 +145,10 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames: torch.Tensor, tmp_p
         ({"compile": True}, "rounding: cannot be combined with compile"),
     ],
 )
-def test_settings_that_do_not_go_with_it_are_refused(changes: dict, said: str, tiny_clip: Clip) -> None:
+def test_settings_that_exclude_rounding_are_refused(changes: dict, message: str, tiny_clip: Clip) -> None:
     config = registry.codec_config("nerv-matched")
     codec = registry.load_family("nerv")
-    with pytest.raises(BenchError, match=said):
+    with pytest.raises(BenchError, match=message):
         codec.resolve(
             tiny_clip.info,
             registry.resolve_settings(config, {}, {**config.test, "rounding": {"epochs": 2}, **changes}),

@@ -76,7 +76,7 @@ def test_the_official_schedule_is_that_of_the_official_commands():
     assert (recipe.quantise.noise, recipe.quantise.bits) == (0.9, 6)
 
 
-def test_stages_follow_each_other():
+def test_phases_follow_each_other():
     recipe = Recipe(epochs=4, learning_rate=1.0, **STAGES)
     assert recipe.total_epochs == 10
     assert [epoch for epoch in range(10) if recipe.prunes_before(epoch)] == [4]
@@ -96,7 +96,7 @@ def test_stages_follow_each_other():
         ({"cosine_from": "peak"}, "cosine_from"),
     ],
 )
-def test_schedules_that_are_none_are_refused(wrong, named):
+def test_invalid_schedules_are_refused(wrong, named):
     with pytest.raises(ValueError, match=named):
         Recipe(epochs=4, learning_rate=1.0, **wrong)
 
@@ -104,12 +104,12 @@ def test_schedules_that_are_none_are_refused(wrong, named):
 @pytest.mark.parametrize(
     "wrong", [{"epochs": 0}, {"epochs": 1.5}, {"noise": 0.0}, {"noise": 1.1}, {"bits": 1}, {"bits": 6.0}]
 )
-def test_noise_that_is_none_is_refused(wrong):
+def test_invalid_noise_is_refused(wrong):
     with pytest.raises(ValueError, match="quantise"):
         Quantisation(**{"epochs": 1, "bits": 6, **wrong})
 
 
-def test_a_network_that_takes_no_noise_is_told_so_before_the_fit(frames):
+def test_a_network_without_noise_is_refused_before_the_fit(frames):
     video = FramewiseVideo(nn.Conv2d(1, 3, 1), frames=5, height=12, width=16)
     recipe = Recipe(epochs=4, learning_rate=1.0, quantise=Quantisation(epochs=1, bits=6))
     with pytest.raises(BenchError, match="quantise"):
@@ -162,7 +162,7 @@ def test_the_log_of_patches_is_that_of_their_frames(frames):
     assert log[0].psnr_rgb_db == pytest.approx(float((-10 * mse.log10()).mean()), abs=1e-5)
 
 
-def test_noise_is_in_its_stage_alone_and_new_in_every_epoch(frames):
+def test_noise_is_in_its_phase_only_and_new_in_every_epoch(frames):
     video, noises, drawn = patched_video(), [], []
 
     def report(row):
@@ -178,7 +178,7 @@ def test_noise_is_in_its_stage_alone_and_new_in_every_epoch(frames):
     assert len(seeds) == 400
 
 
-def test_later_stages_begin_with_a_new_adam(frames):
+def test_later_phases_start_with_a_new_adam(frames):
     def steps_of(restart: bool) -> list[int]:
         recipe = Recipe(epochs=2, learning_rate=1e-2, **{**STAGES, "restart_adam": restart})
         fit, steps = Fit(patched_video(), frames, recipe), []
@@ -190,7 +190,7 @@ def test_later_stages_begin_with_a_new_adam(frames):
 
 
 @pytest.mark.parametrize("patch", [(6, 8), None])
-def test_an_interrupted_fit_of_three_stages_ends_in_the_same_weights(frames, tmp_path, patch):
+def test_an_interrupted_fit_of_three_phases_ends_in_the_same_weights(frames, tmp_path, patch):
     """Interrupted in every epoch, also where a stage begins; states are saved every other one."""
     recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=2, loss="L2", **STAGES)
     whole = patched_video(patch)
@@ -255,7 +255,7 @@ class NoReading(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_a_step_of_the_last_stage_reads_nothing_from_the_device(frames):
+def test_a_step_of_the_last_phase_does_not_read_from_the_device(frames):
     video = patched_video()
     recipe = Recipe(epochs=1, learning_rate=1e-2)
     optimiser = make_optimiser(video.network.parameters(), recipe)
@@ -287,7 +287,7 @@ def shown_psnr_db(clip: Clip, folder, **settings) -> float:
     return float(10 * np.log10(255**2 / np.square(shown - clip.rgb_array().astype(float)).mean()))
 
 
-def test_noise_makes_up_for_coarse_codes(tiny_clip, tmp_path):
+def test_noise_compensates_coarse_codes(tiny_clip, tmp_path):
     """Three bits, after the same epochs at the same rates with noise and next to none."""
     stage = {"epochs": 10, "bits": 3, "learning_rate": 2e-3}
     with_noise = shown_psnr_db(tiny_clip, tmp_path, quantise={**stage, "noise": 0.9})

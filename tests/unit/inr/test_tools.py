@@ -73,9 +73,9 @@ def test_sizes_reach_their_targets(tiny_clip: Clip, condition: Path, tmp_path: P
 
 def test_a_rate_out_of_reach_is_one_line(tiny_clip: Clip, condition: Path, capsys) -> None:
     assert size(tiny_clip, condition, "--targets", "500", "--bits-per-weight", "6") == 2
-    told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "ffnerv-matched.yaml: no width gives about" in told
-    assert "widen the ranges" in told
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "ffnerv-matched.yaml: no width gives about" in message
+    assert "widen the ranges" in message
 
 
 def edited_ffnerv(folder: Path, size_section: str) -> CodecConfig:
@@ -87,7 +87,7 @@ def edited_ffnerv(folder: Path, size_section: str) -> CodecConfig:
 
 
 @pytest.mark.parametrize(
-    ("size_section", "told"),
+    ("size_section", "message"),
     [
         (
             "channels: {from: 8, to: wide, step: 2}",
@@ -121,11 +121,11 @@ def edited_ffnerv(folder: Path, size_section: str) -> CodecConfig:
     ],
 )
 def test_a_wrong_section_of_sizes_is_refused_in_one_line(
-    size_section: str, told: str, tmp_path: Path
+    size_section: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(BenchError) as error:
         edited_ffnerv(tmp_path, size_section)
-    assert str(error.value).startswith(f"{tmp_path / 'mine.yaml'}: {told}")
+    assert str(error.value).startswith(f"{tmp_path / 'mine.yaml'}: {message}")
     assert len(str(error.value).splitlines()) == 1
 
 
@@ -159,12 +159,12 @@ def test_inspect_accounts_for_the_bits(stream: Path, tmp_path: Path, capsys) -> 
     capsys.readouterr()
     picture = tmp_path / "parts.png"
     assert main(["inspect", str(stream), "--frames", "0", "8", "--pictures", str(picture)]) == 0
-    told = capsys.readouterr().out.splitlines()
-    by_tensor = told[next(i for i, line in enumerate(told) if line.startswith("by tensor")) + 1 :]
+    message = capsys.readouterr().out.splitlines()
+    by_tensor = message[next(i for i, line in enumerate(message) if line.startswith("by tensor")) + 1 :]
     bits = sum(int(line.split()[3]) for line in by_tensor)
     payload = 8 * len(read_stream(stream).payload)
     assert abs(bits - payload) < 0.1 * payload
-    stages = told[next(i for i, line in enumerate(told) if line.startswith("by stage")) + 1 :]
+    stages = message[next(i for i, line in enumerate(message) if line.startswith("by stage")) + 1 :]
     assert [line.split()[0] for line in stages[:3]] == ["grids.levels.0", "grids.levels.1", "stages.0"]
     with Image.open(picture) as image:
         assert image.width > 1000

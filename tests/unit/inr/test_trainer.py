@@ -77,13 +77,13 @@ def test_fine_tuning_has_a_schedule_of_its_own():
 
 @pytest.mark.parametrize("wrong", [{"ratio": 0.0}, {"ratio": 1.0}, {"epochs": 0}])
 @pytest.mark.numeric
-def test_pruning_that_prunes_nothing_or_all_is_refused(wrong):
+def test_a_pruning_ratio_of_0_or_1_is_refused(wrong):
     with pytest.raises(ValueError, match="prune"):
         Pruning(**{"ratio": 0.5, "epochs": 3, **wrong})
 
 
 @pytest.mark.numeric
-def test_pruning_spares_what_must_stay():
+def test_weights_with_infinite_scores_are_not_pruned():
     scores = [torch.tensor([1.0, 2.0]), torch.full((2,), torch.inf)]
     assert [kept.tolist() for kept in prune_masks(scores, 0.5)] == [[False, False], [True, True]]
     with pytest.raises(BenchError, match=r"ratio: 0\.75 is above 0\.50, the fraction"):
@@ -91,7 +91,7 @@ def test_pruning_spares_what_must_stay():
 
 
 @pytest.mark.numeric
-def test_order_is_a_permutation_that_only_seed_and_epoch_decide():
+def test_the_order_is_a_permutation_of_seed_and_epoch():
     assert sorted(sample_order(3, 5, 40).tolist()) == list(range(40))
     assert torch.equal(sample_order(3, 5, 40), sample_order(3, 5, 40))
     assert not torch.equal(sample_order(3, 5, 40), sample_order(3, 6, 40))
@@ -111,7 +111,7 @@ def test_a_fit_fits(frames):
 
 
 @pytest.mark.numeric
-def test_held_out_frames_teach_nothing(frames):
+def test_held_out_frames_do_not_change_the_fit(frames):
     spoilt = frames.clone()
     spoilt[1::2] = 255 - spoilt[1::2]
     recipe = Recipe(epochs=5, learning_rate=0.05, loss="L2", fit_every=2)
@@ -129,7 +129,7 @@ def ffnerv_video() -> FFNeRVVideo:
 
 
 @pytest.mark.numeric
-def test_pruned_weights_are_zero_and_stay_it(frames):
+def test_pruned_weights_stay_zero(frames):
     """The smallest half of the stages' kernels, ranked together, at the end of the epochs."""
     recipe = Recipe(epochs=3, learning_rate=1e-2, prune=Pruning(ratio=0.5, epochs=3))
     before, after = ffnerv_video(), ffnerv_video()
@@ -146,7 +146,7 @@ def test_pruned_weights_are_zero_and_stay_it(frames):
 @pytest.mark.parametrize("refresh", ["saves", "official"])
 @pytest.mark.numeric
 def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
-    """Interrupted in every epoch; the state of the last save is taken up, the buffer with it."""
+    """Interrupted in every epoch; the fit resumes from the last saved state, including the buffer."""
     prune = Pruning(ratio=0.3, epochs=4)
     recipe = Recipe(epochs=5, learning_rate=1e-2, save_every=2, refresh=refresh, prune=prune)
     whole = ffnerv_video()
@@ -168,7 +168,7 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
 
 
 @pytest.mark.numeric
-def test_a_finished_fit_keeps_its_weights_and_no_more(frames, tmp_path):
+def test_the_state_of_a_finished_fit_has_only_its_weights(frames, tmp_path):
     """So that they can be coded with another quantiser, without an epoch and without gigabytes of buffer."""
     recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=2, refresh="official")
     made = ffnerv_video()
@@ -185,7 +185,7 @@ def test_a_finished_fit_keeps_its_weights_and_no_more(frames, tmp_path):
 
 
 @pytest.mark.numeric
-def test_a_fit_that_went_on_elsewhere_tells_of_both_devices(frames, tmp_path):
+def test_a_fit_resumed_on_another_device_lists_both(frames, tmp_path):
     recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=1)
 
     def make() -> Fit:
@@ -200,7 +200,7 @@ def test_a_fit_that_went_on_elsewhere_tells_of_both_devices(frames, tmp_path):
 
 
 @pytest.mark.numeric
-def test_a_state_of_something_else_is_not_taken_up(frames, tmp_path):
+def test_a_state_of_another_fit_is_not_resumed(frames, tmp_path):
     recipe = Recipe(epochs=4, learning_rate=1e-2, save_every=1)
     Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="one clip").run()
     fit = Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="another clip")
@@ -210,7 +210,7 @@ def test_a_state_of_something_else_is_not_taken_up(frames, tmp_path):
 
 
 @pytest.mark.numeric
-def test_a_spoilt_state_is_one_clear_line(frames, tmp_path):
+def test_a_damaged_state_is_refused_in_one_line(frames, tmp_path):
     (tmp_path / FILE_NAME).write_bytes(b"no state at all")
     fit = Fit(ffnerv_video(), frames, Recipe(epochs=2, learning_rate=1e-2), state_dir=tmp_path)
     with pytest.raises(BenchError, match=FILE_NAME):
@@ -236,7 +236,7 @@ def encode(clip, out: Path, state: Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
 
 
-def test_killed_again_and_again_the_stream_is_the_same(tiny_clip, tmp_path):
+def test_a_killed_and_resumed_encode_writes_the_same_stream(tiny_clip, tmp_path):
     """SIGKILL at arbitrary moments of a real encode, then once to the end."""
     assert encode(tiny_clip, tmp_path / "whole.bin", tmp_path / "whole").wait(timeout=300) == 0
     state = tmp_path / "killed" / FILE_NAME

@@ -128,7 +128,7 @@ def test_close_to_the_entropy_of_independent_codes(tensors):
     assert coded(tensors[1]) < 1.02 * entropy(tensors[1])
 
 
-def test_motion_in_the_same_places_of_all_channels_costs_less():
+def test_motion_at_the_same_positions_of_all_channels_costs_less():
     rng = np.random.default_rng(3)
     moves = rng.normal(scale=12, size=(24, 8, 8, 12))
     shared = np.kron(rng.random((24, 1, 2, 3)) < 0.3, np.ones((1, 1, 4, 4)))
@@ -137,14 +137,14 @@ def test_motion_in_the_same_places_of_all_channels_costs_less():
     assert coded(together) < 0.85 * coded(alone)
 
 
-def test_columns_that_hang_together_cost_less():
+def test_correlated_columns_cost_less():
     rng = np.random.default_rng(4)
     mixed = rng.normal(size=(600, 6)) @ rng.normal(size=(6, 24)) * 8 + rng.normal(scale=4, size=(600, 24))
     matrix = mixed.round().clip(-127, 127).astype(np.int32)
     assert coded(matrix) < 0.8 * entropy(matrix)
 
 
-def test_subpixels_that_look_alike_cost_less():
+def test_correlated_subpixels_cost_less():
     rng = np.random.default_rng(5)
     weights = np.repeat(rng.normal(scale=20, size=(16, 12, 3, 3)), 4, axis=0)
     weights = (weights + rng.normal(scale=5, size=weights.shape)).round().astype(np.int32)
@@ -153,14 +153,14 @@ def test_subpixels_that_look_alike_cost_less():
 
 @pytest.mark.parametrize("shape", [(120, 20, 3, 3), (800, 20), (20, 8, 9, 16)])
 @pytest.mark.parametrize("ratio", [0.4, 0.9])
-def test_pruned_weights_cost_their_places_and_what_is_left(shape, ratio):
+def test_pruned_weights_cost_their_positions_and_the_remaining_codes(shape, ratio):
     rng = np.random.default_rng(6)
     weights = normal(rng, shape)
     weights[np.abs(weights) < np.quantile(np.abs(weights), ratio)] = 0
     assert coded(weights + 5) < entropy(weights) + 0.1
 
 
-def test_a_tensor_of_one_value_costs_next_to_nothing():
+def test_a_tensor_of_one_value_costs_almost_no_bits():
     assert coded(np.full((200, 20, 3, 3), 9, dtype=np.int32)) < 0.005
 
 

@@ -47,7 +47,7 @@ def check(tensor: torch.Tensor, quantiser: ZeroPointQuantiser) -> np.ndarray:
 
 @pytest.mark.parametrize("axis", [None, 0])
 @pytest.mark.parametrize("bits", range(2, 11))
-def test_zeros_come_back_exactly(bits, axis):
+def test_zeros_are_decoded_exactly(bits, axis):
     for seed in range(20):
         tensor = pruned(8, 5, 3, 3, ratio=0.3, seed=seed, spread=True)
         codes = check(tensor, ZeroPointQuantiser(bits=bits, axis=axis))
@@ -99,7 +99,7 @@ def test_zero_as_the_largest_entry_is_a_level_at_any_width():
             assert codes[1] == 0
 
 
-def test_a_stream_gives_back_what_the_encoder_computed():
+def test_decoded_weights_equal_those_of_the_encoder():
     """From the coded bytes alone, bit by bit."""
     network, received = torch.nn.Conv2d(6, 12, 3), torch.nn.Conv2d(6, 12, 3)
     description = {**INTEGER, "bits": 7, "axis": 0, "overrides": {"bias": {"bits": 5}}}
@@ -134,7 +134,7 @@ def test_bits_fall_with_the_ratio_as_they_should(axis):
     assert sizes[-1] < 0.35 * sizes[0]
 
 
-def test_without_a_zero_point_zeros_of_channels_are_dear():
+def test_without_a_zero_point_zeros_of_channels_cost_more():
     """Each channel has another code for them: what the setting is for."""
     tensor = pruned(64, 48, 3, 3, ratio=0.6, spread=True)
     sizes = [
@@ -154,7 +154,7 @@ def test_without_a_zero_point_zeros_of_channels_are_dear():
         {**INTEGER, "overrides": {"head": {"name": "affine", "bits": 6}}},
     ],
 )
-def test_pruning_asks_what_becomes_of_zeros(description):
+def test_pruning_needs_an_explicit_zero_point(description):
     with pytest.raises(ValueError, match="zero_point: integer"):
         check_pruned(parse_description(description, FFNeRVCodec.quantisers))
 
@@ -170,7 +170,7 @@ def test_pruning_asks_what_becomes_of_zeros(description):
         {"name": "float32"},
     ],
 )
-def test_an_answer_is_enough(description):
+def test_an_explicit_zero_point_is_accepted(description):
     check_pruned(parse_description(description, FFNeRVCodec.quantisers))
 
 
@@ -181,7 +181,7 @@ def test_zero_points_are_integer_or_float():
             make_quantiser(wrong)
 
 
-def test_settings_that_prune_and_do_not_say_are_one_line(tiny_clip):
+def test_pruning_without_an_explicit_zero_point_is_refused_in_one_line(tiny_clip):
     """The default quantiser is affine; a network that is not pruned need not say anything."""
     settings = {
         **FFNeRVCodec.settings_model().default_values(),

@@ -35,7 +35,7 @@ def altered(stream: Stream, at: int, value: bytes) -> Stream:
 
 
 @pytest.mark.parametrize("architecture", IMAGES)
-def test_what_is_decoded_is_what_the_encoder_coded(
+def test_decoded_frames_equal_those_of_the_encoder(
     folder: Path, tiny_clip: Clip, tmp_path: Path, architecture: str
 ) -> None:
     """Decoded frames are those that CompressAI's own decompress gives of its own compress."""
@@ -67,7 +67,7 @@ def test_any_size_is_padded_and_cropped(
     assert [frame.shape for frame in decoded(stream)] == [(height, width, 3)] * 2
 
 
-def test_video_has_keyframes_where_they_are_asked_for(
+def test_video_has_the_requested_keyframes(
     folder: Path, make_clip: Callable[..., Clip], tmp_path: Path
 ) -> None:
     clip = make_clip(frames=5)
@@ -123,9 +123,7 @@ def test_a_stream_cut_anywhere_is_refused(folder: Path, tiny_clip: Clip, tmp_pat
             Payload.of_stream(replace(stream, payload=stream.payload[:length]))
 
 
-def test_a_string_that_is_too_short_ends_within_its_guard(
-    folder: Path, tiny_clip: Clip, tmp_path: Path
-) -> None:
+def test_a_short_string_is_followed_by_zeros(folder: Path, tiny_clip: Clip, tmp_path: Path) -> None:
     """CompressAI's decoder reads past the end of what it is given: there it finds zeros."""
     stream, _ = code(tiny_clip, tmp_path / "s", architecture="mbt2018-mean")
     payload = Payload.of_stream(stream)

@@ -50,7 +50,7 @@ def test_codec_ids_have_a_point_for_each_published_quality() -> None:
             ]
 
 
-def test_published_weights_that_are_not_here_are_a_reason(folder: Path, tiny_clip: Clip) -> None:
+def test_missing_published_weights_are_a_reason(folder: Path, tiny_clip: Clip) -> None:
     codec, wanted = CompressaiCodec(), settings("mbt2018-mean", weights="zoo", quality=2)
     reason = codec.skip(tiny_clip.info, wanted)
     assert reason == "mbt2018-mean-2-e54a039d.pth.tar is not installed: bench fetch-weights downloads it"
@@ -77,7 +77,7 @@ def test_published_weights_that_are_not_here_are_a_reason(folder: Path, tiny_cli
         ),
     ],
 )
-def test_what_cannot_be_coded_has_a_reason(
+def test_a_clip_that_cannot_be_coded_has_a_reason(
     folder: Path, tiny_clip: Clip, chosen: dict[str, Any], reason: str
 ) -> None:
     assert reason in str(CompressaiCodec().skip(tiny_clip.info, settings(**chosen)))
@@ -117,7 +117,7 @@ def test_a_set_is_a_folder_of_weights(folder: Path, name: str) -> None:
         weights.find_weights(name, "mbt2018-mean", 1)
 
 
-def test_a_file_that_is_not_what_its_name_says_is_refused(
+def test_a_file_whose_digest_contradicts_its_name_is_refused(
     folder: Path, tiny_clip: Clip, tmp_path: Path
 ) -> None:
     stream, _ = code(tiny_clip, tmp_path / "s", architecture="bmshj2018-factorized")
@@ -138,7 +138,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(
         path.write_bytes(whole)
 
 
-def test_a_stream_of_published_weights_says_how_to_get_them(folder: Path) -> None:
+def test_a_stream_of_published_weights_names_their_download(folder: Path) -> None:
     with pytest.raises(StreamError, match=r"ssf2020-mse-3-9c8b998d\.pth\.tar: bench fetch-weights"):
         weights.locate("9c8b998d" + "0" * 56, where="s")
 
