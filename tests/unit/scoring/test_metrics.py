@@ -203,6 +203,23 @@ def test_vmaf_ranks_and_compares_frames_of_equal_index(carphone: Clip, coded: li
     assert worse.values["vmaf"] == pytest.approx(np.mean([row["vmaf"] for row in worse.rows]))
 
 
+def test_vmaf_has_the_clip_as_its_reference(tmp_path: Path, carphone: Clip) -> None:
+    """VMAF is not symmetric: a blurred copy of the clip loses detail, the clip has more than a blurred one."""
+    info, sharp = carphone.info, list(carphone.frames())
+    blurred = []
+    for frame in sharp:
+        luma, *chroma = (plane.copy() for plane in planes(frame, info.width, info.height))
+        rows = (luma[:-1].astype(int) + luma[1:]) // 2
+        luma[:-1, :-1] = (rows[:, :-1] + rows[:, 1:]) // 2
+        blurred.append(np.concatenate([plane.ravel() for plane in (luma, *chroma)]))
+    blurred_clip = write_clip(tmp_path / "blurred", blurred, width=info.width, height=info.height)
+    loss = score(blurred, carphone, pixel_format="yuv420p", metrics=["vmaf"]).values["vmaf"]
+    gain = score(sharp, blurred_clip, pixel_format="yuv420p", metrics=["vmaf"]).values["vmaf"]
+    assert loss is not None
+    assert gain is not None
+    assert loss < gain - 10
+
+
 def test_vmaf_of_a_tiny_clip_is_null(noise: Clip) -> None:
     scores = score(noise.frames(), noise, pixel_format="yuv420p", metrics=["vmaf"])
     assert scores.values["vmaf"] is None
