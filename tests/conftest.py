@@ -17,6 +17,8 @@ from bench.video.y4m import y4m_chunks
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 9
 ROOT = Path(__file__).parent
+#: Fixtures whose tests run Snakemake.
+RUNS_OF_THE_WORKFLOW = {"finished", "repo", "fetching"}
 
 # Property-based tests: `make test` tries the same few examples each time, `make test-properties` many.
 settings.register_profile("few", max_examples=25, deadline=None, derandomize=True, database=None)
@@ -37,6 +39,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=gpu)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
+        if RUNS_OF_THE_WORKFLOW.intersection(item.fixturenames):
+            item.add_marker("slow")
     order = ("workflow", "contract")
     items.sort(key=lambda item: [folder not in item.path.parts for folder in order])
 

@@ -204,7 +204,7 @@ def test_vmaf_ranks_and_compares_frames_of_equal_index(carphone: Clip, coded: li
 
 
 def test_vmaf_has_the_clip_as_its_reference(tmp_path: Path, carphone: Clip) -> None:
-    """VMAF is not symmetric: a blurred copy of the clip loses detail, the clip has more than a blurred one."""
+    """VMAF is not symmetric: it is low for a blurred copy, and high for the clip against a blurred copy."""
     info, sharp = carphone.info, list(carphone.frames())
     blurred = []
     for frame in sharp:
