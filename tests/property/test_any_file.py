@@ -15,8 +15,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bench.analysis.rd_points import load_points, read_table
-from bench.base.csv_files import write_csv
+from bench.analysis.rd_points import load_points
+from bench.base.csv_files import read_table, write_csv
 from bench.base.errors import BenchError
 from bench.base.files import json_value, read_json, write_json
 from bench.base.names import NAME
@@ -149,17 +149,18 @@ def test_any_line_is_a_y4m_header_or_is_refused(line: bytes) -> None:
         assert parse_y4m_header(y4m_header(width, height, fps), where="x.y4m") == (width, height, fps)
 
 
-@given(st.integers(1, 500), st.integers(-5, 505), st.integers(-5, 505))
-def test_frame_ranges_are_those_within_the_clip(frames: int, first: int, stop: int) -> None:
-    text = f"{first}:{stop}"
-    # A bound of 0 after the colon is the number 0, not an omitted bound.
+@given(st.data(), st.integers(1, 500))
+def test_frame_ranges_are_those_within_the_clip(data: st.DataObject, frames: int) -> None:
+    bounds = st.sampled_from([-1, 0, 1, frames - 1, frames, frames + 1]) | st.integers(0, frames)
+    first, stop = data.draw(bounds), data.draw(bounds)
     if 0 <= first < stop <= frames:
-        assert parse_frames(text, frames) == (first, stop)
-        assert parse_frames(f" {first} : {stop}", frames) == (first, stop)
+        assert parse_frames(f"{first}:{stop}", frames) == (first, stop)
     else:
         with pytest.raises(BenchError, match="--frames"):
-            parse_frames(text, frames)
+            parse_frames(f"{first}:{stop}", frames)
     assert parse_frames(":", frames) == parse_frames(None, frames) == (0, frames)
+    with pytest.raises(BenchError, match="--frames"):
+        parse_frames(f"0:{frames + 1}", frames)
 
 
 @given(st.text(max_size=8), st.integers(1, 100))
