@@ -32,7 +32,23 @@ QUANTISERS = [
     for zero in ("float", "integer")
 ]
 QUANTISERS += [{"name": "uniform", "bits": bits} for bits in (2, 4.5, 8)]
-WEIGHTS = st.floats(-8, 8, width=32, allow_subnormal=False)
+SHAPES_OF_WEIGHTS = arrays.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=5)
+
+
+def random_weights(seed: int, shape: tuple[int, ...], low: float, spread: float) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(low, low + spread, shape).astype(np.float32)
+
+
+#: Single values that hypothesis looks for, and full tensors in a range that may lie far from zero.
+WEIGHTS = arrays.arrays(
+    np.float32, SHAPES_OF_WEIGHTS, elements=st.floats(-8, 8, width=32, allow_subnormal=False)
+) | st.builds(
+    random_weights,
+    st.integers(0, 2**32),
+    st.just((8, 200)),
+    st.floats(-4, 4),
+    st.floats(0.1, 4),
+)
 
 
 @given(TENSORS)
@@ -66,12 +82,7 @@ def test_damaged_weights_decode_or_are_refused(tensors: list[np.ndarray], data: 
     assert [tensor.shape for tensor in decoded] == shapes
 
 
-@given(
-    st.sampled_from(QUANTISERS),
-    arrays.arrays(
-        np.float32, arrays.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=5), elements=WEIGHTS
-    ),
-)
+@given(st.sampled_from(QUANTISERS), WEIGHTS)
 def test_side_information_restores_quantised_weights(description: dict, weights: np.ndarray) -> None:
     """Codes and float16 side information, through bytes, give the values that the encoder computed.
 
