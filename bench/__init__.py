@@ -24,9 +24,8 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
     * ``enerv``: times t = i / (N - 1) (B,) -> list of images, one per head.
     * ``hnerv``: frames (B, 3, H, W) -> (frames, [embedding, outputs of the decoder's stages]).
       `network(None, embedding)` starts from embeddings.
-    * ``hinerv``: positions (B, 3) of t, y, x -> frames (B, 3, 1, H, W). The method `patches(positions)`
-    returns
-      the patches of the official training.
+    * ``hinerv``: positions (B, 3) of t, y, x -> frames (B, 3, 1, H, W). The method
+      `patches(positions)` returns the patches of the official training.
 
     Related functions:
 

@@ -111,7 +111,17 @@ def page(name: str) -> str:
 
 def rule_graph_edges() -> set[tuple[str, str]]:
     """(rule, rule that needs it) of the default condition, from `snakemake --rulegraph`."""
-    command = ["snakemake", "--rulegraph", "--snakefile", "workflow/Snakefile", "--cores", "1", "all"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--rulegraph",
+        "--snakefile",
+        "workflow/Snakefile",
+        "--cores",
+        "1",
+        "all",
+    ]
     done = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, check=True)
     names = dict(re.findall(r'(\d+)\[label = "(\w+)"', done.stdout))
     return {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", done.stdout)}

@@ -4,11 +4,9 @@ A weight file is ``<folder>/<set>/<name>-<first 8 hex digits of its SHA-256>.<ex
 digest, which identifies the file. The setting `weights` names a set:
 
 * ``zoo``: the weights that CompressAI publishes, under their published names. They were trained on
-Vimeo-90k, which
-  contains no test sequence. `ZOO` lists them.
+  Vimeo-90k, which contains no test sequence. `ZOO` lists them.
 * any other name: weights trained by the user. Their training recipe, ``<architecture>-<quality>.json``,
-names the
-  file and the sequences that it was trained on; clips of these sequences are not coded with it.
+  names the file and the sequences that it was trained on; clips of these sequences are not coded with it.
   ``{sequence}`` in the set's name is replaced by the clip's sequence.
 
 Sets are searched in resources/weights (or the folder in the variable NVB_WEIGHTS), then in

@@ -34,14 +34,12 @@ class EncodePlan:
     """Everything that one encode depends on.
 
     Attributes:
-        settings: complete settings (`bench.codec.registry.resolve_settings`); for an imported network the
-        few that
-            its stream depends on.
+        settings: complete settings (`bench.codec.registry.resolve_settings`); for an imported network
+            the few that its stream depends on.
         out, report: the stream file, and its report (None writes none).
         device: as requested: auto, cpu or cuda.
-        state_dir: where a fit saves the state that it resumes from. Without one a fit uses a folder beside
-        `out`
-            and deletes it at the end.
+        state_dir: where a fit saves the state that it resumes from. Without one a fit uses a folder
+            beside `out` and deletes it at the end.
         command: the command line, for the provenance of the report.
         imported: checkpoint file and its SHA-256 where the weights are imported, not fitted.
     """

@@ -43,8 +43,7 @@ def retime(paths: Iterable[Path | str], *, out: Path | str, repeats: int, device
         paths: records, or folders of records.
 
     Raises:
-        BenchError: no record, `repeats` below 1, or a stream that is missing or differs from the recorded
-        one.
+        BenchError: no record, `repeats` below 1, or a stream that is missing or not the recorded one.
         StreamError: a stream does not decode.
     """
     if repeats < 1:

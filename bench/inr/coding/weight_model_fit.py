@@ -8,9 +8,8 @@ Prediction and spread depend on each other, so they are fitted in turns (`_ROUND
   residuals of known deviation. The number of taps minimises the description length: n/2 log2 of the remaining
   power, plus the bits of the taps (`_fit_taps`).
 * Couplings. With the covariance L L^T of a row's columns (Cholesky) and U = L diag(L)^-1, a row is x = U e
-with
-  uncorrelated e. So x = (I - U^-1) x + e, and the strictly lower triangular I - U^-1 regresses every column
-  on the ones before it (`_fit_couplings`).
+  with uncorrelated e. So x = (I - U^-1) x + e, and the strictly lower triangular I - U^-1 regresses every
+  column on the ones before it (`_fit_couplings`).
 * Shares and factors. Maximum likelihood by iterative scaling (Darroch and Ratcliff, 1972): each parameter is
   multiplied by how often its component or magnitude occurs over how often the model expects it (`_LawsFit`).
 

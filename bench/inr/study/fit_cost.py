@@ -68,8 +68,8 @@ class StepTime:
     """Seconds of one frame in a fit, at the clip's full frame size.
 
     Attributes:
-        forward_s: the network's forward pass, which is also a decoder's work; work_s: forward, loss and
-        backward.
+        forward_s: the network's forward pass, which is also a decoder's work.
+        work_s: forward, loss and backward.
         update_s: one optimiser step.
     """
 

@@ -240,5 +240,5 @@ def test_timing_reserves_a_gpu_where_a_network_does(tmp_path, monkeypatch, devic
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "config" / "conditions" / "demo-v1.yaml").read_text()
     Path("demo-v1.yaml").write_text(text.replace("device: auto", f"device: {device}"))
-    plan = make_plan("demo-v1.yaml")
-    assert Plans(plan, ValueError).gpus({"view": "demo-v1"}) == gpus
+    plans = Plans("demo-v1.yaml", main_process=True, error=ValueError)
+    assert plans.gpus({"selection": "demo-v1"}) == gpus

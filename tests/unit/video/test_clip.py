@@ -110,7 +110,7 @@ def test_missing_and_broken_files(clip: Clip, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"is not a clip\.json"):
         Clip.load(clip.path.parent)
     clip.path.with_name("clip.json").write_text("[]")
-    with pytest.raises(BenchError, match="no object"):
+    with pytest.raises(BenchError, match="top level must be an object"):
         Clip.load(clip.path.parent)
 
 
