@@ -1,4 +1,4 @@
-"""What several tests need: the arrays of the methods' official code, and figures caught on their way."""
+"""Fixtures shared by unit tests: golden arrays of official code, and figures that are not saved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Their assertions tell values, as those of test files do.
+# Failed assertions in these modules print values, as those of test files do.
 pytest.register_assert_rewrite("cli_process", "fetch_data", "ffmpeg_data")
 
 #: The modules of `bench.figures` that save a page.
@@ -24,7 +24,7 @@ def golden_dir() -> Path:
 
 @pytest.fixture
 def pages(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Catches figures, laid out, instead of writing them."""
+    """Figures in the order of drawing, laid out; no file is written."""
     caught: list[Figure] = []
 
     def catch(figure: Figure, outs: object) -> None:

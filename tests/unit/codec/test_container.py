@@ -9,17 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bench.base.errors import BenchError, StreamError
 from bench.codec.container import (
-    MATRICES,
     MAX_HEADER_BYTES,
-    MAX_PIXELS,
     PIXEL_FORMATS,
-    RANGES,
-    SITINGS,
     Header,
     parse_stream,
     read_stream,
@@ -62,33 +56,6 @@ def test_round_trip(path: Path) -> None:
     assert bytes(stream.payload) == PAYLOAD
     assert stream.path == path
     assert stream.bytes == path.stat().st_size == len(PAYLOAD) + 38 + len("control")
-
-
-SIDES = st.integers(1, 4096).map(lambda half: 2 * half)
-HEADERS = st.builds(
-    Header,
-    family=st.from_regex(r"[a-z][a-z0-9_]{0,23}", fullmatch=True),
-    pixel_format=st.sampled_from(PIXEL_FORMATS),
-    width=SIDES,
-    height=SIDES,
-    frames=st.integers(1, 1 << 20),
-    fps=st.builds(Fraction, st.integers(1, (1 << 32) - 1), st.integers(1, (1 << 32) - 1)),
-    matrix=st.sampled_from(MATRICES),
-    range=st.sampled_from(RANGES),
-    siting=st.sampled_from(SITINGS),
-).filter(lambda header: header.width * header.height * header.frames <= MAX_PIXELS)
-
-
-@given(header=HEADERS, chunks=st.lists(st.binary(max_size=40), max_size=4))
-def test_every_valid_stream_round_trips(
-    tmp_path_factory: pytest.TempPathFactory, header: Header, chunks: list[bytes]
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "round-trip.bin"
-    assert write_stream(path, header, chunks) == path.stat().st_size
-    stream = read_stream(path)
-    assert stream.header == header
-    assert bytes(stream.payload) == b"".join(chunks)
-    assert stream.bytes - len(stream.payload) <= MAX_HEADER_BYTES
 
 
 def test_the_documented_layout(path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from types import ModuleType
 
 import pytest
+from script_module import load_script
 
 from bench.base.paths import ROOT
 
@@ -21,12 +21,7 @@ STREAMS = [
 @pytest.fixture(scope="module")
 def compare() -> ModuleType:
     """The script beside the table, as a module."""
-    spec = importlib.util.spec_from_file_location("compare", FOLDER / "compare.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(FOLDER / "compare.py")
 
 
 @pytest.mark.parametrize("stream", STREAMS)
