@@ -71,7 +71,7 @@ report: env ## Pack figures, tables and their captions into report.zip
 	@snakemake --report report.zip $(if $(CONDITION),--config condition=$(CONDITION))
 
 # Tests that share fixtures run in one process (tests/conftest.py groups them).
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: test
 test: env ## Run all tests but those of a GPU or the internet; ARGS="tests/unit -k metrics" runs some

@@ -7,18 +7,22 @@ import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from bench.base.paths import CODECS_DIR
 from bench.video.clip import Clip, ClipInfo
 from bench.video.y4m import y4m_chunks
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 9
-ROOT = Path(__file__).parent
 #: Fixtures whose tests run Snakemake.
 RUNS_OF_THE_WORKFLOW = {"finished", "repo", "fetching"}
+USERS_OF_THE_FINISHED_RUN = [f"tests/workflow/test_{name}.py" for name in ("failures", "rerun", "run")]
+#: Longer ids first: x264-medium is the start of x264-medium-zerolatency.
+CODEC_IDS = sorted((path.stem for path in CODECS_DIR.glob("*.yaml")), key=len, reverse=True)
 
 # Property-based tests: `make test` tries the same few examples each time, `make test-properties` many.
 settings.register_profile("few", max_examples=25, deadline=None, derandomize=True, database=None)
@@ -26,33 +30,45 @@ settings.register_profile("many", max_examples=2000, deadline=None, print_blob=T
 settings.load_profile("few")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests that run the workflow as slow."""
+    if RUNS_OF_THE_WORKFLOW.intersection(item.fixturenames):
+        item.add_marker("slow")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect `gpu` tests if there is no CUDA device; group tests for `--dist loadgroup`, the longest first.
-
-    pytest-xdist runs a group in one process. Tests that share costly fixtures form a group: those of one
-    codec id, those of one finished workflow run, and otherwise those of one file.
-    """
+    """Deselect `gpu` tests if there is no CUDA device; put the longest groups first."""
     gpu = [item for item in items if item.get_closest_marker("gpu")]
     if gpu and not has_cuda():
         items[:] = [item for item in items if item not in gpu]
         config.hook.pytest_deselected(items=gpu)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
-        if RUNS_OF_THE_WORKFLOW.intersection(item.fixturenames):
-            item.add_marker("slow")
     order = ("workflow", "contract")
     items.sort(key=lambda item: [folder not in item.path.parts for folder in order])
 
 
-def group(item: pytest.Item) -> str:
-    """The name of the group that shares fixtures with a test."""
-    codec = getattr(item, "callspec", None) and item.callspec.params.get("codec")
-    if codec:
-        return str(codec)
-    if "workflow" in item.path.relative_to(ROOT).parts[:1]:
-        return "finished" if "finished" in item.fixturenames else item.name
-    return str(item.path.relative_to(ROOT))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Run tests that share costly fixtures in one process (`--dist loadscope`)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return GroupScheduling(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+def group(nodeid: str) -> str:
+    """The name of the group of a test: its codec id, the finished run of the workflow, or its file."""
+    path, _, test = nodeid.partition("::")
+    if path in USERS_OF_THE_FINISHED_RUN:
+        return "finished run"
+    if path == "tests/contract/test_references.py":
+        return nodeid
+    if path.startswith("tests/contract/"):
+        return next((codec for codec in CODEC_IDS if test.partition("[")[2].startswith(codec)), path)
+    return path
 
 
 def has_cuda() -> bool:

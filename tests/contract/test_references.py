@@ -77,30 +77,31 @@ def test_references_of_the_default_condition_are_long_fits_near_their_targets(ne
         assert record.rate_bpp == pytest.approx(float(point.removeprefix("bpp")), rel=0.05)
 
 
-def decoded_here() -> list[Path]:
-    """Streams that together have every family, quantiser, condition and clip, the smallest first.
+#: Frames of more pixels are decoded by `make verify-references` only. One stream of 1280x640 takes minutes.
+LARGEST = 640 * 360
 
-    The lowest point of each network in the default condition is always included.
+
+def decoded_here() -> list[Path]:
+    """Streams that together have every family, quantiser, condition and clip of small frames.
+
+    Repeatedly the stream that has the most parts that no chosen one has; the smallest of those.
     """
+    parts = {
+        path: {record.family, record.settings["quantiser"]["name"], record.condition, record.clip}
+        for path, record in RECORDS.items()
+        if record.width * record.height <= LARGEST
+    }
+    missing = set[str]().union(*parts.values())
     chosen: list[Path] = []
-    covered: set[str] = set()
-    later = {path: (r.condition, r.point) != ("demo-v1", "bpp0.12") for path, r in RECORDS.items()}
-    for path in sorted(RECORDS, key=lambda path: (later[path], RECORDS[path].stream_bytes, path)):
-        record = RECORDS[path]
-        parts = {record.family, record.settings["quantiser"]["name"], record.condition, record.clip}
-        if parts - covered:
-            covered |= parts
-            chosen.append(path)
+    while missing:
+        chosen.append(max(parts, key=lambda path: (len(parts[path] & missing), -RECORDS[path].stream_bytes)))
+        missing -= parts[chosen[-1]]
     return chosen
 
 
-def marked(path: Path) -> object:
-    """`make test-isa` decodes the lowest point of each network, with and without held-out frames."""
-    numeric = [pytest.mark.numeric] if RECORDS[path].point == "bpp0.12" else []
-    return pytest.param(path, id=label(path), marks=[pytest.mark.slow, *numeric])
-
-
-@pytest.mark.parametrize("path", [marked(path) for path in decoded_here()])
+@pytest.mark.slow
+@pytest.mark.numeric
+@pytest.mark.parametrize("path", decoded_here(), ids=label)
 def test_stream_decodes_as_recorded(path: Path) -> None:
     """`make verify-references` does this for every tracked stream."""
     command = [sys.executable, "-m", "bench", "verify", "--device", "cpu", str(path)]
