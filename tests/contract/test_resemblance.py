@@ -20,11 +20,11 @@ from tests.contract.conftest import CODECS, Coded, decode_frames
 Video = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 #: Fitted networks train this long, so that frames differ from each other and colours are right.
-LONG_FIT = {"epochs": 40, "learning_rate": 5e-3}
+LONG_FIT = {"epochs": 40, "learning_rate": 1e-2, "loss": "L2"}
 #: Largest error relative to that of a grey video, and to the smallest error of a distorted one. The worst are
-#: 0.65 and 0.91 (ssf2020, whose decoders are hardly trained).
+#: 0.65 and 0.91 of ssf2020, whose decoders are hardly trained, and 0.32 and 0.71 of the other codecs.
 GREY_RATIO = 0.8
-DISTORTED_RATIO = 0.97
+DISTORTED_RATIO = 0.95
 
 
 def _each(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Video], Video]:
