@@ -127,6 +127,7 @@ def of_another_kind(encoder: str) -> dict[str, Callable[[], bytes]]:
     return kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoder", "kind"),
     [(name, kind) for name in ENCODERS for kind in of_another_kind(name)],

@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_point_leaves_these_files(folder: Path) -> None:
     names = {path.name for path in (folder / "x264-medium").iterdir()}
     assert names == {"stream.bin", "encode.json", "record.json", "frames.csv", "crop.png"}
@@ -138,6 +139,7 @@ def test_verify_prints_each_deviation(folder: Path, tmp_path: Path) -> None:
     refused(bench("verify", folder / "clip", cwd=tmp_path), "holds no record.json")
 
 
+@pytest.mark.slow
 def test_verify_finds_the_stream_of_a_reference(folder: Path, tmp_path: Path) -> None:
     """Its record is in results/points, its stream and report in results/reference, whatever the folder."""
     results = tmp_path / "elsewhere" / "results"

@@ -83,6 +83,7 @@ class TestAgainstOfficial:
 
         assert_parity(evaluate, imported(golden, bits), arrays, ceiling=FORWARD)
 
+    @pytest.mark.slow
     def test_loss_and_gradients(self, golden, bits, prefix):
         arrays, described = golden
         slots = neighbour_slots(torch.tensor(described["batch"]), described["agg_ind"], described["N"])
@@ -141,6 +142,7 @@ class TypedVideo(FFNeRVVideo):
         return super().aggregate(heads, like(self.network, neighbours))
 
 
+@pytest.mark.slow
 def test_training_trajectory(golden_dir):
     """An official run of 98 steps, frame by frame: losses, evaluations and the final weights."""
     run = np.load(golden_dir / "ffnerv_conv_traj.npz")
@@ -177,6 +179,7 @@ def test_training_trajectory(golden_dir):
     assert_parity(train, network, expected, ceiling=TRAINING, perturbed=1)
 
 
+@pytest.mark.slow
 def test_decoding_in_a_window_equals_decoding_with_the_whole_buffer(golden):
     """Every independent frame is made once, and only the window that is read from is held."""
     network = official(golden, None)

@@ -30,6 +30,7 @@ def video(**changed) -> FFNeRVVideo:
     return FFNeRVVideo(FFNeRV(config), frames=6, height=12, width=16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [

@@ -19,6 +19,7 @@ from bench.base.paths import ROOT
 KINDS = ("rd", "frames", "fit", "strip")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_three_formats_of_identical_bytes(kind, demo, tmp_path):
     written = []
@@ -34,6 +35,7 @@ def test_three_formats_of_identical_bytes(kind, demo, tmp_path):
     assert b"Date" not in pdf
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(demo, tmp_path):
     outs = [tmp_path / f"here{suffix}" for suffix in (".pdf", ".svg")]
     draw("rd", demo, outs)
@@ -66,6 +68,7 @@ def test_a_footnote_is_shown_with_its_codec(kind, demo, pages):
     assert "is not drawn" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [7.0, 3.5])
 @pytest.mark.parametrize("data", ["demo", "crowd"])
 @pytest.mark.parametrize("kind", KINDS)

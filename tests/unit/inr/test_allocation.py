@@ -100,6 +100,7 @@ def squared_error(representation: Representation, quantiser: ByName | StepQuanti
     return total, len(side) + len(weights)
 
 
+@pytest.mark.slow
 def test_a_trained_network_is_hurt_less_in_as_many_bytes() -> None:
     torch.manual_seed(0)
     config = NeRVConfig(base=(4, 4), channels=12, strides=(2, 2, 2), lower_width=8, stem_width=24)

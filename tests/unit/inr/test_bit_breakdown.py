@@ -98,6 +98,7 @@ def words(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
 
 
+@pytest.mark.slow
 def test_the_fits_of_a_network_with_parts_stand_side_by_side(condition, pages) -> None:
     assert inside(condition(*SETTINGS), "--frame", "8", "--pictures", "parts.png") == 0
     (page,) = pages
@@ -116,6 +117,7 @@ def test_networks_without_parts_get_a_page_with_the_reason(condition, pages) -> 
     assert "No network composes its frames of parts." in words(pages[0])
 
 
+@pytest.mark.slow
 def test_the_table_has_every_bit_twice(condition) -> None:
     assert inside(condition(*SETTINGS), "--tables", "bits.csv", "bits.md", "bits.tex") == 0
     with open("bits.csv", newline="") as file:
@@ -182,6 +184,7 @@ def test_nothing_overlaps_and_nothing_leaves_the_page(count: int, inches: float)
         )
 
 
+@pytest.mark.slow
 def test_the_same_parts_give_the_same_bytes(tmp_path: Path) -> None:
     written = []
     for run in ("one", "two"):

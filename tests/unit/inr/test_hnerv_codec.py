@@ -232,6 +232,7 @@ def test_a_stream_decodes_to_the_fitted_frames(tiny_clip, tmp_path, settings):
     assert message["details"]["rate_bpp_paper"] is None
 
 
+@pytest.mark.slow
 def test_the_encoder_is_not_in_the_stream(tiny_clip, tmp_path):
     """A wider encoder makes other embeddings, not a larger file."""
     float32 = {"name": "float32"}
@@ -240,6 +241,7 @@ def test_the_encoder_is_not_in_the_stream(tiny_clip, tmp_path):
     assert abs(wide - narrow) < 10  # the width itself, in the configuration
 
 
+@pytest.mark.slow
 def test_a_stream_that_promises_more_embeddings_than_it_can_hold_is_refused(tiny_clip, tmp_path):
     path, _ = recorded(tiny_clip, tmp_path)
     stream = read_stream(path)
@@ -255,6 +257,7 @@ def test_pruning_leaves_encoder_and_head_alone():
     assert {id(weight) for weight in prunable} < {id(weight) for weight in network.decoder.parameters()}
 
 
+@pytest.mark.slow
 def test_the_paper_rate_is_recorded_for_the_official_quantiser(tiny_clip, tmp_path):
     quantiser = {"name": "hnerv", "bits": 8, "overrides": {"embeddings": {"bits": 6}}}
     _, report = recorded(tiny_clip, tmp_path, quantiser=quantiser)

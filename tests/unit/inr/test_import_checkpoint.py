@@ -109,6 +109,7 @@ def coded_parameters(case: Case) -> list[Tensor]:
     return [*kept, torch.empty(6, *case.arrays["embedding"].shape[1:])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", SIZES)
 def test_eight_bits_a_weight(case, tmp_path: Path, family: str) -> None:
     made = case(family)
@@ -126,6 +127,7 @@ def test_eight_bits_a_weight(case, tmp_path: Path, family: str) -> None:
     assert 0 < np.abs(decoded(tmp_path / "out" / "stream.bin") - exact).mean() < 2
 
 
+@pytest.mark.slow
 def test_the_stream_equals_that_of_a_fit_with_these_weights(tiny_clip: Clip, tmp_path: Path) -> None:
     """Byte for byte on one machine: a network is fitted, its weights saved by official names, imported."""
     condition = {
@@ -179,6 +181,7 @@ def test_a_clip_is_not_needed_if_the_arguments_have_its_length(case, tmp_path: P
     assert unseen.header == replace(seen.header, fps=Fraction(25))
 
 
+@pytest.mark.slow
 def test_everything_can_be_done_with_an_imported_stream(case, tmp_path: Path, capsys) -> None:
     made = case("ffnerv")
     arguments = {**made.arguments, "wbit": 8}  # trained with quantised weights: the codec's own quantiser

@@ -207,6 +207,7 @@ def test_without_a_clip(case, tmp_path: Path, refused, family: str, arguments, m
     refused([*words[:at], *words[at + 2 :]], *message)
 
 
+@pytest.mark.slow
 def test_an_old_stream_outlives_a_refusal(case, tmp_path: Path, capsys) -> None:
     made = case("nerv")
     assert main(command(made, tmp_path)) == 0

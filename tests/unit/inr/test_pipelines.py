@@ -91,6 +91,7 @@ def result(tiny_clip, tmp_path_factory) -> Callable[..., Result]:
     return of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["floats", "quantised"])
 def test_pruned_weights_are_zero_in_the_decoded_network(tiny_clip, result, kind):
     """Half of all, and beside them only weights that the codes cannot tell from zero."""
@@ -106,6 +107,7 @@ def test_pruned_weights_are_zero_in_the_decoded_network(tiny_clip, result, kind)
         assert (weight[mask & (kernel == 0)].abs() < 0.51 * step).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["floats", "quantised"])
 def test_fine_tuning_recovers_the_loss_of_pruning(result, kind):
     """Half of the kernels' weights go: decibels, of which fine-tuning brings back most."""
@@ -115,12 +117,14 @@ def test_fine_tuning_recovers_the_loss_of_pruning(result, kind):
     assert tuned > whole - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["floats", "quantised"])
 def test_pruned_streams_are_smaller(result, kind):
     whole, tuned = (result(kind, stage).stream_bytes for stage in ("whole", "pruned"))
     assert tuned < 0.8 * whole
 
 
+@pytest.mark.slow
 def test_a_fit_without_pruning_has_few_zeros(result):
     zeros = torch.cat([(kernel == 0).flatten() for kernel in result("quantised", "whole").kernels])
     assert 0 < zeros.float().mean() < 0.1  # the dead zone of the codes alone

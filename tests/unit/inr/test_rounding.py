@@ -29,6 +29,7 @@ FLOATS = {"ffnerv": {"bits": None}}  # its own quantisation-aware training is an
 FAMILIES = ["ffnerv", "nerv", "enerv", "hnerv", "hinerv"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_stream_holds_the_very_weights_that_were_trained(
     family: str, tiny_clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -72,6 +73,7 @@ def psnr_db(video: FramewiseVideo, frames: torch.Tensor) -> float:
     return float(-10 * (shown - frames / 255).square().mean().log10())
 
 
+@pytest.mark.slow
 def test_the_rounding_phase_recovers_the_loss_of_rounding(frames: torch.Tensor) -> None:
     """Weights of three bits: decibels below those that are not rounded, and above them after the stage."""
     exact, trained = small_nerv(), small_nerv()

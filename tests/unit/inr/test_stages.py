@@ -189,6 +189,7 @@ def test_later_phases_start_with_a_new_adam(frames):
     assert steps_of(True) == [5, 10, 5, 10, 15, 5, 10, 15]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patch", [(6, 8), None])
 def test_an_interrupted_fit_of_three_phases_ends_in_the_same_weights(frames, tmp_path, patch):
     """Interrupted in every epoch, also where a stage begins; states are saved every other one."""
@@ -287,6 +288,7 @@ def shown_psnr_db(clip: Clip, folder, **settings) -> float:
     return float(10 * np.log10(255**2 / np.square(shown - clip.rgb_array().astype(float)).mean()))
 
 
+@pytest.mark.slow
 def test_noise_compensates_coarse_codes(tiny_clip, tmp_path):
     """Three bits, after the same epochs at the same rates with noise and next to none."""
     stage = {"epochs": 10, "bits": 3, "learning_rate": 2e-3}

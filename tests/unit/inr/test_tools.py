@@ -54,6 +54,7 @@ def size(clip: Clip, condition: Path, *more: str) -> int:
     return main([*arguments, "--clip", clip_json(clip), *more])
 
 
+@pytest.mark.slow
 def test_sizes_reach_their_targets(tiny_clip: Clip, condition: Path, tmp_path: Path, capsys) -> None:
     """The rate of a stream that was really fitted at what `size` wrote, one fit having measured the bits."""
     out = tmp_path / "points.yaml"
@@ -155,6 +156,7 @@ def test_speed_prints_a_row_a_network_and_size(condition: Path, capsys) -> None:
     assert main(["speed", "--sizes", "64", "--condition", str(condition)]) == 2
 
 
+@pytest.mark.slow
 def test_inspect_accounts_for_the_bits(stream: Path, tmp_path: Path, capsys) -> None:
     capsys.readouterr()
     picture = tmp_path / "parts.png"
@@ -170,6 +172,7 @@ def test_inspect_accounts_for_the_bits(stream: Path, tmp_path: Path, capsys) -> 
         assert image.width > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--frames", "9", "--pictures", "x.png"], []])
 def test_inspect_refuses_in_one_line(stream: Path, tmp_path: Path, arguments, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -236,6 +236,7 @@ def encode(clip, out: Path, state: Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_encode_writes_the_same_stream(tiny_clip, tmp_path):
     """SIGKILL at arbitrary moments of a real encode, then once to the end."""
     assert encode(tiny_clip, tmp_path / "whole.bin", tmp_path / "whole").wait(timeout=300) == 0
@@ -273,6 +274,7 @@ def test_lower_precision_fits_as_well(frames: torch.Tensor, precision: str) -> N
     assert not torch.backends.cudnn.allow_tf32
 
 
+@pytest.mark.slow
 @pytest.mark.numeric
 def test_a_compiled_network_fits_as_well(frames: torch.Tensor) -> None:
     recipe = Recipe(epochs=4, learning_rate=0.1)

@@ -81,6 +81,7 @@ SHAPES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_and_any_values(shape):
     rng = np.random.default_rng(2)
@@ -114,11 +115,13 @@ def test_a_layout_visits_every_entry_once(shape):
     assert sorted(np.concatenate(live)) == sorted(tensor.ravel())
 
 
+@pytest.mark.slow
 def test_the_bytes_do_not_depend_on_the_integer_type_or_memory_order(tensors):
     others = [np.asfortranarray(tensor.astype(np.int64)) for tensor in tensors]
     assert encode_tensors(others) == encode_tensors(tensors)
 
 
+@pytest.mark.slow
 def test_grids_are_smaller_than_pooled_huffman_without_table_or_header(tensors):
     grid = tensors[0]
     assert coded(grid) < 0.75 * huffman_bits([grid]) / grid.size
@@ -202,6 +205,7 @@ def test_a_stream_of_another_day_still_decodes():
     assert np.array_equal(decoded[1], matrix)
 
 
+@pytest.mark.slow
 def test_cut_prolonged_or_altered_bytes_give_an_error_or_other_codes(tensors):
     data, shapes = encode_tensors(tensors), [tensor.shape for tensor in tensors]
     for wrong in (b"", data[:20], data[:-4], data[:-1], data + data[:8]):
@@ -223,6 +227,7 @@ def test_cut_prolonged_or_altered_bytes_give_an_error_or_other_codes(tensors):
     assert refused > 50
 
 
+@pytest.mark.slow
 def test_noise_takes_bounded_memory():
     """Any bytes decode to codes in range; tables and states are a small multiple of the tensors."""
     rng = np.random.default_rng(7)

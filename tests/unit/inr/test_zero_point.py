@@ -90,6 +90,7 @@ def test_without_zeros_the_range_need_not_hold_any(values):
     )
 
 
+@pytest.mark.slow
 def test_zero_as_the_largest_entry_is_a_level_at_any_width():
     """Here rounding a step down to float16 would leave zero one level beyond the last."""
     generator = torch.Generator().manual_seed(0)
@@ -118,6 +119,7 @@ def test_decoded_weights_equal_those_of_the_encoder():
     assert (received.weight == 0).sum() >= (network.weight == 0).sum() > 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [None, 0])
 def test_bits_fall_with_the_ratio_as_they_should(axis):
     """Within 5 % of where the zeros are and, for the others, the entropy of their codes."""

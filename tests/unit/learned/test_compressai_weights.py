@@ -26,6 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_clip: Clip) -> Iterato
         yield path
 
 
+@pytest.mark.slow
 def test_the_zoo_is_that_of_compressai(folder: Path) -> None:
     from baselines._torchvision import prepare_torchvision
 

@@ -173,6 +173,7 @@ def test_frames_csv_has_one_row_a_frame(x264: Run) -> None:
     assert "ms_ssim_y" not in rows[0]
 
 
+@pytest.mark.slow
 def test_the_crop_is_the_given_region_of_the_given_frame(identity: Run, x264: Run) -> None:
     identity.measure()
     with Image.open(identity.folder / "crop.png") as image:
@@ -242,6 +243,7 @@ def test_a_report_of_another_stream_is_an_error(x264: Run) -> None:
         x264.measure()
 
 
+@pytest.mark.slow
 def test_a_stream_can_be_measured_without_its_report(x264: Run) -> None:
     with_report = x264.measure(run="reference-seed0")
     without = x264.measure(report=None, run="reference-seed0")

@@ -208,6 +208,7 @@ def test_several_clips_have_bars_and_an_anchor_alone_has_only_a_text(tmp_path: P
     assert any(text.startswith("No series has a BD-rate against ") for text in texts)
 
 
+@pytest.mark.slow
 def test_files_are_reproducible(tmp_path: Path) -> None:
     data = files(tmp_path, table_of(clips=3))
     written = []

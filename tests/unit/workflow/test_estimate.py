@@ -66,6 +66,7 @@ def touch(path: str, content: bytes = b"") -> None:
     Path(path).write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["demo-v1", "uvg-1080p-v1"])
 def test_jobs_are_those_of_the_plan(name: str) -> None:
     estimate = estimate_of(name)
@@ -81,6 +82,7 @@ def test_jobs_are_those_of_the_plan(name: str) -> None:
     assert ("fetch" in jobs) == (name != "demo-v1")
 
 
+@pytest.mark.slow
 def test_downloads_and_disk_of_uvg_are_those_of_the_table_of_sequences() -> None:
     estimate = estimate_of("uvg-1080p-v1")
     with SEQUENCES.open() as file:
@@ -109,6 +111,7 @@ def fitted(estimate: Estimate) -> list[Any]:
     return [point for point in estimate.encoded if estimate.plan.configs[point.codec].kind == "fitted"]
 
 
+@pytest.mark.slow
 def test_existing_files_are_not_missing() -> None:
     estimate = estimate_of("uvg-ffnerv-paper")
     name, point = "uvg-ffnerv-paper", estimate.encoded[0]

@@ -72,6 +72,7 @@ def test_the_plan_has_every_point_in_the_order_of_the_file(plan_of) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(CONDITIONS_DIR.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_condition_can_be_planned(path: Path) -> None:
     plan = make_plan(path.stem)

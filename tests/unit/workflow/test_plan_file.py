@@ -13,6 +13,7 @@ from bench.workflow.plan import make_plan
 from bench.workflow.plan_file import read_plan, write_plan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", condition_names())
 def test_a_plan_is_the_same_after_its_file(name: str, tmp_path: Path) -> None:
     plan = make_plan(name)
