@@ -88,6 +88,7 @@ def place(results: Path, codec: str) -> Path:
     return found
 
 
+@pytest.mark.slow
 def test_the_command_times_every_stream_in_its_own_process(
     results: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -67,6 +67,7 @@ def test_any_size_is_padded_and_cropped(
     assert [frame.shape for frame in decoded(stream)] == [(height, width, 3)] * 2
 
 
+@pytest.mark.slow
 def test_video_has_the_requested_keyframes(
     folder: Path, make_clip: Callable[..., Clip], tmp_path: Path
 ) -> None:

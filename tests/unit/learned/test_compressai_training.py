@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from baselines.compressai import weights
 
@@ -38,6 +39,7 @@ def test_tracked_weights_are_those_of_their_recipes() -> None:
         assert len(list(folder.iterdir())) == 2 * len(LAMBDAS)
 
 
+@pytest.mark.slow
 def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     from baselines.compressai.training import Recipe, Training, write_weights
 
@@ -71,6 +73,7 @@ def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     assert written[0].read_bytes() == written[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_weights_written_are_the_network_that_codes(tmp_path: Path) -> None:
     """16 bits a parameter; what is loaded again is what `write_weights` left in the network."""
     import torch
@@ -92,6 +95,7 @@ def test_weights_written_are_the_network_that_codes(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted([second, tmp_path / "mbt2018-mean-1.json"])
 
 
+@pytest.mark.slow
 def test_a_training_learns(tmp_path: Path) -> None:
     """A few steps on flat squares: the error falls."""
     from baselines.compressai.training import Recipe, Training
