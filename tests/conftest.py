@@ -31,8 +31,8 @@ settings.load_profile("few")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark tests that run the workflow as slow."""
-    if RUNS_OF_THE_WORKFLOW.intersection(item.fixturenames):
+    """Mark tests that run the workflow, or import CompressAI, as slow."""
+    if RUNS_OF_THE_WORKFLOW.intersection(item.fixturenames) or item.path.parent.name == "learned":
         item.add_marker("slow")
 
 

@@ -59,14 +59,13 @@ def representatives() -> list[str]:
 REPRESENTATIVES = representatives()
 
 
-#: The networks that `make test-fast` tests, besides every payload format of the other codecs.
-FAST_NETWORKS = ("bmshj2018-factorized", "nerv-official")
+#: The network that `make test-fast` tests, besides every payload format of controls and classical codecs.
+FAST_NETWORK = "nerv-official"
 
 
 def in_fast_tests(codec: str) -> bool:
-    if CODECS[codec].kind in ("control", "classical"):
-        return codec in REPRESENTATIVES
-    return codec in FAST_NETWORKS
+    cheap = CODECS[codec].kind in ("control", "classical")
+    return codec == FAST_NETWORK or (cheap and codec in REPRESENTATIVES)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
