@@ -13,7 +13,15 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from bench.analysis.bjontegaard import Delta, NotComparable, bd_quality, bd_rate, quality_at, rate_at
+from bench.analysis.bjontegaard import (
+    Delta,
+    NotComparable,
+    bd_quality,
+    bd_rate,
+    below_ceiling,
+    quality_at,
+    rate_at,
+)
 from bench.analysis.bootstrap import (
     MIN_OBSERVATIONS,
     Interval,
@@ -97,8 +105,8 @@ def compare(rows: pd.DataFrame, *, anchor: str, metric: str, intervals: bool = T
     """Compare all series but the anchor and controls with the anchor, on each clip and as the mean over
     clips.
 
-    Series keep the order of the rows. A clip that a series has no points of has no comparison; then the
-    series has no mean either.
+    Series keep the order of the rows. A clip that a series has no points of has no comparison. The mean is
+    over the clips that have one; its notes name the others.
 
     Args:
         anchor: a codec id. metric: column of the quality.
@@ -135,14 +143,18 @@ def _resample(
     anchor, test = pair
     if anchor is None or test is None or max(anchor.seeds, test.seeds) < MIN_OBSERVATIONS:
         return None
-    return resample_seeds(_seeds(rows, anchor), _seeds(rows, test), random)
+    return resample_seeds(_seeds(rows, below_ceiling(anchor)), _seeds(rows, below_ceiling(test)), random)
 
 
 def _seeds(rows: pd.DataFrame, curve: Curve) -> list[np.ndarray]:
-    """Rate and quality of each seed, shape (seeds, 2), at each point of a curve of one clip."""
+    """Rate and quality of each seed, shape (seeds, 2), at each point of a curve of one clip.
+
+    Quality is negative where lower values of the metric are better.
+    """
     columns = ["rate_bpp", curve.metric.name]
     rows = rows[(rows["series"] == curve.series) & (rows["clip"] == curve.clips[0])].dropna(subset=columns)
-    return [rows.loc[rows["point"] == point, columns].to_numpy(float) for point in curve.points]
+    signs = np.array([1, curve.metric.direction])
+    return [signs * rows.loc[rows["point"] == point, columns].to_numpy(float) for point in curve.points]
 
 
 def _mean_comparison(
@@ -154,8 +166,9 @@ def _mean_comparison(
     clips = [one.clip for one in of_clips]
     rate = mean_delta([one.rate for one in of_clips], clips)
     quality = mean_delta([one.quality for one in of_clips], clips)
-    values = [one.rate.value for one in of_clips if isinstance(one.rate, Delta)]
-    interval = mean_interval(values, samples, random) if random and isinstance(rate, Delta) else None
+    pairs = [(c.rate.value, s) for c, s in zip(of_clips, samples, strict=True) if isinstance(c.rate, Delta)]
+    values, drawn = [value for value, _ in pairs], [sample for _, sample in pairs]
+    interval = mean_interval(values, drawn, random) if random and isinstance(rate, Delta) else None
     return replace(of_clips[0], clip=MEAN, rate=rate, quality=quality, interval=interval)
 
 
@@ -182,19 +195,26 @@ def difference(
 
 
 def mean_delta(deltas: Sequence[Delta | NotComparable], clips: Sequence[str]) -> Delta | NotComparable:
-    """Mean of the differences on several clips. Its interval is the intersection of theirs.
+    """Mean of the differences over the clips that have one. Its interval is the intersection of theirs.
 
-    There is no mean where one of the clips has no difference.
+    A note names the clips without a difference. If fewer than two clips have one, there is no mean.
     """
+    pairs = list(zip(clips, deltas, strict=True))
     values = [delta for delta in deltas if isinstance(delta, Delta)]
-    if len(values) < len(deltas):
-        without = (clip for clip, delta in zip(clips, deltas, strict=True) if not isinstance(delta, Delta))
-        return NotComparable(f"no mean: no number on {', '.join(without)}")
+    without = ", ".join(clip for clip, delta in pairs if not isinstance(delta, Delta))
+    if len(values) < 2:
+        return NotComparable(f"no mean: no number on {without}")
+    notes = [f"{clip}: {note}" for clip, delta in pairs if isinstance(delta, Delta) for note in delta.notes]
+    if without:
+        notes.insert(0, f"mean over {len(values)} of {len(deltas)} clips: no number on {without}")
     return Delta(
         value=sum(delta.value for delta in values) / len(values),
         low=max(delta.low for delta in values),
         high=min(delta.high for delta in values),
         share=min(delta.share for delta in values),
+        axis=values[0].axis,
+        notes=tuple(notes),
+        clips=len(values),
     )
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -53,6 +54,7 @@ class TradeOff:
     Attributes:
         rate_percent: BD-rate; 0 for the anchor. interval: its 95 % interval in percent, if there is one.
         encode, decode: seconds a frame, the mean over points, then over clips.
+        remark: points or clips that the BD-rate leaves out; empty without any.
     """
 
     series: str
@@ -60,6 +62,7 @@ class TradeOff:
     interval: Interval | None
     encode: float
     decode: float
+    remark: str = ""
 
 
 def load_costs(points_csv: Path | str, decode_times_csv: Path | str) -> pd.DataFrame:
@@ -103,7 +106,9 @@ def trade_offs(
         series.append(_trade_off(costs, anchor, 0.0, None))
     for one in overall(compare(rows, anchor=anchor, metric=metric)):
         if isinstance(one.rate, Delta):
-            series.append(_trade_off(costs, one.series, one.rate.value, one.interval))
+            trade_off = _trade_off(costs, one.series, one.rate.value, one.interval)
+            remark = "; ".join(one.rate.notes)
+            series.append(replace(trade_off, remark=f"{one.label}: {remark}" if remark else ""))
         else:
             without.append(one.label)
     return series, without
@@ -112,7 +117,7 @@ def trade_offs(
 def _trade_off(costs: pd.DataFrame, series: str, rate_percent: float, interval: Interval | None) -> TradeOff:
     rows = costs[costs["series"] == series]
     # Points first, then clips, so that a clip with more points has no larger weight.
-    seconds = {
+    seconds: dict[str, Any] = {
         side: float((rows[f"{side}_wall_s"] / rows["frames"]).groupby(rows["clip"]).mean().mean())
         for side in ("encode", "decode")
     }

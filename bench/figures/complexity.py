@@ -82,6 +82,7 @@ def _note(series: Sequence[TradeOff], without: Sequence[str]) -> str:
     )
     if any(one.interval for one in series):
         note += " Bars: 95 % intervals."
+    note += "".join(f" {one.remark}." for one in series if one.remark)
     if without:
         note += f" Without a BD-rate: {'; '.join(without)}."
     return note

@@ -182,10 +182,14 @@ def _frame(axes: Axes, codecs: list[Curve], published: list[tuple[Curve, np.ndar
     values = np.concatenate([*measured, *(curve.quality[near] for curve, near in published)])
     bottom, top = values.min(), values.max()
     pad = 0.05 * (top - bottom) or 0.02 * abs(top) or 1.0
-    ceiling = np.inf if metric.ceiling is None else metric.ceiling
-    axes.set_ylim(bottom - pad, min(top + pad, ceiling + 0.2 * pad))
+    low, high = bottom - pad, top + pad
+    if metric.ceiling is not None and metric.higher_is_better:
+        high = min(high, metric.ceiling + 0.2 * pad)
+    elif metric.ceiling is not None:
+        low = max(low, metric.ceiling - 0.2 * pad)
+    axes.set_ylim(low, high)
     axes.set_xlabel("Rate (bits per pixel)")
-    axes.set_ylabel(metric.axis)
+    axes.set_ylabel(metric.axis if metric.higher_is_better else f"{metric.axis}, lower is better")
 
 
 def _draw_mean_frame(axes: Axes, curve: Curve) -> None:
@@ -203,9 +207,14 @@ def _draw_mean_frame(axes: Axes, curve: Curve) -> None:
         "va": "bottom",
         "bbox": background,
     }
-    if quality < low - 0.45 * (high - low):
+    far, margin = 0.45 * (high - low), 0.04 * (high - low)
+    if quality < low - far:
         axes.annotate(f"{text} (below)", (1, 0), (-3, 3), "axes fraction", "offset points", **text_options)
         return
-    axes.set_ylim(min(low, quality - 0.04 * (high - low)), high)
+    if quality > high + far:
+        text_options["va"] = "top"
+        axes.annotate(f"{text} (above)", (1, 1), (-3, -3), "axes fraction", "offset points", **text_options)
+        return
+    axes.set_ylim(min(low, quality - margin), high if quality <= high else quality + 3 * margin)
     axes.axhline(quality, color=FAINT, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1)
     axes.annotate(text, (1, quality), (-3, 3), axes.get_yaxis_transform(), "offset points", **text_options)

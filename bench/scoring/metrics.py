@@ -7,7 +7,7 @@ This module imports no torch, so that conditions, tables and figures can use the
 To add a metric, write a function of a `FramePair` and register it. Its value for a clip is the mean over all
 frames unless `pool` computes another one, and frames.csv gets a column of it::
 
-    @frame_metric("max_error_y", tolerance=1)
+    @frame_metric("max_error_y", tolerance=1, higher_is_better=False, ceiling=0)
     def max_error_y(pair: FramePair) -> float:
         reference, decoded = pair.reference_planes[0], pair.decoded_planes[0]
         return float(np.abs(reference.astype(int) - decoded).max())
@@ -50,8 +50,9 @@ class Metric:
             network's frames differ in a few pixels by one level, and the metric's own arithmetic rounds
             differently. None: a count that one changed pixel changes. It must be equal for a codec that
             decodes in integers, and is not compared for a network.
-        ceiling: largest possible value; None where there is none.
-        higher_is_better: direction of quality.
+        ceiling: best possible value, the highest one or, where lower is better, the lowest one; None where
+            there is none. BD-rates leave out points at the ceiling.
+        higher_is_better: direction of quality: False for an error.
         frame_column: column of the values of single frames in frames.csv; default: `name`.
         always: whether it is computed for every record, not only where a condition lists it.
         min_side: smallest frame side, in pixels, that the metric is defined for.
@@ -78,6 +79,11 @@ class Metric:
             defaults["unit"] = "dB"
         for field, default in defaults.items():
             object.__setattr__(self, field, getattr(self, field) or default)
+
+    @property
+    def direction(self) -> int:
+        """1 where higher values are better, -1 where lower values are better."""
+        return 1 if self.higher_is_better else -1
 
     @property
     def axis(self) -> str:

@@ -18,7 +18,7 @@ from bench.tables.text_table import NONE, TextTable, number, write_table
 
 CSV_COLUMNS = (
     *("condition", "clip", "series", "codec", "anchor", "metric"),
-    *("bd_rate_percent", "bd_rate_low", "bd_rate_high", "bd_quality"),
+    *("clips", "bd_rate_percent", "bd_rate_low", "bd_rate_high", "bd_quality"),
 )
 
 
@@ -27,11 +27,13 @@ def write_bd_rate(
 ) -> None:
     """Write BD-rates of all series but controls against `anchor`, on each clip and as the mean over clips.
 
-    The CSV has one row for each (series, clip, metric): bd_rate_percent; bd_rate_low and bd_rate_high, its 95
-    % interval (`bench.analysis.bootstrap`); bd_quality, the BD-PSNR in units of the metric; overlap_low,
-    overlap_high and overlap_percent, the common interval and its share of the narrower curve; remark, the
-    reason where there is no number. Markdown and LaTeX have one column for each metric and list the remarks
-    below the table.
+    The CSV has one row for each (series, clip, metric): clips, the number that the BD-rate is a mean over;
+    bd_rate_percent; bd_rate_low and bd_rate_high, its 95 % interval (`bench.analysis.bootstrap`); bd_quality,
+    the BD-PSNR in units of the metric; quality_overlap_low, quality_overlap_high and quality_overlap_percent,
+    the common interval of qualities, which the BD-rate is a mean over, and its share of the narrower curve;
+    rate_overlap_low, rate_overlap_high (bpp) and rate_overlap_percent, the same of rates, for bd_quality;
+    remark, the reason where there is no number, and points or clips that are left out. Markdown and LaTeX
+    have one column for each metric and list the remarks below the table.
 
     Args:
         anchor: a codec id. metrics: quality columns; the first one gets a column of BD-PSNR too.
@@ -68,13 +70,17 @@ def _csv_row(condition: str, anchor: str, one: Comparison) -> dict[str, object]:
         "codec": one.codec,
         "anchor": anchor,
         "metric": one.metric,
+        "clips": rate and rate.clips,
         "bd_rate_percent": rate and rate.value,
         "bd_rate_low": one.interval and one.interval[0],
         "bd_rate_high": one.interval and one.interval[1],
         "bd_quality": quality and quality.value,
-        "overlap_low": rate and rate.low,
-        "overlap_high": rate and rate.high,
-        "overlap_percent": rate and 100 * rate.share,
+        "quality_overlap_low": rate and rate.low,
+        "quality_overlap_high": rate and rate.high,
+        "quality_overlap_percent": rate and 100 * rate.share,
+        "rate_overlap_low": quality and quality.low,
+        "rate_overlap_high": quality and quality.high,
+        "rate_overlap_percent": quality and 100 * quality.share,
         "remark": "; ".join(filter(None, remarks)),
     }
 
@@ -96,6 +102,8 @@ def _text(
     text = f"BD-rate against {codec_label(rows, anchor)} at equal quality; negative: fewer bits."
     if any(one.interval for one in comparisons):
         text += f" In brackets: 95 % interval from {RESAMPLES} bootstrap resamples of clips and seeds."
+    if not first.higher_is_better:
+        text += f" Lower values of {first.label} are better."
     right = [False] * (1 + len(clip_column)) + [True] * (len(metrics) + 1)
     return TextTable(
         header, lines, right, [text, *(f"[{mark}] {remark}" for remark, mark in remarks.items())]

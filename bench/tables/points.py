@@ -13,6 +13,7 @@ from bench.base.csv_files import read_table, write_csv
 from bench.scoring.metrics import describe
 from bench.tables.text_table import TextTable, number, write, write_table
 
+#: Metrics of the table, besides those of the condition.
 QUALITIES = ("psnr_rgb_db", "psnr_yuv_db", "psnr_y_db", "ms_ssim_rgb", "ms_ssim_y", "vmaf")
 #: Column -> header for readers and digits; other columns are metrics.
 _HEADERS = {
@@ -24,17 +25,20 @@ _HEADERS = {
 
 
 def write_points(
-    points_csv: Path | str, *, outputs: Sequence[Path | str], metrics: Sequence[str] = QUALITIES
+    points_csv: Path | str, *, outputs: Sequence[Path | str], metrics: Sequence[str] = ()
 ) -> None:
     """Write one row for each point of each clip, seeds averaged, and for several clips the means (clip
     "mean").
 
     Columns are those of `bench.analysis.point_means`. Markdown and LaTeX omit columns without values.
 
+    Args:
+        metrics: quality columns besides `QUALITIES`: the condition's.
+
     Raises:
         BenchError: no points.
     """
-    table = point_table(load_points(points_csv), metrics=metrics)
+    table = point_table(load_points(points_csv), metrics=list(dict.fromkeys([*QUALITIES, *metrics])))
     write_table(outputs, rows=table.to_dict("records"), text=_text(table))
 
 

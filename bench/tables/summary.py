@@ -29,16 +29,15 @@ from bench.tables.text_table import NONE, TextTable, number, plain
 
 WIDTH = 100
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-#: Column -> header and digits.
+#: Column -> header and digits, of rate and qualities. Other metrics of the condition follow, then the costs.
 COLUMNS = {
     "rate_bpp": ("bpp", 4),
     "psnr_rgb_db": ("PSNR-RGB", 2),
     "psnr_yuv_db": ("PSNR-YUV", 2),
     "ms_ssim_rgb": ("MS-SSIM", 4),
     "vmaf": ("VMAF", 1),
-    "encode_wall_s": ("encode s", 1),
-    "decode_wall_s": ("decode s", 2),
 }
+COSTS = {"encode_wall_s": ("encode s", 1), "decode_wall_s": ("decode s", 2)}
 
 
 def write_summary(
@@ -48,6 +47,7 @@ def write_summary(
     anchor: str | None = None,
     headline: str = "psnr_rgb_db",
     rate_bpp: float | None = None,
+    metrics: Sequence[str] = (),
     skipped_csv: Path | str | None = None,
     footnotes: Mapping[str, str] | None = None,
 ) -> str:
@@ -56,6 +56,7 @@ def write_summary(
     Args:
         anchor: codec id that BD-rates refer to; None: no comparison.
         headline: quality column of the comparison and of the sentences.
+        metrics: quality columns of the points besides those of `COLUMNS`.
         rate_bpp: rate at which all series are compared too, by interpolation between their points.
         skipped_csv: skipped.csv, whose reasons are listed.
         footnotes: codec id -> text at the end.
@@ -64,7 +65,7 @@ def write_summary(
         BenchError: no points, or no column `headline`.
     """
     rows = load_points(points_csv)
-    parts = [condition_title(rows), _points(rows)]
+    parts = [condition_title(rows), _points(rows, [headline, *metrics])]
     if anchor is not None:
         parts.append(_comparison(rows, anchor, headline, rate_bpp))
     sentences = [_sentence(pair, headline) for pair in compare_fits(rows, metric=headline)]
@@ -79,17 +80,19 @@ def write_summary(
     return text
 
 
-def _points(rows: pd.DataFrame) -> str:
-    """One line for each point under the label of its series."""
-    table = point_means(rows, metrics=list(COLUMNS), per_clip=False)
-    columns = [name for name in COLUMNS if name in table and table[name].notna().any()]
+def _points(rows: pd.DataFrame, metrics: Sequence[str]) -> str:
+    """One line for each point under the label of its series. `metrics` that `COLUMNS` lacks follow."""
+    others = {name: (describe(name).axis, describe(name).digits) for name in metrics if name not in COLUMNS}
+    formats = {**COLUMNS, **others, **COSTS}
+    table = point_means(rows, metrics=[*COLUMNS, *others], per_clip=False)
+    columns = [name for name in formats if name in table and table[name].notna().any()]
     clips = ["clips"] if rows["clip"].nunique() > 1 else []
     cells = [
         [row["point"], *(str(row[name]) for name in clips)]
-        + [number(row[name], COLUMNS[name][1]) for name in columns]
+        + [number(row[name], formats[name][1]) for name in columns]
         for row in table.to_dict("records")
     ]
-    header = ["", *clips, *(COLUMNS[name][0] for name in columns)]
+    header = ["", *clips, *(formats[name][0] for name in columns)]
     text_table = TextTable(header, cells, [False] + [True] * len(header[1:]))
     head, *lines = plain(text_table, indent="  ").splitlines()
     text = [head]
@@ -134,11 +137,12 @@ def _at_rate(values: EqualRate, metric: Metric) -> list[str]:
 def _sentence(pair: FitPair, headline: str) -> str:
     """Sentence such as "At equal rate A is +0.90 dB over B in the reference fits", better codec first."""
     values = [(gain, gain.quality) for gain in pair.gains if isinstance(gain.quality, Delta)]
-    sign = -1 if values and values[0][1].value < 0 else 1
+    direction = describe(headline).direction
+    sign = -1 if values and direction * values[0][1].value < 0 else 1
     better, other = (pair.first, pair.second)[::sign]
     parts: list[str] = []
     for gain, delta in values:
-        over = f"over {other} " * (not parts)
+        over = f"{'over' if direction > 0 else 'against'} {other} " * (not parts)
         remark = f" ({delta.remark})" if delta.remark else ""
         amount = _signed(sign * delta.value, headline)
         parts.append(f"{amount} {over}in {_fits(gain, pair.has_references)}{remark}")

@@ -46,6 +46,7 @@ rule points:
     conda:
         "../envs/suite.yaml"
     params:
+        metrics=PLANS.of_condition("metrics"),
         sources=code_fingerprint("bench.tables.points"),
     script:
         "../scripts/points.py"
@@ -192,6 +193,7 @@ rule summary:
     params:
         anchor=PLANS.of_condition("anchor"),
         headline=PLANS.of_condition("headline"),
+        metrics=PLANS.of_condition("metrics"),
         rate_bpp=PLANS.of_condition("strip_rate_bpp"),
         footnotes=PLANS.of_condition("footnotes"),
         sources=code_fingerprint("bench.tables.summary"),

@@ -8,4 +8,4 @@ from bench.tables.points import write_points
 job = snakemake  # noqa: F821
 
 with logged(job.log):
-    write_points(job.input.points, outputs=list(job.output))
+    write_points(job.input.points, metrics=job.params.metrics, outputs=list(job.output))

@@ -12,6 +12,7 @@ with logged(job.log):
         job.input.points,
         anchor=job.params.anchor,
         headline=job.params.headline,
+        metrics=job.params.metrics,
         rate_bpp=job.params.rate_bpp,
         skipped_csv=job.input.skipped,
         footnotes=job.params.footnotes,

@@ -92,7 +92,7 @@ def test_a_rate_of_zero_is_not_comparable():
         bd_rate(curve(RATES, QUALITY), curve([0.0, 0.1, 0.2, 0.4], QUALITY[:4]))
 
 
-@pytest.mark.parametrize(("shift", "remark"), [(4.0, ""), (6.06, "partial overlap 40 %")])
+@pytest.mark.parametrize(("shift", "remark"), [(4.0, ""), (6.06, "partial overlap of qualities: 40 %")])
 def test_a_small_overlap_has_a_value_and_a_remark(shift, remark):
     delta = bd_rate(curve(RATES, QUALITY), curve(RATES, [value - shift for value in QUALITY]))
     assert delta.remark == remark
@@ -231,10 +231,46 @@ def test_labels_state_the_length_of_a_fit():
     assert series_label("A", kind="fitted", reference=True, epochs=None) == "A, reference fit"
 
 
-def test_a_metric_of_which_lower_values_are_better_is_not_comparable():
-    worse = replace(curve(RATES, QUALITY), metric=Metric(name="error", higher_is_better=False))
-    with pytest.raises(NotComparable, match="lower values of error are better"):
-        bd_rate(worse, worse)
+ERROR = Metric(name="error", digits=1, higher_is_better=False, ceiling=0)
+
+
+def error_curve(rates: list[float], errors: list[float]) -> Curve:
+    return replace(curve(rates, errors), metric=ERROR)
+
+
+def test_where_lower_values_are_better_differences_are_those_of_the_negative_metric():
+    rates, errors = [rate * 0.7 for rate in RATES], [60 - value for value in QUALITY]
+    anchor, test = error_curve(RATES, errors), error_curve(rates, [error - 1 for error in errors])
+    mirrored = curve(RATES, QUALITY), curve(rates, [value + 1 for value in QUALITY])
+    rate, quality = bd_rate(anchor, test), bd_quality(anchor, test)
+    assert rate.value == pytest.approx(bd_rate(*mirrored).value)
+    assert rate.value < -30  # fewer bits
+    assert (rate.low, rate.high) == (pytest.approx(60 - 40.1), pytest.approx(60 - 31.0))
+    assert quality.value == pytest.approx(-bd_quality(*mirrored).value)
+    assert quality_at(anchor, 0.2) == pytest.approx(60 - 35.6)
+    assert rate_at(anchor, 60 - 35.6) == pytest.approx(0.2)
+    with pytest.raises(NotComparable, match="not monotonic: p0 to p1"):
+        bd_rate(error_curve(RATES, QUALITY), test)
+
+
+def test_points_at_the_ceiling_are_left_out_with_a_remark():
+    vmaf = replace(curve([*RATES, 1.6, 3.2], [*QUALITY, 100.0, 100.0]), metric=describe("vmaf"))
+    other = replace(curve([rate / 2 for rate in RATES], QUALITY, "other"), metric=describe("vmaf"))
+    note = "one without p5, p6, at the ceiling of VMAF (100)"
+    for delta in (bd_rate(vmaf, other), bd_quality(vmaf, other)):
+        assert delta.notes == (note,)
+        assert note in delta.remark
+    assert bd_rate(vmaf, other).value == pytest.approx(-50)
+    few = replace(curve(RATES, [30, 31, 32, 100, 100]), metric=describe("vmaf"))
+    with pytest.raises(NotComparable) as raised:
+        bd_rate(few, other)
+    assert (
+        raised.value.reason == "one has 3 points, 4 needed; one without p3, p4, at the ceiling of VMAF (100)"
+    )
+    # The best possible value of an error is its lowest one.
+    errors = [60 - value for value in QUALITY[:-1]]
+    exact = error_curve(RATES, [*errors, 0.0])
+    assert bd_rate(exact, error_curve(RATES[:-1], errors)).value == pytest.approx(0)
 
 
 def test_names_that_look_like_numbers_or_missing_values_stay_text(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bjontegaard
@@ -12,6 +14,8 @@ import points_data
 import pytest
 
 from bench.base.errors import BenchError
+from bench.scoring.metrics import METRICS as METRICS_BY_NAME
+from bench.scoring.metrics import Metric
 from bench.tables.bd_rate import write_bd_rate
 from bench.tables.points import write_points, write_skipped
 from bench.tables.summary import write_summary
@@ -105,7 +109,7 @@ def test_bd_rates_match_the_bjontegaard_package(tmp_path):
     assert float(row["bd_rate_percent"]) == pytest.approx(bjontegaard.bd_rate(*data, **options), rel=1e-5)
     assert float(row["bd_quality"]) == pytest.approx(bjontegaard.bd_psnr(*data, **options), rel=1e-5)
     assert (row["anchor"], row["remark"]) == ("x264-medium", "")
-    assert 80 < float(row["overlap_percent"]) < 100
+    assert 80 < float(row["quality_overlap_percent"]) < 100
 
 
 def test_reasons_are_in_every_format_of_the_table(tmp_path):
@@ -131,8 +135,9 @@ def test_a_partial_overlap_has_a_remark(tmp_path):
     table = points_data.rows()
     table.loc[(table["codec"] == "ffnerv-matched") & ~table["reference"], "psnr_rgb_db"] += 2.0
     row = bd_rows(tmp_path, table)["ffnerv-matched", points_data.CLIP, "psnr_rgb_db"]
-    assert re.fullmatch(r"partial overlap \d\d %", row["remark"])
-    assert float(row["overlap_percent"]) < 50
+    assert re.fullmatch(r"partial overlap of qualities: \d\d %", row["remark"])
+    assert float(row["quality_overlap_percent"]) < 50
+    assert float(row["rate_overlap_percent"]) == 100
     assert float(row["bd_rate_percent"]) > 100
 
 
@@ -176,6 +181,76 @@ def test_a_series_that_lacks_a_clip_has_no_row_there_and_no_mean(tmp_path, two_c
     assert ("nerv-matched (reference)", "other", "psnr_rgb_db") not in rows
     mean = rows["nerv-matched (reference)", "mean", "psnr_rgb_db"]
     assert (mean["bd_rate_percent"], mean["remark"]) == ("", "no mean: no number on other")
+
+
+def test_a_clip_without_a_number_is_left_out_of_the_mean_with_a_remark(tmp_path):
+    """VMAF of one of three clips is saturated in so many points that fewer than four are left."""
+    tables = [points_data.rows(clip=clip, references=False) for clip in ("a", "b", "c")]
+    tables[1].loc[tables[1]["codec"].eq("x265-medium") & tables[1]["point"].isin(["crf23", "crf28", "crf33"]),
+                  "vmaf"] = 100.0  # fmt: skip
+    outs = [tmp_path / "bd.csv", tmp_path / "bd.md"]
+    write_bd_rate(write(tmp_path, pd.concat(tables)), anchor="x264-medium", metrics=["vmaf"], outputs=outs)
+    rows = {(row["series"], row["clip"]): row for row in read_csv(outs[0])}
+    each = [float(rows["x265-medium", clip]["bd_rate_percent"]) for clip in ("a", "c")]
+    assert rows["x265-medium", "b"]["bd_rate_percent"] == ""
+    mean = rows["x265-medium", "mean"]
+    assert (mean["clips"], rows["x265-veryslow", "mean"]["clips"]) == ("2", "3")
+    assert float(mean["bd_rate_percent"]) == pytest.approx(sum(each) / 2, rel=1e-5)
+    assert mean["remark"].startswith("mean over 2 of 3 clips: no number on b")
+    assert "mean over 2 of 3 clips: no number on b" in outs[1].read_text()
+
+
+def test_rates_and_qualities_overlap_in_columns_of_their_own(tmp_path):
+    """The qualities of the short curve are within those of the anchor, its rates only in part."""
+    table = points_data.rows(references=False)
+    of_codec = table["codec"] == "x265-medium"
+    table.loc[of_codec, "rate_bpp"] *= 12
+    row = bd_rows(tmp_path, table)["x265-medium", points_data.CLIP, "psnr_rgb_db"]
+    assert float(row["quality_overlap_percent"]) > 90
+    assert float(row["rate_overlap_percent"]) < 50
+    assert row["remark"] == f"partial overlap of rates: {float(row['rate_overlap_percent']):.0f} %"
+    low, high = float(row["rate_overlap_low"]), float(row["rate_overlap_high"])
+    assert table.loc[of_codec, "rate_bpp"].min() == pytest.approx(low, rel=1e-4)
+    assert table.loc[table["codec"] == "x264-medium", "rate_bpp"].max() == pytest.approx(high, rel=1e-4)
+
+
+def test_a_metric_of_the_user_is_in_the_points_and_as_headline_in_the_summary(tmp_path):
+    table = points_data.rows().assign(max_error_y=lambda rows: 90 - 1.5 * rows["psnr_rgb_db"])
+    points, out = write(tmp_path, table), tmp_path / "points.csv"
+    write_points(points, outputs=[out, tmp_path / "points.md"], metrics=["max_error_y"])
+    rows = read_csv(out)
+    assert all(row["max_error_y"] for row in rows)
+    assert {"psnr_rgb_db", "vmaf"} <= set(rows[0])
+    assert "| max_error_y |" in (tmp_path / "points.md").read_text()
+    metric = Metric(name="max_error_y", label="Max error", digits=2, unit="levels", higher_is_better=False)
+    with registered(metric):
+        options = {"anchor": "x264-medium", "headline": "max_error_y", "rate_bpp": 0.27}
+        text = write_summary(points, **options)
+        write_bd_rate(
+            points,
+            anchor="x264-medium",
+            metrics=["max_error_y"],
+            outputs=[tmp_path / "bd.csv", tmp_path / "bd.md"],
+        )
+    assert "Max error (levels)" in text.splitlines()[2]
+    # The same as with PSNR, from which this error is computed.
+    assert re.search(r"^x265 medium +\N{MINUS SIGN}31\.0 % +31\.6\d levels +0\.395 bpp$", text, re.MULTILINE)
+    assert (
+        "At equal rate FFNeRV is \N{MINUS SIGN}1.35 levels against NeRV in the reference fits (150 epochs)"
+    ) in text.replace("\n", " ")
+    assert "Lower values of Max error are better." in (tmp_path / "bd.md").read_text()
+    [row] = [row for row in read_csv(tmp_path / "bd.csv") if row["series"] == "x265-medium"]
+    assert float(row["bd_rate_percent"]) == pytest.approx(-31.0, abs=0.05)
+    assert float(row["bd_quality"]) < 0
+
+
+@contextmanager
+def registered(metric: Metric) -> Iterator[None]:
+    METRICS_BY_NAME[metric.name] = metric
+    try:
+        yield
+    finally:
+        del METRICS_BY_NAME[metric.name]
 
 
 def test_bd_rates_need_a_metric_and_a_known_format(tmp_path):
