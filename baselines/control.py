@@ -1,11 +1,11 @@
 """Control codecs, whose results are known beforehand. If a result differs, the test harness is wrong.
 
-``identity`` stores the clip: lossless, 12 bits per pixel. ``mean-frame`` stores one frame, the average of
-all, and repeats it. Its PSNR follows from the clip's statistics, and its rate is 12 bits per pixel divided
-by the number of frames. A codec with a lower quality than the mean frame carries no information about the
-frames.
+Both code the clip's truth: 12 bits per pixel for yuv420p, 24 for RGB. ``identity`` stores all frames and is
+lossless. ``mean-frame`` stores one frame, the average of all, and repeats it. Its PSNR follows from the
+clip's statistics, and its rate is that of ``identity`` divided by the number of frames. A codec with a lower
+quality than the mean frame carries no information about the frames.
 
-Payload: one byte for the mode, then raw yuv420p frames (all of them, or one).
+Payload: one byte for the mode, then raw frames of the header's pixel format (all of them, or one).
 """
 
 from __future__ import annotations
@@ -46,12 +46,13 @@ class Control(Codec):
         return ControlSettings
 
     def encode(self, clip: Clip, job: EncodeJob) -> Encoded:
-        mode = job.settings["mode"]
-        frames = clip.frames()
+        mode, rgb = job.settings["mode"], clip.info.truth == "rgb"
+        frames = clip.rgb() if rgb else clip.frames()
         if mode == "mean-frame":
             with job.clock("average"):
-                frames = iter([mean_frame(clip)])
-        return Encoded(payload=_payload(MODES.index(mode), frames), pixel_format="yuv420p")
+                frames = iter([mean_frame(frames, count=clip.info.frames)])
+        payload = _payload(MODES.index(mode), frames)
+        return Encoded(payload=payload, pixel_format="rgb24" if rgb else "yuv420p")
 
     def decode(
         self, stream: Stream, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None
@@ -62,7 +63,7 @@ class Control(Codec):
         for index in range(first, stream.header.frames if stop is None else stop):
             with clock("read"):
                 frame = frames[index if mode == "identity" else 0].copy()
-            yield frame
+            yield frame.reshape(stream.header.frame_shape)
 
     def describe(self, stream: Stream) -> dict[str, Any]:
         return {
@@ -74,12 +75,11 @@ class Control(Codec):
 CODEC = Control
 
 
-def mean_frame(clip: Clip) -> np.ndarray:
-    """The clip's average frame, rounded to the nearest integer (halves up); flat yuv420p."""
-    total = np.zeros(clip.info.frame_bytes, np.uint32)
-    for frame in clip.frames():
+def mean_frame(frames: Iterator[np.ndarray], *, count: int) -> np.ndarray:
+    """The average of `count` frames, rounded to the nearest integer (halves up); uint8, their shape."""
+    total = next(frames).astype(np.uint32)
+    for frame in frames:
         total += frame
-    count = clip.info.frames
     return ((total + count // 2) // count).astype(np.uint8)
 
 
@@ -96,8 +96,6 @@ def _check(stream: Stream) -> str:
         StreamError: the payload is not that of a control.
     """
     header, payload = stream.header, stream.payload
-    if header.pixel_format != "yuv420p":
-        raise StreamError(stream.path, f"pixel_format is {header.pixel_format}, must be yuv420p")
     if not len(payload) or payload[0] >= len(MODES):
         raise StreamError(stream.path, "has an unknown mode of a control")
     mode = MODES[payload[0]]

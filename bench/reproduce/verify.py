@@ -44,7 +44,7 @@ def verify(
             return [f"{stream}: has sha256 {digest[:12]}, recorded {record.stream_sha256[:12]}"]
         clip_json = inputs.clip(record)
         clip = Clip.load(clip_json)
-        if (digest := sha256_file(clip.path)) != record.clip_sha256:
+        if (digest := sha256_file(clip.truth_path)) != record.clip_sha256:
             return [f"clip {record.clip} has sha256 {digest[:12]}, recorded {record.clip_sha256[:12]}"]
         again = remeasure(record, path, clip_json, inputs.condition(record), device)
     except BenchError as error:
@@ -83,6 +83,7 @@ def compare(old: Record, new: Record, tolerance_db: float | None = None) -> Iter
         "width",
         "height",
         "fps",
+        "truth",
         "rate_bpp",
         "stream_sha256",
         "clip_sha256",

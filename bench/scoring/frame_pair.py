@@ -7,19 +7,20 @@ from functools import cached_property
 
 import numpy as np
 
-from bench.video.clip import planes
+from bench.video.clip import Truth, planes
 
 
 @dataclass(frozen=True, kw_only=True)
 class FramePair:
     """One decoded frame and its reference frame, each as yuv420p and as RGB. All arrays are uint8.
 
-    The decoder yields one of the two forms; `bench.video.colour` converts it to the other one. The RGB form
-    of the reference comes from the same conversion.
+    The decoder yields one of the two forms; `bench.video.colour` converts it to the other one. The clip has
+    one form of the reference too, its truth; the other one comes from the same conversion.
 
     Attributes:
         index: frame number from 0.
         native: pixel format of the decoder, "yuv420p" or "rgb24".
+        truth: of the clip, "yuv420p" or "rgb".
         reference_yuv, decoded_yuv: flat yuv420p, shape (height * width * 3 / 2,).
         reference_rgb, decoded_rgb: shape (height, width, 3).
     """
@@ -28,6 +29,7 @@ class FramePair:
     width: int
     height: int
     native: str
+    truth: Truth = "yuv420p"
     reference_yuv: np.ndarray
     decoded_yuv: np.ndarray
     reference_rgb: np.ndarray
@@ -61,8 +63,9 @@ class FramePair:
 
     @property
     def identical(self) -> bool:
-        """Whether decoded and reference frame are equal in the decoder's pixel format."""
-        return self.mse_rgb == 0 if self.native == "rgb24" else not any(self.mse_yuv)
+        """Whether decoded and reference frame are equal: in RGB if either of them is RGB, else in YUV."""
+        in_rgb = self.native == "rgb24" or self.truth == "rgb"
+        return self.mse_rgb == 0 if in_rgb else not any(self.mse_yuv)
 
 
 def mse(a: np.ndarray, b: np.ndarray) -> float:

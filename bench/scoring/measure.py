@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from bench.codec.decoder_process import DecodeCost, decode_process, time_decode
 from bench.codec.device import device_name
 from bench.codec.provenance import provenance
 from bench.scoring.frame_pair import FramePair, mse
-from bench.scoring.metrics import PSNR_CAP_DB, check_metrics
+from bench.scoring.metrics import METRICS, PSNR_CAP_DB, check_metrics
 from bench.scoring.psnr import psnr_db
 from bench.scoring.record import Record
 from bench.scoring.score import held_out_means, score
@@ -171,22 +171,34 @@ def _check_control(
         if identical != clip.info.frames or db != PSNR_CAP_DB:
             problem = f"identity has {identical} of {clip.info.frames} frames identical and PSNR-RGB {db} dB"
     elif mode == "mean-frame":
-        expected, db = mean_frame_psnr_y_db(clip), values["psnr_y_db"]
+        metric = METRICS["psnr_rgb_db" if clip.info.truth == "rgb" else "psnr_y_db"]
+        expected, db = mean_frame_psnr_db(clip), values[metric.name]
         if db is None or abs(expected - db) > _CONTROL_TOLERANCE_DB:
-            problem = f"mean-frame has PSNR-Y {db} dB, but the clip's own statistics give {expected} dB"
+            problem = (
+                f"mean-frame has {metric.label} {db} dB, but the clip's own statistics give {expected} dB"
+            )
     if problem:
         remedy = "use no measurement of this installation until the cause is found"
         raise BenchError(stream, f"the measurement is wrong: {problem}", remedy)
 
 
-def mean_frame_psnr_y_db(clip: Clip) -> float:
-    """PSNR-Y (mean over the frames, dB) of the clip's mean frame, computed from the clip alone."""
+def mean_frame_psnr_db(clip: Clip) -> float:
+    """PSNR (mean over the frames, dB) of the clip's mean frame, computed from the clip alone.
+
+    PSNR-Y where the truth is YUV, PSNR-RGB where it is RGB.
+    """
     width, height = clip.info.width, clip.info.height
-    total = np.zeros((height, width))
-    for frame in clip.frames():
-        total += planes(frame, width, height)[0]
+
+    def frames() -> Iterator[np.ndarray]:
+        if clip.info.truth == "rgb":
+            return clip.rgb()
+        return (planes(frame, width, height)[0] for frame in clip.frames())
+
+    total = np.zeros((height, width, 3) if clip.info.truth == "rgb" else (height, width))
+    for frame in frames():
+        total += frame
     mean = np.floor(total / clip.info.frames + 0.5).astype(np.uint8)
-    return float(np.mean([psnr_db(mse(planes(frame, width, height)[0], mean)) for frame in clip.frames()]))
+    return float(np.mean([psnr_db(mse(frame, mean)) for frame in frames()]))
 
 
 def _record(
@@ -225,6 +237,7 @@ def _record(
         width=info.width,
         height=info.height,
         fps=f"{info.fps.numerator}/{info.fps.denominator}",
+        truth=info.truth,
         metrics=values,
         reasons=reasons,
         parameters=details.get("parameters"),

@@ -33,9 +33,11 @@ from bench.video.clip import Clip, ClipInfo
 PSNR_CAP_DB = 100.0
 #: Suffixes of means over the frames that a fit was trained on, and over those that it never saw.
 FITTED, HELD_OUT = "_fitted", "_held_out"
-#: PSNR of the clip's own frames after conversion to RGB and back: the ceiling of every RGB decoder.
+#: PSNR of the clip's own frames after conversion to the other form and back: a ceiling of decoders of that
+#: form. RGB decoders have it in PSNR-YUV where the truth is YUV; YUV decoders in PSNR-RGB where it is RGB.
 ROUND_TRIP_PREFIX = "round_trip_"
 ROUND_TRIP = f"{ROUND_TRIP_PREFIX}psnr_yuv_db"
+ROUND_TRIP_RGB = f"{ROUND_TRIP_PREFIX}psnr_rgb_db"
 _PSNR_TOLERANCE_DB, _MS_SSIM_TOLERANCE = 0.02, 1e-3
 
 
@@ -215,7 +217,7 @@ def check_metrics(names: Iterable[str]) -> None:
 def metric_of(name: str) -> Metric | None:
     """Description of the metric that a value is of, or is derived from; None for an unknown name.
 
-    Derived names are `round_trip_psnr_yuv_db`, `<metric>_fitted`, `<metric>_held_out`, and `<metric>_db` of a
+    Derived names are `round_trip_<metric>`, `<metric>_fitted`, `<metric>_held_out`, and `<metric>_db` of a
     metric that `has_decibels`. Only the last one differs from its metric in unit, digits and ceiling.
     """
     base = name.removeprefix(ROUND_TRIP_PREFIX).removesuffix(FITTED).removesuffix(HELD_OUT)

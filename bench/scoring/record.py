@@ -16,6 +16,8 @@ SCHEMA = 1
 #: Entries of `encode` and `decode` that become columns, besides the wall time of each stage.
 _COST_COLUMNS = ("wall_s", "cpu_s", "peak_memory_bytes", "peak_device_memory_bytes", "device")
 _RUN_COLUMNS = {"encode": (*_COST_COLUMNS, "threads"), "decode": (*_COST_COLUMNS, "repeatable")}
+#: Fields that a record may lack: it was written when all clips had the truth yuv420p.
+_NEWER_FIELDS = {"truth"}
 _REMEDY = "measure the stream again"
 
 
@@ -30,6 +32,7 @@ class Record:
         epochs: of a fit, summed over its stages; None for codecs that are not fitted.
         rate_bpp: bits of the whole file per luma sample. rate_bpp_paper: rate as the codec's paper counts it.
         fps: "numerator/denominator".
+        truth: of the clip, "yuv420p" or "rgb" (`bench.video.clip`).
         metrics: metric name -> value or None. reasons: metric name -> why it has no value.
         parameters, macs_per_pixel: of the decoder's network; None for other codecs.
         encode, decode: wall_s, cpu_s, stages {stage: {wall_s, cpu_s}}, peak_memory_bytes,
@@ -67,6 +70,7 @@ class Record:
     clip_sha256: str
     stream_sha256: str
     provenance: Mapping[str, Any]
+    truth: str = "yuv420p"
     schema: int = field(default=SCHEMA)
 
     @property
@@ -90,7 +94,10 @@ class Record:
         if values.get("schema") != SCHEMA:
             raise BenchError(path, f"schema is {values.get('schema')!r}; this suite reads {SCHEMA}", _REMEDY)
         keys = {f.name for f in fields(cls)}
-        for problem, names in (("is missing", keys - set(values)), ("is unknown", set(values) - keys)):
+        for problem, names in (
+            ("is missing", keys - _NEWER_FIELDS - set(values)),
+            ("is unknown", set(values) - keys),
+        ):
             if names:
                 raise BenchError(path, f"key {sorted(names)[0]!r} {problem}", _REMEDY)
         for key in ("metrics", "reasons", "encode", "decode", "settings", "provenance"):

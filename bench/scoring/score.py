@@ -1,8 +1,15 @@
 """Scores of decoded frames against their clip. Memory holds a few frames at a time.
 
-Every metric gets each frame in both forms, yuv420p and RGB. A YUV decoder's frame is converted to RGB as the
-clip's own frames are. An RGB decoder's frame is converted back to planes. That conversion alone loses
-quality, so `round_trip_psnr_yuv_db` records the PSNR-YUV that a perfect RGB decoder would reach.
+Every metric gets each frame in both forms, yuv420p and RGB. A clip has one form as its truth
+(`bench.video.clip`), a decoder yields one form; the same conversion gives the other one. An RGB decoder's
+frames are compared with the frames of a clip whose truth is RGB without any conversion.
+
+A conversion loses quality, so a decoder of the form that is not the truth has a ceiling, which records state:
+
+| truth | decoder | ceiling |
+|---|---|---|
+| yuv420p | rgb24 | `round_trip_psnr_yuv_db` |
+| rgb | yuv420p | `round_trip_psnr_rgb_db` |
 """
 
 from __future__ import annotations
@@ -21,7 +28,15 @@ import bench.scoring.ms_ssim
 import bench.scoring.vmaf  # noqa: F401
 from bench.base.errors import BenchError
 from bench.scoring.frame_pair import FramePair, mse
-from bench.scoring.metrics import FITTED, HELD_OUT, METRICS, ROUND_TRIP, SCORERS, check_metrics
+from bench.scoring.metrics import (
+    FITTED,
+    HELD_OUT,
+    METRICS,
+    ROUND_TRIP,
+    ROUND_TRIP_RGB,
+    SCORERS,
+    check_metrics,
+)
 from bench.scoring.psnr import psnr_db, weighted_yuv_db
 from bench.video.clip import Clip, planes
 from bench.video.colour import to_rgb, to_yuv
@@ -77,9 +92,12 @@ def score(
                 scorer.add(pair)
         results = {name: scorer.finish() for name, scorer in scorers.items()}
     values = {name: results[name][0] if name in results else None for name in METRICS}
-    values[ROUND_TRIP] = round_trip_psnr_yuv_db(clip) if pixel_format == "rgb24" else None
-    if pixel_format != "rgb24":
-        reasons[ROUND_TRIP] = "the decoder yields YUV"
+    ceiling = ROUND_TRIP_RGB if clip.info.truth == "rgb" else ROUND_TRIP
+    native = "RGB" if pixel_format == "rgb24" else "YUV"
+    if (clip.info.truth == "rgb") == (native == "RGB"):
+        values[ceiling], reasons[ceiling] = None, f"the decoder yields {native}"
+    else:
+        values[ceiling] = round_trip_psnr_db(clip)
     rows: list[dict[str, Any]] = [{"frame": index} for index in range(clip.info.frames)]
     for name, (_, of_frames) in results.items():
         for row, value in zip(rows, of_frames, strict=True):
@@ -127,6 +145,7 @@ def pair_frames(frames: Iterable[np.ndarray], clip: Clip, *, pixel_format: str) 
             width=info.width,
             height=info.height,
             native=pixel_format,
+            truth=info.truth,
             reference_yuv=reference[0],
             decoded_yuv=decoded[0],
             reference_rgb=reference[1],
@@ -152,11 +171,19 @@ def _both_forms(
         yield (converted, native) if pixel_format == "rgb24" else (native, converted)
 
 
-def round_trip_psnr_yuv_db(clip: Clip) -> float:
-    """PSNR-YUV (6:1:1, mean over frames, dB) of the clip's own frames after conversion to RGB and back."""
+def round_trip_psnr_db(clip: Clip) -> float:
+    """PSNR (mean over frames, dB) of the clip's own frames after conversion to the other form and back.
+
+    PSNR-YUV (6:1:1) where the truth is YUV, PSNR-RGB where it is RGB.
+    """
     info = clip.info
-    converted = to_yuv(clip.rgb(), width=info.width, height=info.height, colour=info.colour)
     values = []
+    if info.truth == "rgb":
+        converted = to_rgb(clip.frames(), width=info.width, height=info.height, colour=info.colour)
+        for frame, round_trip in zip(clip.rgb(), converted, strict=True):
+            values.append(psnr_db(mse(frame, round_trip)))
+        return float(np.mean(values))
+    converted = to_yuv(clip.rgb(), width=info.width, height=info.height, colour=info.colour)
     for frame, round_trip in zip(clip.frames(), converted, strict=True):
         pairs = zip(*(planes(one, info.width, info.height) for one in (frame, round_trip)), strict=True)
         values.append(weighted_yuv_db(*(psnr_db(mse(a, b)) for a, b in pairs)))

@@ -26,6 +26,7 @@ from bench.base.errors import BenchError
 from bench.base.ffmpeg import ffmpeg_version, pipe_frames, raw_video_args
 from bench.base.files import atomic_file, write_json
 from bench.sequences.geometry import Geometry, clip_geometry
+from bench.sequences.prepare_rgb import prepare_rgb_clip
 from bench.sequences.source_file import checked_sha256, find_source_file, raw_pixel_format
 from bench.sequences.table import SourceSequence, find_sequence
 from bench.video.clip import Clip, ClipInfo
@@ -50,6 +51,8 @@ def prepare(condition: Condition, clip_name: str, out_dir: Path) -> Clip:
 
 def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour: str, out_dir: Path) -> Clip:
     """Prepare one clip from a sequence (see `prepare`). The same arguments give the same bytes."""
+    if sequence.kind == "frames":
+        return prepare_rgb_clip(sequence, steps, name=name, colour=colour, out_dir=out_dir)
     geometry = clip_geometry(sequence, steps, where=f"clip {name}")
     colour_tags = _colour_tags(sequence, colour)
     source, digest = None, ""
@@ -70,7 +73,8 @@ def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour
         remedy=f"check the row of {sequence.name}",
     )
     json_path, video_path = out_dir / "clip.json", out_dir / "clip.y4m"
-    json_path.unlink(missing_ok=True)  # an old one must not describe new frames
+    for old in (json_path, out_dir / "clip.rgb.npy"):
+        old.unlink(missing_ok=True)  # an old one must not describe or accompany new frames
     sha256 = _write_video(video_path, _trim(frames, geometry, sequence), geometry, sequence)
     info = ClipInfo(
         name=name,
@@ -79,7 +83,9 @@ def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour
         height=geometry.height,
         frames=geometry.stop - geometry.first,
         fps=sequence.fps,
-        **colour_tags,
+        matrix=colour_tags["matrix"],
+        range=colour_tags["range"],
+        siting=colour_tags["siting"],
         sha256=sha256,
         chain=_chain(sequence, geometry, command, source, digest),
         colour=colour,

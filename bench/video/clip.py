@@ -1,5 +1,15 @@
 """Prepared clips: 8-bit 4:2:0 frames in ``clip.y4m`` and their description in ``clip.json``.
 
+The *truth* of a clip is the form of its frames that the source has:
+
+| truth | source | frames | the other form |
+|---|---|---|---|
+| ``yuv420p`` | video | ``clip.y4m`` | RGB, converted from ``clip.y4m`` when it is read |
+| ``rgb`` | PNG or JPEG frames | ``clip.rgb.npy`` | ``clip.y4m``, converted from the RGB frames once |
+
+Both conversions are the clip's `colour` (`bench.video.colour`). RGB metrics compare with `Clip.rgb`, YUV
+metrics with `Clip.frames`, whatever the truth.
+
 y4m has no tag for the colour matrix, so ``clip.json`` is authoritative. It is written last: if it exists,
 the frames beside it are complete.
 """
@@ -10,20 +20,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from bench.base.errors import BenchError
 from bench.base.files import read_json
 from bench.video.colour import to_rgb
+from bench.video.rgb_file import map_rgb_file
 from bench.video.y4m import FRAME_LINE, MAX_HEADER_BYTES, parse_y4m_header, read_y4m_frames
 
 #: Limits of a clip and of a stream's header.
 MAX_SIDE = 8192
 MAX_FRAMES = 1 << 20
 
+#: Form of a clip's frames that the source has.
+Truth = Literal["yuv420p", "rgb"]
+
 _REMEDY = "prepare the clip again"
+#: Fields that a clip.json may lack: it was written when all clips had the truth yuv420p.
+_NEWER_FIELDS = {"truth", "yuv_sha256"}
 #: Fields of clip.json that are not strings.
 _FIELD_TYPES = {"width": int, "height": int, "frames": int, "chain": list}
 
@@ -39,10 +55,12 @@ class ClipInfo:
         frames: number of frames, 1 to 2^20.
         fps: frames per second.
         matrix, range, siting: of the YUV samples ("bt709", "limited", "left").
-        pixel_format: always "yuv420p".
-        sha256: of clip.y4m.
+        pixel_format: of clip.y4m, always "yuv420p".
+        truth: "yuv420p" or "rgb": which frames are the source's.
+        sha256: of the file that holds the truth, clip.y4m or clip.rgb.npy. It identifies the clip.
+        yuv_sha256: of clip.y4m where the truth is "rgb"; else empty.
         chain: the steps of the preparation in order, with the exact ffmpeg arguments.
-        colour: name of the conversion to RGB (`bench.video.colour`).
+        colour: name of the conversion between YUV and RGB (`bench.video.colour`).
         licence, citation: of the source sequence.
     """
 
@@ -56,7 +74,9 @@ class ClipInfo:
     range: str = "limited"
     siting: str = "left"
     pixel_format: str = "yuv420p"
+    truth: Truth = "yuv420p"
     sha256: str = ""
+    yuv_sha256: str = ""
     chain: tuple[str, ...] = ()
     colour: str = "bt709"
     licence: str = ""
@@ -66,6 +86,11 @@ class ClipInfo:
     def frame_bytes(self) -> int:
         """Bytes of one yuv420p frame."""
         return self.width * self.height * 3 // 2
+
+    @property
+    def truth_frame_bytes(self) -> int:
+        """Bytes of one frame of the truth."""
+        return 3 * self.width * self.height if self.truth == "rgb" else self.frame_bytes
 
     @property
     def pixels(self) -> int:
@@ -88,10 +113,13 @@ class ClipInfo:
         if not isinstance(values, dict):
             raise BenchError(where, "must be a JSON object", _REMEDY)
         known = {field.name for field in fields(cls)}
-        for problem, names in (("unknown", set(values) - known), ("missing", known - set(values))):
+        for problem, names in (
+            ("unknown", set(values) - known),
+            ("missing", known - _NEWER_FIELDS - set(values)),
+        ):
             if names:
                 raise BenchError(where, f"{problem} field {', '.join(sorted(names))}", _REMEDY)
-        for name in known - {"fps"}:
+        for name in set(values) - {"fps"}:
             kind = _FIELD_TYPES.get(name, str)
             if not isinstance(values[name], kind) or isinstance(values[name], bool):
                 problem = f"{name} must be of type {kind.__name__}, not {values[name]!r}"
@@ -100,6 +128,8 @@ class ClipInfo:
         check_geometry(info.width, info.height, info.frames, where=where)
         if info.pixel_format != "yuv420p":
             raise BenchError(where, f"pixel_format must be yuv420p, not {info.pixel_format!r}", _REMEDY)
+        if info.truth not in get_args(Truth):
+            raise BenchError(where, f"truth must be yuv420p or rgb, not {info.truth!r}", _REMEDY)
         return info
 
 
@@ -115,7 +145,7 @@ class Clip:
         """Open a clip by the path of its ``clip.json`` or its folder. No frame is read yet.
 
         Raises:
-            BenchError: a file is missing or invalid, or ``clip.y4m`` has not the header or size that
+            BenchError: a file is missing or invalid, or a file of frames has not the header or size that
                 ``clip.json`` implies.
         """
         json_path = Path(path)
@@ -124,7 +154,21 @@ class Clip:
         info = ClipInfo.from_json(read_json(json_path, "a clip.json"), where=json_path)
         clip = cls(info, json_path.with_name("clip.y4m"))
         clip._check_video_file()
+        if info.truth == "rgb":
+            clip._map_rgb()
         return clip
+
+    @property
+    def truth_path(self) -> Path:
+        """The file that holds the truth; `ClipInfo.sha256` is its digest."""
+        return self.path.with_name("clip.rgb.npy") if self.info.truth == "rgb" else self.path
+
+    @property
+    def sha256_by_file(self) -> dict[Path, str]:
+        """The clip's files of frames and their digests as ``clip.json`` states them."""
+        if self.info.truth == "rgb":
+            return {self.truth_path: self.info.sha256, self.path: self.info.yuv_sha256}
+        return {self.path: self.info.sha256}
 
     def frames(self, first: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Yield frames `first` to `stop - 1` (default: all) as flat uint8 arrays; `planes` splits one.
@@ -133,23 +177,41 @@ class Clip:
             ValueError: the frames are outside the clip.
             BenchError: the file was changed since it was opened.
         """
-        stop = self.info.frames if stop is None else stop
-        if not 0 <= first <= stop <= self.info.frames:  # a mistake in the calling code, not the user's
-            raise ValueError(f"frames {first}:{stop} of a clip of {self.info.frames}")
+        stop = self._stop(first, stop)
         yield from read_y4m_frames(self.path, frame_bytes=self.info.frame_bytes, first=first, stop=stop)
 
     def rgb(self, first: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
-        """Yield frames `first` to `stop - 1` as (height, width, 3) uint8 RGB in the clip's `colour`."""
+        """Yield frames `first` to `stop - 1` as (height, width, 3) uint8 RGB.
+
+        They are the source's frames where the truth is RGB, else converted by the clip's `colour`.
+        """
         info = self.info
+        if info.truth == "rgb":
+            return iter(self._map_rgb()[first : self._stop(first, stop)])
         return to_rgb(self.frames(first, stop), width=info.width, height=info.height, colour=info.colour)
 
     def rgb_array(self) -> np.ndarray:
-        """The whole clip as one (frames, height, width, 3) uint8 array."""
+        """The whole clip as one (frames, height, width, 3) uint8 array.
+
+        Where the truth is RGB, the array is memory-mapped; changes of it do not reach the file.
+        """
         info = self.info
+        if info.truth == "rgb":
+            return self._map_rgb()
         array = np.empty((info.frames, info.height, info.width, 3), np.uint8)
         for index, frame in enumerate(self.rgb()):
             array[index] = frame
         return array
+
+    def _stop(self, first: int, stop: int | None) -> int:
+        stop = self.info.frames if stop is None else stop
+        if not 0 <= first <= stop <= self.info.frames:  # a mistake in the calling code, not the user's
+            raise ValueError(f"frames {first}:{stop} of a clip of {self.info.frames}")
+        return stop
+
+    def _map_rgb(self) -> np.ndarray:
+        info = self.info
+        return map_rgb_file(self.truth_path, count=info.frames, width=info.width, height=info.height)
 
     def _check_video_file(self) -> None:
         """Compare the header and the size of ``clip.y4m`` with ``clip.json``."""

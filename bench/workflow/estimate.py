@@ -126,7 +126,7 @@ class Estimate:
                 missing=sum(map(_raw_bytes, missing)),
                 note="may be deleted when the clips exist",
             ),
-            _space("clips", clips, "8-bit 4:2:0 frames"),
+            _space("clips", clips, "8-bit 4:2:0 frames; RGB frames too where they are the truth"),
             _space("streams", streams, f"fits before entropy coding; encoders at {_ASSUMED_BPP} bpp"),
             _space("state", kept, "weights of fits, in results/state; may be deleted when streams exist"),
             Space(
@@ -147,7 +147,7 @@ class Estimate:
             return self._fit_bytes(point).stream_bytes
         if config.kind == "control":
             whole = self._settings(point).get("mode") == "identity"
-            return info.frame_bytes * (info.frames if whole else 1)
+            return info.truth_frame_bytes * (info.frames if whole else 1)
         return int(_ASSUMED_BPP * info.pixels / 8)
 
     def _fits(self) -> list[RunKey]:
@@ -217,4 +217,5 @@ def _largest_archives(sequences: Iterable[SourceSequence]) -> int:
 
 
 def _clip_bytes(info: ClipInfo) -> int:
-    return info.frames * (info.frame_bytes + _FRAME_LINE_BYTES)
+    rgb = 3 * info.pixels if info.truth == "rgb" else 0  # clip.rgb.npy beside clip.y4m
+    return info.frames * (info.frame_bytes + _FRAME_LINE_BYTES) + rgb

@@ -229,6 +229,7 @@ def planned_info(condition: Condition, clip: str) -> ClipInfo:
         frames=geometry.stop - geometry.first,
         fps=sequence.fps,
         colour=condition.colour,
+        truth=sequence.truth,
     )
 
 
