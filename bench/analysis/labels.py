@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from bench.analysis.rd_points import truth_by_clip
+from bench.scoring.metrics import ROUND_TRIP_RGB, describe
+
 
 def series_label(label: str, *, kind: str, reference: bool, epochs: int | None) -> str:
     """Label with kind and length of a fit: "FFNeRV, reference fit, 150 epochs". Others: the codec's label."""
@@ -35,13 +38,33 @@ def codec_label(rows: pd.DataFrame, codec: str) -> str:
 
 
 def condition_title(rows: pd.DataFrame, clip: str | None = None) -> str:
-    """Title "demo-v1: bunny-320x180, 132 frames", or with the number of clips for a mean over several."""
+    """Title "demo-v1: bunny-320x180, 132 frames", or with the number of clips for a mean over several.
+
+    Clips whose truth is RGB are named or counted: "demo-v1: mean of 3 clips (1 with RGB as truth)".
+    """
     condition = rows["condition"].iloc[0]
     clips = sorted(rows["clip"].unique()) if clip is None else [clip]
+    rgb = [name for name, truth in truth_by_clip(rows).items() if truth == "rgb" and name in clips]
     if len(clips) > 1:
-        return f"{condition}: mean of {len(clips)} clips"
+        counted = f" ({len(rgb)} with RGB as truth)" if rgb else ""
+        return f"{condition}: mean of {len(clips)} clips{counted}"
     frames = set(rows.loc[rows["clip"] == clips[0], "frames"].dropna()) if "frames" in rows else set()
-    return f"{condition}: {clips[0]}" + (f", {int(frames.pop())} frames" if len(frames) == 1 else "")
+    length = f", {int(frames.pop())} frames" if len(frames) == 1 else ""
+    return f"{condition}: {clips[0]}{length}{', RGB as truth' if rgb else ''}"
+
+
+def truth_note(rows: pd.DataFrame) -> str:
+    """Sentences on the clips whose truth is RGB, with the ceiling of 4:2:0; empty where there are none."""
+    metric, sentences = describe(ROUND_TRIP_RGB), []
+    for clip, truth in truth_by_clip(rows).items():
+        if truth != "rgb":
+            continue
+        sentences.append(f"The truth of {clip} is its RGB frames.")
+        ceilings = rows.loc[rows["clip"] == clip].reindex(columns=[ROUND_TRIP_RGB]).dropna()
+        if len(ceilings):
+            ceiling = metric.text(ceilings[ROUND_TRIP_RGB].iloc[0])
+            sentences.append(f"Codecs of 4:2:0 reach at most {ceiling} of {metric.label} on it.")
+    return " ".join(sentences)
 
 
 def nearest_title(rows: pd.DataFrame, clip: str, rate_bpp: float) -> str:

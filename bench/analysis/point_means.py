@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bench.analysis.labels import label_of
-from bench.analysis.rd_points import MEAN
+from bench.analysis.rd_points import MEAN, truth_by_clip
 
 COSTS = ("parameters", "encode_wall_s", "decode_wall_s")
 
@@ -50,11 +50,16 @@ def point_table(rows: pd.DataFrame, *, metrics: Sequence[str]) -> pd.DataFrame:
     """`point_means` of each clip and, for several clips, their means (clip "mean").
 
     A point has a mean where every clip of the condition has it. Means over different clips do not compare.
+    Where the truth of a clip is RGB, there is a column `truth`; that of a mean over clips of both is "mixed".
     """
     table = point_means(rows, metrics=metrics, per_clip=True)
+    truths = truth_by_clip(rows)
+    if "rgb" in truths.values():
+        table.insert(table.columns.get_loc("clip") + 1, "truth", table["clip"].map(truths))
     n_clips = rows["clip"].nunique()
     if n_clips == 1:
         return table
     means = point_means(rows, metrics=metrics, per_clip=False)
     means = means[means["clips"] == n_clips].drop(columns="clips").assign(clip=MEAN)
+    means["truth"] = next(iter(truths.values())) if len(set(truths.values())) == 1 else "mixed"
     return pd.concat([table, means])[list(table)]

@@ -21,7 +21,10 @@ REQUIRED_COLUMNS = (*TEXT_COLUMNS, "seed", "rate_bpp")
 
 
 def load_points(points_csv: Path | str) -> pd.DataFrame:
-    """Read the rows of one condition. Columns `series`, `reference`, `epochs` and `ms_ssim_*_db` are added.
+    """Read the rows of one condition.
+
+    Columns `series`, `reference`, `epochs` and `ms_ssim_*_db` are added, and `truth` where the file was
+    written before records had it.
 
     Raises:
         BenchError: the file or a column is missing, there are no rows, or rows of several conditions.
@@ -39,6 +42,7 @@ def load_points(points_csv: Path | str) -> pd.DataFrame:
     if "reference" not in rows:
         rows["reference"] = rows["run"].str.startswith("reference")
     rows["reference"] = rows["reference"].astype(str).str.lower().isin(["true", "1", "1.0"])
+    rows["truth"] = rows["truth"].fillna("yuv420p") if "truth" in rows else "yuv420p"
     if "epochs" not in rows:
         rows["epochs"] = np.nan
     rows["series"] = np.where(rows["reference"], rows["codec"] + " (reference)", rows["codec"])
@@ -53,6 +57,11 @@ def with_decibels(table: pd.DataFrame) -> pd.DataFrame:
             rest = (1 - pd.to_numeric(table[name], errors="coerce")).where(lambda x: x > 0)
             table = table.assign(**{f"{name}_db": -10 * np.log10(rest)})
     return table
+
+
+def truth_by_clip(rows: pd.DataFrame) -> dict[str, str]:
+    """Clip -> its truth, "yuv420p" or "rgb" (`bench.video.clip`), in the order of the rows."""
+    return dict(zip(rows["clip"], rows["truth"], strict=True))
 
 
 def check_metric(rows: pd.DataFrame, metric: str) -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from bench.analysis.curve_file import USER, load_curves
 from bench.analysis.curves import Curve, curves
-from bench.analysis.labels import condition_title, with_footnotes
+from bench.analysis.labels import condition_title, truth_note, with_footnotes
 from bench.analysis.published import PublishedCurve, Selector, published_curves, select
 from bench.analysis.rd_points import CONTROL, load_points
 from bench.figures.page import (
@@ -81,7 +81,11 @@ def draw_rd(
             note = f"{describe(metric).label}: no record of this condition has a value."
             save_note(note, title=title, width=width, outputs=outputs)
             return
-        save(_plot(rows, measured, *others, footnotes=footnotes or {}, title=title, width=width), outputs)
+        truth = truth_note(rows if clip is None else rows[rows["clip"] == clip])
+        figure = _plot(
+            rows, measured, *others, truth=truth, footnotes=footnotes or {}, title=title, width=width
+        )
+        save(figure, outputs)
 
 
 def _published(
@@ -111,6 +115,7 @@ def _plot(
     published: list[PublishedCurve],
     missing: list[str],
     *,
+    truth: str,
     footnotes: Mapping[str, str],
     title: str,
     width: float,
@@ -124,7 +129,8 @@ def _plot(
     shown = [*codecs, *(one.curve for one in published)]
     legend = legend_groups([drawn[curve.series] for curve in shown], texts=_clip_counts(codecs))
     of_codecs = rows[rows["series"].isin([curve.series for curve in codecs])]
-    note = with_footnotes(_note(published, far=far, missing=missing), of_codecs, footnotes)
+    origin = " ".join(filter(None, [truth, _note(published, far=far, missing=missing)]))
+    note = with_footnotes(origin, of_codecs, footnotes)
     figure, (axes,) = page(
         title=title, legend=legend, width=width, height=3.4 if width >= 5 else 2.7, note=note
     )

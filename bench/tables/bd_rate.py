@@ -10,7 +10,7 @@ import pandas as pd
 from bench.analysis.bjontegaard import Delta, NotComparable
 from bench.analysis.bootstrap import RESAMPLES, Interval
 from bench.analysis.comparison import Comparison, compare
-from bench.analysis.labels import codec_label
+from bench.analysis.labels import codec_label, truth_note
 from bench.analysis.rd_points import load_points
 from bench.base.errors import BenchError
 from bench.scoring.metrics import describe
@@ -105,9 +105,9 @@ def _text(
     if not first.higher_is_better:
         text += f" Lower values of {first.label} are better."
     right = [False] * (1 + len(clip_column)) + [True] * (len(metrics) + 1)
-    return TextTable(
-        header, lines, right, [text, *(f"[{mark}] {remark}" for remark, mark in remarks.items())]
-    )
+    notes = [text, *filter(None, [truth_note(rows)])]
+    notes += [f"[{mark}] {remark}" for remark, mark in remarks.items()]
+    return TextTable(header, lines, right, notes)
 
 
 def _cell(

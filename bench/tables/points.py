@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.analysis.labels import truth_note
 from bench.analysis.point_means import point_table
 from bench.analysis.rd_points import load_points
 from bench.base.csv_files import read_table, write_csv
@@ -38,12 +39,14 @@ def write_points(
     Raises:
         BenchError: no points.
     """
-    table = point_table(load_points(points_csv), metrics=list(dict.fromkeys([*QUALITIES, *metrics])))
-    write_table(outputs, rows=table.to_dict("records"), text=_text(table))
+    rows = load_points(points_csv)
+    table = point_table(rows, metrics=list(dict.fromkeys([*QUALITIES, *metrics])))
+    write_table(outputs, rows=table.to_dict("records"), text=_text(table, truth_note(rows)))
 
 
-def _text(table: pd.DataFrame) -> TextTable:
-    texts = {"label": "Series", "clip": "Clip", "point": "Point", "seeds": "Seeds"}
+def _text(table: pd.DataFrame, note: str) -> TextTable:
+    texts = {"label": "Series", "clip": "Clip", "truth": "Truth", "point": "Point", "seeds": "Seeds"}
+    texts = {name: header for name, header in texts.items() if name in table}
     numbers = [name for name in table if name not in (*texts, "condition", "series")]
     formats = {
         name: _HEADERS.get(name) or (describe(name).axis, describe(name).digits)
@@ -58,7 +61,8 @@ def _text(table: pd.DataFrame) -> TextTable:
         for row in table.to_dict("records")
     ]
     right = [name == "seeds" for name in texts] + [True] * len(formats)
-    return TextTable([*texts.values(), *(head for head, _ in formats.values())], rows, right)
+    header = [*texts.values(), *(head for head, _ in formats.values())]
+    return TextTable(header, rows, right, [note] if note else [])
 
 
 def write_skipped(skipped_csv: Path | str, *, outputs: Sequence[Path | str]) -> None:

@@ -18,7 +18,7 @@ from bench.analysis.comparison import (
     compare_fits,
     overall,
 )
-from bench.analysis.labels import codec_label, condition_title, with_footnotes
+from bench.analysis.labels import codec_label, condition_title, truth_note, with_footnotes
 from bench.analysis.point_means import point_means
 from bench.analysis.rd_points import load_points
 from bench.base.files import atomic_file
@@ -65,7 +65,7 @@ def write_summary(
         BenchError: no points, or no column `headline`.
     """
     rows = load_points(points_csv)
-    parts = [condition_title(rows), _points(rows, [headline, *metrics])]
+    parts = [condition_title(rows), _fill(truth_note(rows)), _points(rows, [headline, *metrics])]
     if anchor is not None:
         parts.append(_comparison(rows, anchor, headline, rate_bpp))
     sentences = [_sentence(pair, headline) for pair in compare_fits(rows, metric=headline)]

@@ -32,6 +32,21 @@ def test_reference_fits_are_solid_and_short_ones_dashed(demo, pages):
     assert "Short fit, 18 epochs" in text
 
 
+def test_a_figure_states_that_rgb_is_the_truth(tmp_path, pages):
+    rows = points_data.rows(clip="drawing").assign(truth="rgb", round_trip_psnr_rgb_db=24.567)
+    pd.concat([points_data.rows(), rows]).to_csv(tmp_path / "rd_points.csv", index=False)
+    note = "Codecs of 4:2:0 reach at most 24.57 dB"
+    for clip, title, noted in (
+        ("drawing", "demo-v1: drawing, 132 frames, RGB as truth", True),
+        (points_data.CLIP, "demo-v1: bunny-320x180, 132 frames", False),
+        (None, "demo-v1: mean of 2 clips (1 with RGB as truth)", True),
+    ):
+        draw("rd", (tmp_path / "rd_points.csv", tmp_path), [], clip=clip)
+        text = words(pages[-1])
+        assert title in text
+        assert ("RGB as truth" in text) == noted == (note in " ".join(text.split()))
+
+
 def test_without_reference_fits_every_fit_is_solid(tmp_path, pages):
     points_data.rows(references=False).to_csv(tmp_path / "rd_points.csv", index=False)
     draw("rd", (tmp_path / "rd_points.csv", tmp_path), [])

@@ -373,6 +373,43 @@ def test_the_summary_omits_means_of_series_that_lack_a_clip(tmp_path, two_clips)
     assert "no mean: no number on other" in text
 
 
+@pytest.fixture
+def two_truths() -> pd.DataFrame:
+    """A clip of each truth. Codecs of 4:2:0 have a ceiling on the one whose truth is RGB."""
+    rgb = points_data.rows(clip="drawing").assign(truth="rgb")
+    rgb.loc[rgb["kind"] == "classical", "round_trip_psnr_rgb_db"] = 24.567
+    return pd.concat([points_data.rows(), rgb])
+
+
+def test_tables_show_which_clips_have_rgb_as_truth(tmp_path, two_truths):
+    path = write(tmp_path, two_truths)
+    note = "The truth of drawing is its RGB frames. Codecs of 4:2:0 reach at most 24.57 dB of PSNR-RGB on it."
+    write_points(path, outputs=[tmp_path / "points.csv", tmp_path / "points.md"])
+    truths = {row["clip"]: row["truth"] for row in read_csv(tmp_path / "points.csv")}
+    assert truths == {"bunny-320x180": "yuv420p", "drawing": "rgb", "mean": "mixed"}
+    text = (tmp_path / "points.md").read_text()
+    assert "| Truth " in text
+    assert text.endswith(f"\n- {note}\n")
+    write_bd_rate(path, anchor="x264-medium", metrics=METRICS, outputs=[tmp_path / "bd_rate.md"])
+    assert note in (tmp_path / "bd_rate.md").read_text()
+    summary = write_summary(path)
+    assert summary.startswith("demo-v1: mean of 2 clips (1 with RGB as truth)\n")
+    assert note in " ".join(summary.split())
+
+
+def test_tables_of_one_truth(tmp_path, two_truths):
+    """Without RGB there is no column and no note; with RGB alone the mean has that truth."""
+    path = write(tmp_path, points_data.rows())
+    write_points(path, outputs=[tmp_path / "points.csv", tmp_path / "points.md"])
+    assert "truth" not in read_csv(tmp_path / "points.csv")[0]
+    assert "truth" not in (tmp_path / "points.md").read_text().lower()
+    rgb = two_truths[two_truths["truth"] == "rgb"]
+    path = write(tmp_path, pd.concat([rgb, rgb.assign(clip="other")]))
+    write_points(path, outputs=[tmp_path / "points.csv"])
+    assert {row["truth"] for row in read_csv(tmp_path / "points.csv")} == {"rgb"}
+    assert write_summary(write(tmp_path, rgb)).startswith("demo-v1: drawing, 132 frames, RGB as truth\n")
+
+
 def test_a_table_without_points_is_an_error(tmp_path):
     points = write(tmp_path, points_data.rows().iloc[:0])
     for call in (
