@@ -35,6 +35,7 @@ from baselines.compressai.weights import TRACKED
 from bench.base import process
 from bench.base.errors import BenchError
 from bench.base.files import atomic_file, read_json, write_json
+from bench.base.locks import locked
 from bench.base.log_file import copy_stderr
 from bench.base.paths import ROOT
 from bench.codec.fingerprint import file_fingerprint
@@ -270,7 +271,7 @@ def _run(args: argparse.Namespace) -> int:
     try:
         for quality in args.quality:
             recipe = Recipe(lambda_=LAMBDAS[quality], steps=args.steps)
-            with process.locked(args.state_dir / f"{args.evaluated}-{quality}"):
+            with locked(args.state_dir / f"{args.evaluated}-{quality}"):
                 train(args.evaluated, quality, recipe=recipe, folder=folder, state_dir=args.state_dir)
     except BenchError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from baselines.ffmpeg.encoders import Encoder, find_encoder
 from baselines.ffmpeg.formats import FORMATS, Format
 from bench.base.errors import BenchError, StreamError
 from bench.base.ffmpeg import ffmpeg_version, pipe_bytes, pipe_frames, raw_video_args
+from bench.base.files import temporary_folder
 from bench.base.stage_clock import StageClock
 from bench.codec.container import Header, Stream
 from bench.codec.contract import Codec, Encoded, EncodeJob
@@ -53,7 +54,7 @@ class FfmpegCodec(Codec):
         info, format_ = clip.info, FORMATS[encoder.format]
         source = raw_video_args(pixel_format="yuv420p", width=info.width, height=info.height, fps=info.fps)
         arguments = [*source, *encoder.arguments(job.settings, job.threads), "-fps_mode", "passthrough"]
-        with job.clock("encode"), TemporaryDirectory() as folder:
+        with job.clock("encode"), temporary_folder("statistics") as folder:
             for index in range(1, encoder.passes):
                 _run([*arguments, *_pass(index, folder), "-f", "null", "-"], clip, job, encoder)
             last = _pass(2, folder) if encoder.passes == 2 else []
@@ -111,7 +112,7 @@ def _run(arguments: Sequence[str], clip: Clip, job: EncodeJob, encoder: Encoder)
     return b"".join(pipe_bytes(arguments, feed=_with_progress(clip, job), where=where, remedy=remedy))
 
 
-def _pass(index: int, folder: str) -> list[str]:
+def _pass(index: int, folder: Path) -> list[str]:
     return ["-pass", str(index), "-passlogfile", f"{folder}/statistics"]
 
 

@@ -1,11 +1,13 @@
-"""Atomic files and folders, JSON files, SHA-256 digests."""
+"""Atomic files and folders, temporary folders, JSON files, SHA-256 digests."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,8 +16,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bench.base.errors import BenchError
+from bench.base.locks import try_lock
 
 _BLOCK = 1 << 20
+#: Errors of a full or damaged disk. The exception of a write has no file name.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
@@ -23,20 +28,27 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`, and rename it to `path` when the block ends without an exception.
 
     Missing folders are created. Any exception (an error, Ctrl-C, a termination signal turned into an
-    exception) removes the temporary file; a previous file at `path` is kept.
+    exception) removes the temporary file; a previous file at `path` is kept. The temporary file is locked, so
+    the next call for the same path removes one that a killed process left.
+
+    Raises:
+        OSError: the file cannot be written. A full disk is reported with the name `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    remove_stale(path.parent, f".{path.name}.", ".tmp")
+    handle, name = _locked_file(path)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None and error.errno in _DISK_ERRORS:
+            error.filename = str(path)
         raise
 
 
@@ -51,14 +63,72 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise BenchError(path, "exists and is not an empty folder", "give another name or remove it")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
-    try:
+    with _locked_folder(path.parent, f".{path.name}.") as temporary:
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+
+
+@contextmanager
+def temporary_folder(purpose: str) -> Iterator[Path]:
+    """A new folder ``bench-<purpose>-<random>.tmp`` in TMPDIR, which is removed at the end of the block.
+
+    Such folders of this user that a killed process left are removed, too.
+    """
+    with _locked_folder(Path(tempfile.gettempdir()), f"bench-{purpose}-") as folder:
+        yield folder
+
+
+def remove_stale(folder: Path, prefix: str, suffix: str) -> None:
+    """Remove temporary files and folders of this user that no process has locked.
+
+    Their names are `prefix`, eight random characters as of `tempfile`, and `suffix`.
+    """
+    pattern = re.compile(f"{re.escape(prefix)}[a-z0-9_]{{8}}{re.escape(suffix)}")
+    for path in folder.iterdir():
+        if not pattern.fullmatch(path.name):
+            continue
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:  # another process has just removed it, or it is of another user
+            continue
+        try:
+            if os.fstat(descriptor).st_uid == os.getuid() and try_lock(descriptor):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        except OSError:
+            pass  # the next call tries again
+        finally:
+            os.close(descriptor)
+
+
+def _locked_file(path: Path) -> tuple[int, str]:
+    """Descriptor and name of a new locked temporary file beside `path`."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        # `remove_stale` of another process may remove the file before it is locked.
+        if try_lock(handle) is not False and os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)
+
+
+@contextmanager
+def _locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new locked temporary folder, which is removed at the end of the block unless it was renamed."""
+    remove_stale(parent, prefix, ".tmp")
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix, suffix=".tmp"))
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # as in `_locked_file`
+            continue
+        if try_lock(descriptor) is not False and folder.exists():
+            break
+        os.close(descriptor)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
 
 
 def check_writable(path: str | Path) -> None:
@@ -69,9 +139,10 @@ def check_writable(path: str | Path) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
+    remove_stale(path.parent, f".{path.name}.", ".tmp")
+    handle, name = _locked_file(path)
     os.unlink(name)
+    os.close(handle)
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:

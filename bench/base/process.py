@@ -1,9 +1,8 @@
-"""The process of a command: signals, death with its parent, folder locks, peak memory, progress lines."""
+"""The process of a command: signals, death with its parent, peak memory, progress lines."""
 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import resource
 import signal
@@ -13,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
-
-from bench.base.errors import BenchError
 
 _PR_SET_PDEATHSIG = 1
 
@@ -29,8 +26,8 @@ def end_cleanly_on_sigterm() -> None:
         signal.signal(signal.SIGTERM, leave)
 
 
-def die_with_parent() -> None:
-    """Send this process SIGTERM when its parent process ends (Linux only; no effect on other systems).
+def die_with_parent(number: int = signal.SIGTERM) -> None:
+    """Send this process a signal when its parent process ends (Linux only; no effect on other systems).
 
     A fit then ends with the workflow that started it, even if that was killed. Rules start commands with
     ``exec``, so that the parent is Snakemake and not a shell, which would outlive it.
@@ -38,31 +35,9 @@ def die_with_parent() -> None:
     if not sys.platform.startswith("linux"):
         return
     parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:  # the parent ended before the call
-        raise SystemExit(128 + signal.SIGTERM)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Lock a folder for this process. The lock ends with the process, even if the process is killed.
-
-    Raises:
-        BenchError: another process holds the lock.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            owner = file.read(20).decode("ascii", "replace").strip() or "unknown"
-            remedy = "wait for it to end, or give another --state-dir"
-            raise BenchError(folder, f"is in use by process {owner}", remedy) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n".encode())
-        file.flush()
-        yield
+        raise SystemExit(128 + number)
 
 
 def peak_memory() -> dict[str, int | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     stream = read_stream(args.stream)
     first, stop = parse_frames(args.frames, stream.header.frames)
     if args.pipe:
+        process.die_with_parent(signal.SIGKILL)  # also while it computes in C
         with process.binary_stdout() as file:
             write_pipe(stream, file, device=args.device, first=first, stop=stop)
         return 0

@@ -32,7 +32,12 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--device", choices=DEVICES, help="default: the condition's, else auto")
     parser.add_argument("--out", required=True, type=Path, help="the stream file")
     parser.add_argument("--report", type=Path, help="encode.json: settings, times and details of the encode")
-    parser.add_argument("--state-dir", type=Path, help="folder of the state that a fit resumes from")
+    parser.add_argument("--state-dir", type=Path, help="folder of the states that a fit resumes from")
+    parser.add_argument(
+        "--adopt",
+        action="store_true",
+        help="continue the state of other settings with the most epochs, where that is sound (recorded)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -52,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
             device=args.device or device,
             report=args.report,
             state_dir=args.state_dir,
+            adopt=args.adopt,
             command=args.command,
         )
     )

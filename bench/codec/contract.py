@@ -124,6 +124,7 @@ class EncodeJob:
         device: torch device, "cpu" or "cuda". Codecs without torch ignore it.
         state_dir: folder for the state of a resumable encode. No other process uses it, and it survives an
             interrupted encode. Only an encode that takes minutes needs it.
+        adopt: whether the encode may resume from a state of other settings in this folder.
         progress: prints one line; call it every few seconds of work at most.
         clock: timer of the stages: ``with job.clock("fit"): ...``. Its seconds are part of the encode report.
     """
@@ -133,6 +134,7 @@ class EncodeJob:
     threads: int = 1
     device: str = "cpu"
     state_dir: Path
+    adopt: bool = False
     progress: Progress
     clock: StageClock
 
@@ -147,8 +149,8 @@ class Encoded:
         pixel_format: format of the frames that `Codec.decode` yields.
         details: facts that the stream does not hold, as JSON values. They are part of the encode report.
             Records read these keys: `parameters` (number of weights), `macs_per_pixel` (of decoding),
-            `rate_bpp_paper` (the rate as the paper counts it), `fit_log` (one row per epoch), `fit_devices`
-            and `decoder_weights_bytes`.
+            `rate_bpp_paper` (the rate as the paper counts it), `fit_log` (one row per epoch), `fit_devices`,
+            `decoder_weights_bytes`, `adopted` and `restarts` (deviations from an undisturbed fit).
         earlier_s: wall and CPU seconds of the interrupted runs that this encode resumed.
     """
 

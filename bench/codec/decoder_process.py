@@ -2,6 +2,9 @@
 
 The process runs ``python -m bench decode --pipe`` in a new folder that holds only the stream. Its output is
 read from a pipe: one JSON line (geometry), the raw frames, one JSON line (cost).
+
+A decoder that writes nothing for an hour is stopped, with its child processes. The environment variable
+``BENCH_DECODE_SILENCE_S`` sets another limit in seconds.
 """
 
 from __future__ import annotations
@@ -9,13 +12,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -23,9 +28,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from bench.base.errors import StreamError
+from bench.base.errors import BenchError, StreamError
+from bench.base.files import temporary_folder
 from bench.base.paths import ROOT
 from bench.codec.container import Header
+
+_SILENCE = "BENCH_DECODE_SILENCE_S"
+_DEFAULT_SILENCE_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +73,14 @@ class DecodeProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self.stderr,
+            process_group=0,  # a group of its own, so that it can be killed with its children
         )
         self.source = cast("BufferedReader", self.process.stdout)
+        self.limit_s = _silence_limit_s()
+        self.timed_out = False
+        self._waiting_since: float | None = None
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def frames(self) -> Iterator[np.ndarray]:
         """Yield the frames. `cost` is set at the end of the iteration.
@@ -80,7 +95,9 @@ class DecodeProcess:
                 raise self._failure(f"decodes to {field} {first.get(field)}, not {getattr(header, field)}")
         for index in range(header.frames):
             frame = np.empty(header.frame_bytes, np.uint8)
-            if source.readinto(frame.data) != frame.size:
+            with self._waiting():
+                count = source.readinto(frame.data)
+            if count != frame.size:
                 raise self._failure(f"its decoder ended within frame {index} of {header.frames}")
             yield frame.reshape(header.frame_shape)
         reported = self._line()
@@ -94,25 +111,61 @@ class DecodeProcess:
         self.cost = DecodeCost(wall_s=wall, cpu_s=usage.ru_utime + usage.ru_stime, reported=reported)
 
     def close(self) -> None:
-        """Kill the process if it still runs."""
-        self.process.kill()
+        """Kill the process and its children if it still runs."""
+        self._closed.set()
+        self._kill()
         self.process.wait()
         self.source.close()
         self.stderr.close()
 
+    def _kill(self) -> None:
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Only the time within this block counts as silence: the reader may score a frame for minutes."""
+        self._waiting_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waiting_since = None
+
+    def _watch(self) -> None:
+        """Kill a decoder that has been silent for too long."""
+        left = self.limit_s
+        while not self._closed.wait(left):
+            since = self._waiting_since
+            left = self.limit_s if since is None else since + self.limit_s - time.monotonic()
+            if left <= 0:
+                self.timed_out = True
+                self._kill()
+                return
+
     def _line(self) -> dict[str, Any]:
-        line = self.source.readline()
+        with self._waiting():
+            line = self.source.readline()
         try:
             return dict(json.loads(line))
         except (ValueError, TypeError):
             raise self._failure("its decoder ended early") from None
 
     def _failure(self, problem: str) -> StreamError:
-        """The decoder's own error line; `problem` if it wrote none."""
-        self.process.kill()
+        """The decoder's own error line; if it wrote none, how it ended, else `problem`."""
+        if self.timed_out:
+            remedy = f"check the stream, or set {_SILENCE} to more seconds"
+            return StreamError(self.stream, f"its decoder wrote nothing for {self.limit_s:g} s", remedy)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=0.5)
+        killed = self.process.returncode == -signal.SIGKILL
+        self._kill()
         self.process.wait()
         self.stderr.seek(0)
         lines = self.stderr.read().decode(errors="replace").strip().splitlines()
+        if not lines and killed:
+            remedy = "measure it again; if the memory was full, with fewer jobs at once"
+            return StreamError(self.stream, "its decoder was killed (signal 9)", remedy)
         if not lines:
             return StreamError(self.stream, problem)
         line = lines[-1].removeprefix("error: ").removeprefix(f"{self.copy.name}: ")
@@ -123,8 +176,8 @@ class DecodeProcess:
 @contextmanager
 def decode_process(stream: Path, header: Header, device: str) -> Iterator[DecodeProcess]:
     """Start decoding `stream` in a new folder that holds only the stream."""
-    with tempfile.TemporaryDirectory(prefix="bench-decode-") as name:
-        copy = Path(name) / stream.name
+    with temporary_folder("decode") as folder:
+        copy = folder / stream.name
         try:
             os.link(stream.resolve(), copy)
         except OSError:  # another file system
@@ -147,3 +200,14 @@ def time_decode(stream: Path, header: Header, device: str) -> tuple[DecodeCost, 
 def _search_path() -> str:
     """PYTHONPATH with the repository first, so that the suite is importable from any folder."""
     return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _silence_limit_s() -> float:
+    text = os.environ.get(_SILENCE, "")
+    try:
+        limit = float(text or _DEFAULT_SILENCE_S)
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit < threading.TIMEOUT_MAX:
+        raise BenchError(_SILENCE, f"{text!r} must be a positive number of seconds", "unset or correct it")
+    return limit

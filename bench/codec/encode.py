@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.base import process
 from bench.base.errors import BenchError
-from bench.base.files import check_writable, json_value, sha256_file, write_json
+from bench.base.files import check_writable, json_value, sha256_file, temporary_folder, write_json
+from bench.base.locks import locked
 from bench.base.stage_clock import StageClock, cpu_seconds
 from bench.codec import registry
 from bench.codec.container import Header, write_stream
@@ -40,6 +40,7 @@ class EncodePlan:
         device: as requested: auto, cpu or cuda.
         state_dir: where a fit saves the state that it resumes from. Without one a fit uses a folder
             beside `out` and deletes it at the end.
+        adopt: whether a fit may continue a state of other settings in this folder, where that is sound.
         command: the command line, for the provenance of the report.
         imported: checkpoint file and its SHA-256 where the weights are imported, not fitted.
     """
@@ -54,6 +55,7 @@ class EncodePlan:
     device: str = "auto"
     report: Path | None = None
     state_dir: Path | None = None
+    adopt: bool = False
     command: Sequence[str] = ()
     imported: Mapping[str, Any] | None = None
 
@@ -89,6 +91,7 @@ def encode(plan: EncodePlan, encoder: Encoder | None = None) -> dict[str, Any]:
             threads=plan.threads,
             device=device,
             state_dir=state_dir,
+            adopt=plan.adopt,
             progress=progress,
             clock=clock,
         )
@@ -118,11 +121,11 @@ def encode(plan: EncodePlan, encoder: Encoder | None = None) -> dict[str, Any]:
 def _state_folder(plan: EncodePlan) -> Iterator[Path]:
     """The locked state folder. Unless the caller chose it, it is deleted when the stream is complete."""
     if plan.state_dir is None and (plan.config.kind != "fitted" or plan.imported is not None):
-        with tempfile.TemporaryDirectory(prefix="bench-") as name:
-            yield Path(name)
+        with temporary_folder("encode") as folder:
+            yield folder
         return
     folder = plan.state_dir or plan.out.with_name(f"{plan.out.name}.state")
-    with process.locked(folder):
+    with locked(folder):
         yield folder
         if plan.state_dir is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -133,6 +136,8 @@ def _report(
 ) -> dict[str, Any]:
     config = plan.config
     imported = {} if plan.imported is None else {"imported": dict(plan.imported)}
+    # A record contains the provenance of its encode, and so shows how a fit deviates from an undisturbed one.
+    deviations = {key: encoded.details[key] for key in ("adopted", "restarts") if key in encoded.details}
     origin = provenance(family=config.family, device=device_name(device), command=plan.command)
     return json_value(
         {
@@ -150,6 +155,6 @@ def _report(
             **cost,
             **process.peak_memory(),
             "details": {**encoded.details, **imported},
-            "provenance": {**origin, **imported},
+            "provenance": {**origin, **imported, **deviations},
         }
     )

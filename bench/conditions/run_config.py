@@ -29,6 +29,10 @@ class RunConfig(StrictModel):
     """A CSV file of your curves, drawn beside the measured ones. The columns label, rate_bpp and one metric
     are enough (bench/analysis/curve_file.py). null: none."""
 
+    adopt: bool = False
+    """Whether a fit continues the state of other settings in its folder that has the most epochs, where that
+    is sound (`bench encode --adopt`). The record of the point contains the adoption."""
+
 
 def check_config(values: Mapping[str, Any], *, where: str | Path = CONFIG_FILE) -> RunConfig:
     """The configuration in the values of config.yaml.

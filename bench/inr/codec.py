@@ -175,40 +175,59 @@ class INRCodec(Codec):
         """
         import torch
 
-        from bench.inr.encoding import check_overrides, choose_quantiser, code_network, fit_identity
+        from bench.inr.encoding import check_overrides, choose_quantiser, code_network, fit_inputs
+        from bench.inr.fitting.divergence import Diverged
         from bench.inr.fitting.trainer import Fit
         from bench.inr.network import runtime
 
         runtime.prepare(threads=job.threads, device=job.device)
         settings = self.resolve(clip.info, job.settings)
         check_overrides(self, clip.info, settings)
-        representation = self.start(clip.info, job.settings, seed=job.seed, device=job.device)
         with job.clock("colour"):
             frames = torch.from_numpy(clip.rgb_array()).permute(0, 3, 1, 2).contiguous().to(job.device)
-        fit = Fit(
-            representation,
-            frames,
-            settings.recipe,
-            seed=job.seed,
-            state_dir=job.state_dir,
-            identity=fit_identity(self, clip.info, settings, seed=job.seed),
-            choose_quantiser=lambda network: choose_quantiser(
-                self, representation, network, settings.quantiser
-            ),
-        )
+
+        def start_fit(after: Diverged | None = None) -> Fit:
+            representation = self.start(clip.info, job.settings, seed=job.seed, device=job.device)
+            return Fit(
+                representation,
+                frames,
+                settings.recipe,
+                seed=job.seed,
+                state_dir=job.state_dir,
+                inputs=fit_inputs(self, clip.info, settings, seed=job.seed),
+                adopt=job.adopt,
+                after=after,
+                notify=job.progress,
+                choose_quantiser=lambda network: choose_quantiser(
+                    self, representation, network, settings.quantiser
+                ),
+            )
+
+        fit, diverged = start_fit(), None
         with job.clock("fit"):
-            log = fit.run(Reporter(job.progress, settings.recipe.total_epochs))
+            try:
+                log = fit.run(Reporter(job.progress, settings.recipe.total_epochs))
+            except Diverged as error:
+                if not settings.recipe.restart_diverged or fit.restarts:
+                    raise
+                diverged = error.with_traceback(None)
+            earlier_s = fit.earlier_s
+            if diverged:
+                fit = start_fit(diverged)
+                log = fit.run(Reporter(job.progress, settings.recipe.total_epochs))
         encoded = code_network(
             self,
-            representation,
+            fit.representation,
             frames,
             config=settings.config,
             quantiser=settings.quantiser,
             clock=job.clock,
             trained=fit.quantiser,
         )
-        details = {"fit_devices": fit.devices, "fit_log": [asdict(row) for row in log]}
-        return replace(encoded, details={**encoded.details, **details}, earlier_s=fit.earlier_s)
+        details: dict[str, Any] = {"fit_devices": fit.devices, "fit_log": [asdict(row) for row in log]}
+        details |= {"adopted": fit.adopted} if fit.adopted else {}
+        details |= {"restarts": fit.restarts} if fit.restarts else {}
+        return replace(encoded, details={**encoded.details, **details}, earlier_s=earlier_s)
 
     def decode(
         self, stream: Stream, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -87,13 +86,21 @@ def check_overrides(codec: INRCodec, clip: ClipInfo, settings: CheckedFit) -> No
     check_parts(quantiser, (name for name, _ in received.network.named_parameters()))
 
 
-def fit_identity(codec: INRCodec, clip: ClipInfo, settings: CheckedFit, *, seed: int) -> str:
-    """SHA-256 of everything that a fit depends on: clip, network, recipe, seed and the family's sources.
+def fit_inputs(codec: INRCodec, clip: ClipInfo, settings: CheckedFit, *, seed: int) -> dict[str, Any]:
+    """Everything that a fit depends on, as JSON values; their digest names its saved state.
 
-    A saved state with another identity is not resumed.
+    Besides clip, network, recipe and seed these are the family's sources and the version of torch: a fit that
+    was resumed with others would not end in the same weights.
     """
     family = type(codec).__module__.removesuffix(".codec").rpartition(".")[2]
-    quantiser = settings.quantiser.given if settings.recipe.rounding else None
-    inputs = [clip.sha256, clip.colour, asdict(settings.config), asdict(settings.recipe), seed, quantiser]
-    inputs.append(code_fingerprint(family=family))
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    inputs = {
+        "clip": clip.sha256,
+        "colour": clip.colour,
+        "network": asdict(settings.config),
+        "recipe": asdict(settings.recipe),
+        "seed": seed,
+        "quantiser": settings.quantiser.given if settings.recipe.rounding else None,
+        "sources": code_fingerprint(family=family),
+        "torch": torch.__version__,
+    }
+    return json.loads(json.dumps(inputs))

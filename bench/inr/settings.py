@@ -227,6 +227,9 @@ class FitSettings(Settings):
     restart_adam: bool = False
     """Whether the later stages begin with a new Adam."""
 
+    restart_diverged: bool = False
+    """Whether a fit that diverges restarts once from its last saved state with half the learning rate."""
+
     quantiser: Quantiser = Field(DEFAULT_QUANTISER)
     """Quantiser of the coded weights."""
 

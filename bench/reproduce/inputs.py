@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench.base import process
 from bench.base.errors import BenchError
+from bench.base.files import temporary_folder
 from bench.base.paths import ROOT
 from bench.base.result_files import clip_file
 from bench.conditions.condition import Condition
@@ -74,7 +74,7 @@ class RecordInputs:
         if key not in self._prepared:
             from bench.sequences.prepare import prepare
 
-            folder = Path(self._folders.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            folder = self._folders.enter_context(temporary_folder("rerun"))
             process.progress("verify")(f"preparing {record.clip} of {record.condition}")
             prepare(self.condition(record), record.clip, folder)
             self._prepared[key] = folder / "clip.json"

@@ -9,12 +9,11 @@ integers and is not compared for networks.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.base.errors import BenchError
-from bench.base.files import sha256_file
+from bench.base.files import sha256_file, temporary_folder
 from bench.base.result_files import file_of_record
 from bench.conditions.condition import Condition
 from bench.reproduce.inputs import RecordInputs
@@ -54,7 +53,7 @@ def verify(
 
 def remeasure(record: Record, path: Path, clip_json: Path, condition: Condition, device: str) -> Record:
     """Measure the stream of the record at `path` again, into a temporary folder. Return the new record."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+    with temporary_folder("verify") as folder:
         return measure(
             stream=file_of_record(path, "stream.bin"),
             clip=clip_json,
@@ -64,8 +63,8 @@ def remeasure(record: Record, path: Path, clip_json: Path, condition: Condition,
             codec=record.codec,
             point=record.point,
             run=record.run,
-            out=Path(name, "record.json"),
-            frames_csv=Path(name, "frames.csv"),
+            out=folder / "record.json",
+            frames_csv=folder / "frames.csv",
             crop=None,
             device=device,
         )

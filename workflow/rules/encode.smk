@@ -20,10 +20,12 @@ rule encode:
     params:
         plan=PLANS.file,
         state="results/state/{condition}/{clip}/{codec}/{point}/seed{seed}",
+        # A function of `output`, so that it is no reason to run a job again.
+        adopt=lambda wildcards, output: "--adopt " if config.get("adopt") else "",
         device=PLANS.of_condition("device"),
         inputs=PLANS.of_job("encode_inputs"),
         sources=PLANS.of_job("encode_sources"),
     shell:
         "exec python -m bench encode --plan {params.plan} --codec {wildcards.codec:q} --point {wildcards.point:q} "
         "--seed {wildcards.seed:q} --device {params.device} --clip {input.info} --out {output.stream} "
-        "--report {output.report} --state-dir {params.state} --log {log}"
+        "--report {output.report} --state-dir {params.state} {params.adopt}--log {log}"

@@ -160,6 +160,8 @@ class Recipe:
             of the state.
         prune, quantise, rounding: fine-tuning phases, in this order; None: no such phase.
         restart_adam: whether every fine-tuning phase starts with a new Adam; otherwise its moments continue.
+        restart_diverged: whether a fit that diverges restarts once from its last saved state with half the
+            learning rate; otherwise it ends with an error.
 
     Raises:
         ValueError: a value is out of range, or two settings exclude each other.
@@ -185,6 +187,7 @@ class Recipe:
     quantise: Quantisation | None = None
     rounding: Rounding | None = None
     restart_adam: bool = False
+    restart_diverged: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "fit_every", "save_every"):

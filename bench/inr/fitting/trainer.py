@@ -13,8 +13,9 @@ weights, byte for byte, as one that was not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from bench.base.stage_clock import cpu_seconds
 from bench.inr.coding.quantisers import ByName
 from bench.inr.coding.weight_rate import weight_bits
 from bench.inr.fitting import fit_state, rounding
+from bench.inr.fitting.divergence import Diverged, divergence, has_finite_weights
 from bench.inr.fitting.fit_state import EpochLog
 from bench.inr.fitting.pruning import Masks, prune_masks
 from bench.inr.fitting.recipe import Precision, Recipe
@@ -97,14 +99,22 @@ class Fit:
 
     Args:
         frames: the clip (N, 3, H, W), uint8 RGB, on the representation's device.
-        state_dir: folder of the saved state; None: the state is not saved.
-        identity: of everything that the fit depends on. A saved state with another identity is not resumed.
+        state_dir: folder of saved states; None: the state is not saved.
+        inputs: everything that the fit depends on, as JSON values (`bench.inr.encoding.fit_inputs`). A saved
+            state of other inputs is not resumed.
+        adopt: whether a state of other inputs with more epochs is continued where that is sound
+            (`fit_state.SavedState.obstacle`).
+        after: the divergence of an earlier attempt. The fit resumes from the last saved state, with half the
+            learning rate.
+        notify: prints one line on the states of the folder.
         choose_quantiser: finished network -> its quantiser; needed by recipes with a rounding phase.
 
     Attributes:
         quantiser: the quantiser that weights are rounded by, from the rounding phase on.
         earlier_s: wall and CPU seconds of the processes whose state this fit resumed.
         devices: types of the devices that epochs ran on, in order. A fit can be resumed on another device.
+        adopted: for each adopted state its epochs and the inputs that differ.
+        restarts: for each restart after a divergence its epoch, reason, first new epoch and rate factor.
 
     Raises:
         BenchError: the recipe has quantisation noise, which the representation does not implement.
@@ -118,31 +128,44 @@ class Fit:
         *,
         seed: int = 0,
         state_dir: Path | None = None,
-        identity: str = "",
+        inputs: Mapping[str, Any] | None = None,
+        adopt: bool = False,
+        after: Diverged | None = None,
+        notify: Callable[[str], None] = lambda line: None,
         choose_quantiser: rounding.ChooseQuantiser | None = None,
     ) -> None:
         if recipe.quantise and not isinstance(representation, HasNoise):
             problem = "this network does not train with quantisation noise"
             raise BenchError("quantise", problem, "leave the setting out")
         self.representation, self.frames, self.recipe, self.seed = representation, frames, recipe, seed
-        self.state_path = state_dir / fit_state.FILE_NAME if state_dir else None
-        self.identity, self.choose_quantiser = identity, choose_quantiser
+        self.inputs, self.choose_quantiser = inputs or {}, choose_quantiser
+        self.state_path = fit_state.state_file(state_dir, self.inputs) if state_dir else None
+        self.adopt, self.after, self.notify = adopt, after, notify
         self.optimiser = make_optimiser(representation.network.parameters(), recipe)
         self.masks: Masks | None = None
         self.quantiser: ByName | None = None
         self.log: list[EpochLog] = []
         self.earlier_s = (0.0, 0.0)
         self.devices: list[str] = []
+        self.adopted: list[dict[str, Any]] = []
+        self.restarts: list[dict[str, Any]] = []
 
     @property
     def finished(self) -> bool:
         return len(self.log) == self.recipe.total_epochs
 
     def run(self, report: Callable[[EpochLog], None] = lambda row: None) -> list[EpochLog]:
-        """Train the epochs that are left; `report` is called after each. Returns the log of all epochs."""
+        """Train the epochs that are left; `report` is called after each. Returns the log of all epochs.
+
+        Raises:
+            Diverged: see `bench.inr.fitting.divergence`. The last good state is kept.
+            BenchError: the saved state cannot be read. OSError: the state cannot be written.
+        """
         recipe, representation, device = self.recipe, self.representation, self.frames.device
         if not fit_state.resume(self):
             representation.refresh()
+        if self.after is not None:
+            self._note_restart(self.after)
         if not self.finished and self.devices[-1:] != [device.type]:
             self.devices.append(device.type)
         if recipe.compile:
@@ -152,6 +175,7 @@ class Fit:
                 self._begin_phases(epoch)
                 row = self._train_epoch(epoch)
                 self.log.append(row)
+                self._check_divergence(row)
                 if recipe.refreshes_after(epoch):
                     representation.refresh()
                 if recipe.saves_after(epoch):
@@ -160,6 +184,24 @@ class Fit:
             rounding.remove(representation.network)
             fit_state.save(self)
         return self.log
+
+    def _note_restart(self, after: Diverged) -> None:
+        restart = {"epoch": after.epoch, "reason": after.reason, "resumed_at": len(self.log)}
+        self.restarts.append({**restart, "rate_factor": self._rate_factor / 2})
+        self.notify(f"diverged in epoch {after.epoch}: {after.reason}")
+        self.notify(f"restarts from epoch {len(self.log)} with {self._rate_factor:g} of the learning rate")
+
+    @property
+    def _rate_factor(self) -> float:
+        return 0.5 ** len(self.restarts)
+
+    def _check_divergence(self, row: EpochLog) -> None:
+        reason = divergence(self.log, self.recipe, self.frames)
+        saved = self.recipe.saves_after(row.epoch) or self.finished
+        if not reason and saved and not has_finite_weights(self.representation.network):
+            reason = "a weight is not finite"
+        if reason:
+            raise Diverged(row.epoch, reason, self.recipe, row.learning_rate)
 
     def _begin_phases(self, epoch: int) -> None:
         """Prune, restart Adam, and set quantisation noise or rounding where the recipe has it."""
@@ -196,7 +238,7 @@ class Fit:
         for step, batch in enumerate(batches):
             frame, part = batch // per_frame, batch % per_frame
             index = frame * every * per_frame + part
-            learning_rate = recipe.rate_at(epoch + step / len(batches))
+            learning_rate = self._rate_factor * recipe.rate_at(epoch + step / len(batches))
             loss, squared = train_step(
                 self.representation,
                 self.optimiser,

@@ -6,12 +6,11 @@ weights, and `bench.inr.study.width_search` finds the settings whose network has
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.base.errors import BenchError
+from bench.base.files import temporary_folder
 from bench.codec import registry
 from bench.codec.codec_config import CodecConfig, SizeRange
 from bench.codec.encode import EncodePlan, encode
@@ -88,8 +87,8 @@ def _measure_bits(
     config: CodecConfig, settings: Mapping[str, Any], clip: Clip, weights: int, device: str
 ) -> float:
     """Bits of a weight in the stream of one fit, header and configuration (some hundred bytes) included."""
-    with tempfile.TemporaryDirectory(prefix="bench-size-") as folder:
-        out = Path(folder) / "stream.bin"
+    with temporary_folder("size") as folder:
+        out = folder / "stream.bin"
         plan = EncodePlan(
             config=config,
             point="size",

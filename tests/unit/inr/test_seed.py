@@ -9,7 +9,8 @@ import torch
 
 from bench.codec import registry
 from bench.inr.codec import INRCodec
-from bench.inr.encoding import fit_identity
+from bench.inr.encoding import fit_inputs
+from bench.inr.fitting.fit_state import identity_of
 from bench.video.clip import Clip
 
 CODECS = [codec for codec, config in registry.codec_configs().items() if config.kind == "fitted"]
@@ -44,7 +45,8 @@ def test_a_state_belongs_to_one_clip_network_recipe_quantiser_and_seed(tiny_clip
     def identity(seed: int = 0, **changes: object) -> str:
         point = {**config.test, "rounding": {"epochs": 1}, **changes}
         settings = registry.resolve_settings(config, {}, point)
-        return fit_identity(family, tiny_clip.info, family.resolve(tiny_clip.info, settings), seed=seed)
+        inputs = fit_inputs(family, tiny_clip.info, family.resolve(tiny_clip.info, settings), seed=seed)
+        return identity_of(inputs)
 
     same = identity()
     assert identity() == same
@@ -59,6 +61,6 @@ def test_a_state_belongs_to_one_clip_network_recipe_quantiser_and_seed(tiny_clip
         identity(rounding={"epochs": 2}),
         identity(channels=12),
         identity(quantiser={"name": "uniform", "bits": 5, "allocate": True}),
-        fit_identity(family, other_clip, family.resolve(other_clip, settings), seed=0),
+        identity_of(fit_inputs(family, other_clip, family.resolve(other_clip, settings), seed=0)),
     ]
     assert len({same, *others}) == 1 + len(others)

@@ -19,7 +19,7 @@ from baselines.nerv.config import NeRVConfig
 from baselines.nerv.model import NeRV
 from bench.base.errors import BenchError
 from bench.inr.coding.weight_rate import weight_bits
-from bench.inr.fitting.fit_state import FILE_NAME
+from bench.inr.fitting.fit_state import state_file
 from bench.inr.fitting.pruning import prune_masks
 from bench.inr.fitting.recipe import Pruning, Recipe
 from bench.inr.fitting.trainer import Fit, sample_order
@@ -30,6 +30,9 @@ from ffnerv.model import FFNeRV
 from ffnerv.video import FFNeRVVideo
 
 REPOSITORY = Path(__file__).parents[3]
+
+
+INPUTS = {"seed": 0}
 
 
 class Painter(nn.Module):
@@ -153,11 +156,11 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
     Fit(whole, frames, recipe).run()
 
     def make() -> Fit:
-        return Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="x")
+        return Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, inputs=INPUTS)
 
     interrupt_after_every_epoch(make, 8)
     resumed = ffnerv_video()
-    fit = Fit(resumed, frames, recipe, state_dir=tmp_path, identity="x")
+    fit = Fit(resumed, frames, recipe, state_dir=tmp_path, inputs=INPUTS)
     log = fit.run()
     assert len(log) == 9
     assert 0 < fit.earlier_s[0] < log[-1].wall_s
@@ -172,11 +175,11 @@ def test_the_state_of_a_finished_fit_has_only_its_weights(frames, tmp_path):
     """So that they can be coded with another quantiser, without an epoch and without gigabytes of buffer."""
     recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=2, refresh="official")
     made = ffnerv_video()
-    log = Fit(made, frames, recipe, state_dir=tmp_path, identity="x").run()
-    state = torch.load(tmp_path / FILE_NAME, weights_only=True)
+    log = Fit(made, frames, recipe, state_dir=tmp_path, inputs=INPUTS).run()
+    state = torch.load(state_file(tmp_path, INPUTS), weights_only=True)
     assert (state["optimiser"], state["kept"], state["cache"]) == (None, None, {})
     again, epochs = ffnerv_video(), []
-    fit = Fit(again, frames, recipe, state_dir=tmp_path, identity="x")
+    fit = Fit(again, frames, recipe, state_dir=tmp_path, inputs=INPUTS)
     assert fit.run(epochs.append) == log
     assert epochs == []
     assert fit.earlier_s == (log[-1].wall_s, log[-1].cpu_s)
@@ -189,31 +192,22 @@ def test_a_fit_resumed_on_another_device_lists_both(frames, tmp_path):
     recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=1)
 
     def make() -> Fit:
-        return Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="x")
+        return Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, inputs=INPUTS)
 
     interrupt_after_every_epoch(make, 1)
-    state = torch.load(tmp_path / FILE_NAME, weights_only=True)
-    torch.save({**state, "devices": ["cuda"]}, tmp_path / FILE_NAME)
+    state = torch.load(state_file(tmp_path, INPUTS), weights_only=True)
+    torch.save({**state, "devices": ["cuda"]}, state_file(tmp_path, INPUTS))
     for fit in (make(), make()):  # to its end, then its end alone
         fit.run()
         assert fit.devices == ["cuda", "cpu"]
 
 
 @pytest.mark.numeric
-def test_a_state_of_another_fit_is_not_resumed(frames, tmp_path):
-    recipe = Recipe(epochs=4, learning_rate=1e-2, save_every=1)
-    Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="one clip").run()
-    fit = Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, identity="another clip")
-    rows: list[int] = []
-    fit.run(lambda row: rows.append(row.epoch))
-    assert rows == [0, 1, 2, 3]
-
-
-@pytest.mark.numeric
 def test_a_damaged_state_is_refused_in_one_line(frames, tmp_path):
-    (tmp_path / FILE_NAME).write_bytes(b"no state at all")
+    state = state_file(tmp_path, {})
+    state.write_bytes(b"not a state")
     fit = Fit(ffnerv_video(), frames, Recipe(epochs=2, learning_rate=1e-2), state_dir=tmp_path)
-    with pytest.raises(BenchError, match=FILE_NAME):
+    with pytest.raises(BenchError, match=state.name):
         fit.run()
 
 
@@ -236,20 +230,25 @@ def encode(clip, out: Path, state: Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
 
 
+def written(folder: Path) -> int:
+    """Time of the last saved state in a folder."""
+    return max((path.stat().st_mtime_ns for path in folder.glob("fit-*.pt")), default=0)
+
+
 @pytest.mark.slow
 def test_a_killed_and_resumed_encode_writes_the_same_stream(tiny_clip, tmp_path):
     """SIGKILL at arbitrary moments of a real encode, then once to the end."""
     assert encode(tiny_clip, tmp_path / "whole.bin", tmp_path / "whole").wait(timeout=300) == 0
-    state = tmp_path / "killed" / FILE_NAME
+    states = tmp_path / "killed"
     for delay in (0.0, 0.3, 0.9):
-        before = state.stat().st_mtime_ns if state.exists() else 0
+        before = written(states)
         process = encode(tiny_clip, tmp_path / "killed.bin", tmp_path / "killed")
-        while process.poll() is None and (not state.exists() or state.stat().st_mtime_ns == before):
+        while process.poll() is None and written(states) == before:
             time.sleep(0.01)
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert state.exists()
+    assert written(states)
     assert encode(tiny_clip, tmp_path / "killed.bin", tmp_path / "killed").wait(timeout=300) == 0
     assert (tmp_path / "killed.bin").read_bytes() == (tmp_path / "whole.bin").read_bytes()
     assert not list(tmp_path.glob(".*"))  # nothing half-written is left beside the stream
