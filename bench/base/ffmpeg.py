@@ -29,6 +29,10 @@ _MAX_HEADER_BYTES = 256
 _KEPT_STDERR_BYTES = 1 << 14
 _LOG_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")  # "[libx264 @ 0x55cde1961c0] "
 _WRITE_BYTES = 1 << 20
+#: Containers of one video. Playlists and scripts (HLS, concat) are missing: they open other files and addresses.
+_CONTAINERS = "mov,mp4,matroska,webm,avi,yuv4mpegpipe,ivf,mpegts,mpeg,nut,mxf,asf,flv,ogg"
+_MAX_LOG_LINE_BYTES = 4096
+_ERROR_LEVELS = (b"[error]", b"[fatal]", b"[panic]")
 
 
 @functools.cache
@@ -77,6 +81,7 @@ def pipe_frames(
     error: type[BenchError] = BenchError,
     remedy: str = "check the input",
     on_header: Callable[[bytes], None] | None = None,
+    on_log: Callable[[str], None] | None = None,
 ) -> Generator[np.ndarray, None, None]:
     """Run ffmpeg and yield its output as frames: flat uint8 arrays of `frame_bytes` values each.
 
@@ -88,12 +93,14 @@ def pipe_frames(
         where: file or operation that an error names.
         error: class of the error; `remedy`: its last part.
         on_header: receives the first line of the output, which is then not part of the first frame.
+        on_log: receives each line of ffmpeg's log down to the level `info`, for example ``[error] text``. A
+            thread calls it; all calls have ended when the last frame is yielded and the iterator ends.
 
     Raises:
         BenchError (or `error`): ffmpeg failed, or its output ends within a frame.
         Exceptions of `feed` and `on_header` are raised unchanged.
     """
-    output = _output(args, feed, where, error, remedy, frame_bytes, on_header)
+    output = _output(args, feed, where, error, remedy, frame_bytes, on_header, on_log)
     for piece in output:
         if piece.size != frame_bytes:
             next(output, None)  # if `feed` or ffmpeg failed, this raises the cause
@@ -123,9 +130,11 @@ def _output(
     remedy: str,
     piece_bytes: int,
     on_header: Callable[[bytes], None] | None = None,
+    on_log: Callable[[str], None] | None = None,
 ) -> Generator[np.ndarray, None, None]:
+    log_args = () if on_log is None else ("-nostats", "-loglevel", "level+info")
     with subprocess.Popen(
-        [ffmpeg_exe(), *_GLOBAL_ARGS, *args],
+        [ffmpeg_exe(), *_GLOBAL_ARGS, *log_args, *args],
         stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -133,7 +142,9 @@ def _output(
         stderr = bytearray()
         source = cast("BufferedReader", process.stdout)
         failures: list[BaseException] = []
-        threads = [threading.Thread(target=_drain_stderr, args=(process.stderr, stderr), daemon=True)]
+        threads = [
+            threading.Thread(target=_drain_stderr, args=(process.stderr, stderr, on_log), daemon=True)
+        ]
         if feed is not None:
             threads.append(
                 threading.Thread(
@@ -161,11 +172,22 @@ def _output(
 
 # The threads use os.read and os.write: a buffered file has a lock, and an interpreter that shuts down while a
 # daemon thread holds it aborts.
-def _drain_stderr(stderr: IO[bytes], output: bytearray) -> None:
-    """Keep the beginning of the output. The rest is read too: ffmpeg blocks when the pipe is full."""
+def _drain_stderr(stderr: IO[bytes], output: bytearray, on_log: Callable[[str], None] | None) -> None:
+    """Keep the beginning of the output. The rest is read too: ffmpeg blocks when the pipe is full.
+
+    With `on_log` the output is a whole log. Each line is passed on, and only lines of errors are kept.
+    """
+    rest = b""
     while chunk := os.read(stderr.fileno(), _CHUNK_BYTES):
+        kept = chunk
+        if on_log is not None:
+            *lines, rest = (rest + chunk).split(b"\n")
+            rest = rest[:_MAX_LOG_LINE_BYTES]
+            kept = b"".join(line + b"\n" for line in lines if any(level in line for level in _ERROR_LEVELS))
+            for line in lines:
+                on_log(line.decode(errors="replace"))
         if len(output) < _KEPT_STDERR_BYTES:
-            output += chunk
+            output += kept
 
 
 def _read_up_to(source: BufferedReader, size: int) -> np.ndarray:
@@ -208,6 +230,15 @@ def failure_message(stderr: bytes, status: int) -> str:
         if text and not text.startswith(("Svt[info]", "Svt[warn]")):
             return f"ffmpeg failed: {text}"
     return f"ffmpeg failed with status {status}"
+
+
+def video_file_args(path: str | Path) -> list[str]:
+    """Input arguments of ffmpeg for a user's video file.
+
+    ffmpeg may open this file only, and only as a container of one video: not a playlist, whatever the file's
+    name is, and no address.
+    """
+    return ["-protocol_whitelist", "file", "-format_whitelist", _CONTAINERS, "-i", str(path)]
 
 
 def raw_video_args(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import json
 import math
@@ -13,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from bench.base.errors import BenchError
 from bench.base.locks import try_lock
@@ -189,6 +190,30 @@ def sha256_file(path: str | Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+class FileState(NamedTuple):
+    """What changes when a file is written or replaced: size in bytes, time of the last change, inode."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+def file_state(path: str | Path) -> FileState:
+    """The present state of a file."""
+    status = os.stat(path)
+    return FileState(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def sha256_of_state(path: str | Path) -> str:
+    """SHA-256 of a file, computed once a process for each state of the file."""
+    return _sha256_of_state(os.path.abspath(path), file_state(path))
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256_of_state(path: str, state: FileState) -> str:
+    return sha256_file(path)
 
 
 def _umask() -> int:

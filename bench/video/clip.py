@@ -25,7 +25,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from bench.base.errors import BenchError
-from bench.base.files import read_json
+from bench.base.files import FileState, file_state, read_json, sha256_of_state
 from bench.video.colour import to_rgb
 from bench.video.rgb_file import map_rgb_file
 from bench.video.y4m import FRAME_LINE, MAX_HEADER_BYTES, parse_y4m_header, read_y4m_frames
@@ -175,10 +175,14 @@ class Clip:
 
         Raises:
             ValueError: the frames are outside the clip.
-            BenchError: the file was changed since it was opened.
+            BenchError: the bytes of ``clip.y4m`` are not those whose SHA-256 is in ``clip.json``, or they
+                change while they are read. The digest is computed once for each state of the file.
         """
         stop = self._stop(first, stop)
+        state = self._check_digest(self.path)
         yield from read_y4m_frames(self.path, frame_bytes=self.info.frame_bytes, first=first, stop=stop)
+        if file_state(self.path) != state:
+            raise BenchError(self.path, "was changed while it was read", _REMEDY)
 
     def rgb(self, first: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Yield frames `first` to `stop - 1` as (height, width, 3) uint8 RGB.
@@ -187,6 +191,7 @@ class Clip:
         """
         info = self.info
         if info.truth == "rgb":
+            self._check_digest(self.truth_path)
             return iter(self._map_rgb()[first : self._stop(first, stop)])
         return to_rgb(self.frames(first, stop), width=info.width, height=info.height, colour=info.colour)
 
@@ -197,6 +202,7 @@ class Clip:
         """
         info = self.info
         if info.truth == "rgb":
+            self._check_digest(self.truth_path)
             return self._map_rgb()
         array = np.empty((info.frames, info.height, info.width, 3), np.uint8)
         for index, frame in enumerate(self.rgb()):
@@ -208,6 +214,14 @@ class Clip:
         if not 0 <= first <= stop <= self.info.frames:  # a mistake in the calling code, not the user's
             raise ValueError(f"frames {first}:{stop} of a clip of {self.info.frames}")
         return stop
+
+    def _check_digest(self, path: Path) -> FileState:
+        """Compare the SHA-256 of a file of frames with ``clip.json``. Return the state of the file."""
+        state, digest = file_state(path), sha256_of_state(path)
+        if digest != self.sha256_by_file[path]:
+            problem = f"its sha256 is {digest}, but {self.sha256_by_file[path] or 'empty'} in clip.json"
+            raise BenchError(path, problem, _REMEDY)
+        return state
 
     def _map_rgb(self) -> np.ndarray:
         info = self.info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ from clip_data import flat_frame, flat_rgb, write_clip
 
 from bench.base.errors import BenchError
 from bench.video.clip import Clip, ClipInfo, planes
+from bench.video.y4m import read_y4m_frames
 
 WIDTH, HEIGHT, FRAMES = 16, 12, 5
 
@@ -132,6 +134,7 @@ def test_a_damaged_frame_line_is_an_error(clip: Clip) -> None:
     data = clip.path.read_bytes()
     at = data.rindex(b"FRAME")
     clip.path.write_bytes(data[:at] + b"FRAMF" + data[at + 5 :])
+    rewrite(clip, sha256=hashlib.sha256(clip.path.read_bytes()).hexdigest())
     with pytest.raises(BenchError, match="frame 4 does not begin with a FRAME line"):
         list(Clip.load(clip.path.parent).frames())
 
@@ -140,5 +143,39 @@ def test_a_file_that_shrinks_while_it_is_read_is_an_error(clip: Clip) -> None:
     frames = clip.frames()
     next(frames)
     clip.path.write_bytes(clip.path.read_bytes()[:-20])
+    with pytest.raises(BenchError, match="was changed while it was read"):
+        list(frames)
     with pytest.raises(BenchError, match="frame 4 is cut short"):
-        list(clip.frames(3))
+        list(read_y4m_frames(clip.path, frame_bytes=clip.info.frame_bytes, first=3, stop=FRAMES))
+
+
+def test_a_flipped_bit_is_noticed_where_the_frames_are_read(clip: Clip) -> None:
+    """Header and size are right, and the clip was read before: only the digest shows the change."""
+    list(clip.frames())
+    data = bytearray(clip.path.read_bytes())
+    data[-1] ^= 1
+    clip.path.write_bytes(data)
+    for frames in (clip.frames(), Clip.load(clip.path.parent).frames(0, 1), clip.rgb()):
+        with pytest.raises(BenchError, match="its sha256 is .* but .* in clip.json; prepare the clip again"):
+            next(frames)
+
+
+def test_the_digest_is_computed_once_for_each_state_of_the_file(
+    clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 0
+
+    def counted(path: str) -> str:
+        nonlocal count
+        count += 1
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+    monkeypatch.setattr("bench.base.files.sha256_file", counted)
+    for _ in range(3):
+        list(clip.frames())
+    assert count == 1
+    data = clip.path.read_bytes()
+    clip.path.unlink()
+    clip.path.write_bytes(data)  # the same bytes in another file
+    list(clip.frames())
+    assert count == 2
