@@ -29,7 +29,7 @@ _MAX_HEADER_BYTES = 256
 _KEPT_STDERR_BYTES = 1 << 14
 _LOG_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")  # "[libx264 @ 0x55cde1961c0] "
 _WRITE_BYTES = 1 << 20
-#: Containers of one video. Playlists and scripts (HLS, concat) are missing: they open other files and addresses.
+#: Containers of one video. Playlists and scripts (HLS, concat) are missing: they open other files.
 _CONTAINERS = "mov,mp4,matroska,webm,avi,yuv4mpegpipe,ivf,mpegts,mpeg,nut,mxf,asf,flv,ogg"
 _MAX_LOG_LINE_BYTES = 4096
 _ERROR_LEVELS = (b"[error]", b"[fatal]", b"[panic]")
@@ -142,9 +142,7 @@ def _output(
         stderr = bytearray()
         source = cast("BufferedReader", process.stdout)
         failures: list[BaseException] = []
-        threads = [
-            threading.Thread(target=_drain_stderr, args=(process.stderr, stderr, on_log), daemon=True)
-        ]
+        threads = [threading.Thread(target=_drain_stderr, args=(process.stderr, stderr, on_log), daemon=True)]
         if feed is not None:
             threads.append(
                 threading.Thread(

@@ -1,14 +1,24 @@
-"""The video file of a source sequence: its path, its allowed sizes, and checks of its content."""
+"""Sources of frames, by the kind of a sequence: how its file is found, checked, and read by ffmpeg."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from bench.base.errors import BenchError
-from bench.base.files import sha256_file
+from bench.base.ffmpeg import raw_video_args, video_file_args
+from bench.base.files import FileState, file_state, sha256_of_state
+from bench.sequences.frame_folder import find_frame_files
 from bench.sequences.lock_file import check_digest
+from bench.sequences.pixel_format import EXAMPLES, PixelFormat, check_sample_range
+from bench.sequences.probe import DECODE_OPTIONS, probe
+from bench.sequences.source_check import check_row
 from bench.sequences.table import SourceSequence, downloaded_file, users_file
+from bench.video.synthetic import GENERATORS
 from bench.video.y4m import FRAME_LINE, MAX_HEADER_BYTES, y4m_tags
 
 
@@ -35,36 +45,122 @@ def find_source_file(sequence: SourceSequence) -> Path:
     return path
 
 
-def checked_sha256(path: Path, sequence: SourceSequence) -> str:
-    """SHA-256 of the sequence's file; empty for a user's file without a recorded digest, which is not read.
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The frames of a sequence as an input of ffmpeg.
+
+    Attributes:
+        path: the video file; None for computed frames.
+        args: input arguments of ffmpeg. feed: data for its standard input, if it reads that.
+        sha256: of the file; empty for computed frames.
+        state: of the file when it was checked; None for computed frames.
+    """
+
+    path: Path | None = None
+    args: Sequence[str]
+    feed: Iterator[np.ndarray] | None = None
+    sha256: str = ""
+    state: FileState | None = None
+
+    def check_unchanged(self) -> None:
+        """Raise a BenchError if the file was written or replaced since it was opened."""
+        if self.path is not None and file_state(self.path) != self.state:
+            raise BenchError(self.path, "was changed while it was read", "prepare the clip again")
+
+
+def open_source(sequence: SourceSequence) -> Source:
+    """Find the frames of a sequence of any kind, and check them against its row.
+
+    Of a container only the first frame is decoded here (`bench.sequences.source_check` has both checks). Of a
+    raw file the size is checked, and that no sample exceeds its format.
 
     Raises:
-        BenchError: the digest differs from sequences.tsv or the lock file.
+        BenchError: the file is missing, is not the one whose digest is recorded, or contradicts the row.
     """
-    if not sequence.sha256 and sequence.kind != "url":
-        return ""
-    digest = sha256_file(path)
+    if sequence.kind == "synthetic":
+        args = raw_video_args(
+            pixel_format="yuv420p", width=sequence.width, height=sequence.height, fps=sequence.fps
+        )
+        return Source(args=args, feed=_synthetic_frames(sequence))
+    path = find_source_file(sequence)
+    state, digest = file_state(path), sha256_of_state(path)
     check_digest(path, digest, sequence, "sha256")
-    return digest
+    check_source(sequence)
+    if not sequence.is_raw:
+        return Source(path=path, args=[*DECODE_OPTIONS, *video_file_args(path)], sha256=digest, state=state)
+    pixel_format = raw_pixel_format(path, sequence)
+    check_sample_range(path, pixel_format)
+    args = raw_video_args(
+        pixel_format=pixel_format.name,
+        width=sequence.width,
+        height=sequence.height,
+        fps=sequence.fps,
+        source=str(path),
+    )
+    return Source(path=path, args=["-protocol_whitelist", "file", *args], sha256=digest, state=state)
 
 
-def raw_pixel_format(path: Path, sequence: SourceSequence) -> str:
-    """ffmpeg's pixel format of a headerless .yuv file: 10-bit samples take two bytes each, 8-bit ones one.
-
-    Returns:
-        "yuv420p" or "yuv420p10le".
+def check_source(sequence: SourceSequence) -> None:
+    """Compare the file of a sequence with its row, without reading more than its first frame.
 
     Raises:
-        BenchError: the file has neither size.
+        BenchError: the file is missing, or contradicts the row.
     """
-    samples = sequence.frame_bytes * sequence.frames
-    size = path.stat().st_size
-    if size not in (samples, 2 * samples):
-        geometry = f"{sequence.frames} frames of {sequence.width}x{sequence.height}"
-        problem = f"is {size} bytes, but {geometry} are {samples} (8 bit) or {2 * samples} (10 bit)"
-        remedy = "correct width, height or frames in sequences.tsv, or get the file again"
-        raise BenchError(path, problem, remedy)
-    return "yuv420p" if size == samples else "yuv420p10le"
+    if sequence.kind == "synthetic":
+        return
+    path = find_source_file(sequence)
+    if sequence.is_raw:
+        raw_pixel_format(path, sequence)
+    else:
+        check_row(probe(path), sequence, path)
+
+
+def check_users_file(sequence: SourceSequence) -> None:
+    """Check the files of a sequence of kind `file` or `frames` before any job: no job can get or correct them.
+
+    Raises:
+        BenchError: a file is missing, or contradicts its row.
+    """
+    if sequence.kind == "file":
+        check_source(sequence)
+    elif sequence.kind == "frames":
+        find_frame_files(sequence)
+
+
+def _synthetic_frames(sequence: SourceSequence) -> Iterator[np.ndarray]:
+    if sequence.location not in GENERATORS:
+        problem = f"unknown location {sequence.location!r}"
+        raise BenchError(f"sequence {sequence.name}", problem, f"use {', '.join(GENERATORS)}")
+    generate = GENERATORS[sequence.location]
+    return generate(width=sequence.width, height=sequence.height, frames=sequence.frames)
+
+
+def raw_pixel_format(path: Path, sequence: SourceSequence) -> PixelFormat:
+    """Pixel format of a headerless .yuv file: that of the row, else 4:2:0 of 8 or 10 bit, by the file's size.
+
+    Raises:
+        BenchError: the file has another size. The error lists the formats with that size.
+    """
+    size, frames = path.stat().st_size, sequence.frames
+    formats = _formats(sequence)
+    sizes = {fmt: frames * fmt.frame_bytes(sequence.width, sequence.height) for fmt in formats}
+    fitting = [fmt for fmt in formats if sizes[fmt] == size]
+    if fitting:
+        return fitting[0]
+    geometry = f"{frames} frames of {sequence.width}x{sequence.height}"
+    expected = " or ".join(
+        f"{sizes[fmt]} ({fmt.name if sequence.pixel_format else f'{fmt.bits} bit'})" for fmt in formats
+    )
+    remedy = "correct width, height or frames in sequences.tsv, or get the file again"
+    others = [
+        name
+        for name in EXAMPLES.split(", ")
+        if (fmt := PixelFormat.parse(name))
+        and frames * fmt.frame_bytes(sequence.width, sequence.height) == size
+    ]
+    if others:
+        remedy = f"write its pixel_format in sequences.tsv: {' or '.join(others)} has that size"
+    raise BenchError(path, f"is {size} bytes, but {geometry} are {expected}", remedy)
 
 
 def check_size(path: Path, sequence: SourceSequence) -> None:
@@ -86,9 +182,9 @@ def check_size(path: Path, sequence: SourceSequence) -> None:
     size = path.stat().st_size
     allowed = [len(header) + frames for frames in _frames_bytes(sequence, len(FRAME_LINE))]
     if size not in allowed:
-        problem = (
-            f"is {size} bytes, but {sequence.frames} frames are {allowed[0]} (8 bit) or {allowed[1]} (10 bit)"
-        )
+        sizes = zip(allowed, _formats(sequence), strict=True)
+        expected = " or ".join(f"{count} ({fmt.bits} bit)" for count, fmt in sizes)
+        problem = f"is {size} bytes, but {sequence.frames} frames are {expected}"
         remedy = "correct frames in sequences.tsv, or remove the file and fetch it again"
         raise BenchError(path, problem, remedy)
 
@@ -106,6 +202,15 @@ def allowed_sizes(sequence: SourceSequence) -> set[int]:
     return {frames + header for frames in _frames_bytes(sequence, len(FRAME_LINE)) for header in headers}
 
 
+def _formats(sequence: SourceSequence) -> list[PixelFormat]:
+    """Pixel formats that the file may have: that of the row, else 4:2:0 of 8 and of 10 bit."""
+    names = [sequence.pixel_format] if sequence.pixel_format else ["yuv420p", "yuv420p10le"]
+    return [fmt for name in names if (fmt := PixelFormat.parse(name))]
+
+
 def _frames_bytes(sequence: SourceSequence, frame_line: int = 0) -> list[int]:
-    """Bytes of all frames at 8 bit and at 10 bit."""
-    return [sequence.frames * (frame_line + depth * sequence.frame_bytes) for depth in (1, 2)]
+    """Bytes of all frames in each format that the file may have."""
+    return [
+        sequence.frames * (frame_line + fmt.frame_bytes(sequence.width, sequence.height))
+        for fmt in _formats(sequence)
+    ]

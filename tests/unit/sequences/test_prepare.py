@@ -140,7 +140,9 @@ def test_the_bytes_are_the_same_each_time_and_with_any_number_of_threads(tmp_pat
 def test_matrix_and_range_are_converted(tmp_path: Path) -> None:
     """The same colours in BT.601 full range and in the BT.709 limited range of the clip, by the formulas."""
     patches = [(100, 128, 128), (120, 100, 160), (76, 110, 140)]
-    path = write_y4m(tmp_path / "mine.y4m", [flat_frame(*patch, 16, 12) for patch in patches])
+    limited = write_y4m(tmp_path / "limited.y4m", [flat_frame(*patch, 16, 12) for patch in patches])
+    path = tmp_path / "mine.y4m"
+    path.write_bytes(limited.read_bytes().replace(b"COLORRANGE=LIMITED", b"COLORRANGE=FULL"))
     clip = prepare_user_clip(user_sequence(path, matrix="bt601", range="full"), tmp_path / "out")
     assert (clip.info.matrix, clip.info.range) == ("bt709", "limited")
     for patch, frame in zip(patches, clip.frames(), strict=True):
@@ -155,7 +157,7 @@ def test_matrix_and_range_are_converted(tmp_path: Path) -> None:
         for plane, value in zip(planes(frame, 16, 12), expected, strict=True):
             assert np.abs(plane - value).max() <= 1.5
     # ffmpeg's defaults do not convert the matrix: the samples are unchanged.
-    kept = prepare_user_clip(user_sequence(path, matrix="bt601"), tmp_path / "kept", colour="bt601-ffmpeg")
+    kept = prepare_user_clip(user_sequence(limited, matrix="bt601"), tmp_path / "kept", colour="bt601-ffmpeg")
     assert kept.info.matrix == "bt601"
     assert [tuple(frame[[0, 200, 250]]) for frame in kept.frames()] == patches
 

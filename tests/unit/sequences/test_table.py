@@ -9,7 +9,8 @@ import pytest
 
 from bench.base.errors import BenchError
 from bench.base.paths import ROOT
-from bench.sequences.table import check_at_hand, downloaded_file, find_sequence, read_sequences, users_file
+from bench.sequences.source_file import check_users_file
+from bench.sequences.table import downloaded_file, find_sequence, read_sequences, users_file
 
 HEADER = [
     "name",
@@ -206,7 +207,7 @@ def test_sequences_without_a_file_name_their_source() -> None:
         assert Path(row.location).parent == Path("resources/local")
         missing = row.model_copy(update={"location": f"no-such-folder/{Path(row.location).name}"})
         with pytest.raises(BenchError) as caught:
-            check_at_hand(missing)
+            check_users_file(missing)
         message = str(caught.value)
         where = ROOT / missing.location
         assert message.startswith(f"{where}: the file of sequence {row.name} is missing; get it from ")
@@ -215,15 +216,16 @@ def test_sequences_without_a_file_name_their_source() -> None:
 
 
 def test_a_file_of_the_user_is_found(tmp_path: Path) -> None:
-    (tmp_path / "mine.y4m").touch()
+    header = b"YUV4MPEG2 W16 H12 F25:1 Ip C420mpeg2\n"
+    (tmp_path / "mine.y4m").write_bytes(header + b"FRAME\n" + bytes(16 * 12 * 3 // 2))
     row = read_sequences(table(tmp_path, changed(location=str(tmp_path / "mine.y4m"))))["x"]
-    check_at_hand(row)
+    check_users_file(row)
     assert users_file(row) == tmp_path / "mine.y4m"
     (tmp_path / "mine.y4m").unlink()
     with pytest.raises(BenchError, match="is missing; put it there, or correct its location"):
-        check_at_hand(row)
-    check_at_hand(find_sequence("uvg-beauty"))
-    check_at_hand(find_sequence("discs-tiny"))
+        check_users_file(row)
+    check_users_file(find_sequence("uvg-beauty"))
+    check_users_file(find_sequence("discs-tiny"))
 
 
 def test_an_unknown_sequence_gets_a_suggestion() -> None:
