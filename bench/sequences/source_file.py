@@ -116,7 +116,7 @@ def check_source(sequence: SourceSequence) -> None:
 
 
 def check_users_file(sequence: SourceSequence) -> None:
-    """Check the files of a sequence of kind `file` or `frames` before any job: no job can get or correct them.
+    """Check the files of a sequence of kind `file` or `frames` before a run: no job can get or correct them.
 
     Raises:
         BenchError: a file is missing, or contradicts its row.

@@ -19,7 +19,8 @@ from bench.base.ffmpeg import pipe_frames
 from bench.conditions.condition import ClipPlan
 from bench.sequences.frame_folder import FrameFolder, find_frame_files
 from bench.sequences.prepare import prepare_clip
-from bench.sequences.table import SourceSequence, check_at_hand
+from bench.sequences.source_file import check_users_file
+from bench.sequences.table import SourceSequence
 from bench.video.clip import Clip
 from bench.video.colour import to_yuv
 
@@ -194,7 +195,7 @@ def test_wrong_locations_are_refused(tmp_path: Path, name: str, problem: str) ->
 def test_a_plan_checks_the_folder(tmp_path: Path) -> None:
     write_pictures(tmp_path / "f", ["1.png", "2.png"])
     with pytest.raises(BenchError, match="holds 2 frames, but 3"):
-        check_at_hand(sequence(tmp_path / "f"))
+        check_users_file(sequence(tmp_path / "f"))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "interlaced", "two bit"])
