@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.inr.network.losses import losses
 from bench.inr.network.representation import Representation
+from ffnerv.config import FLOW_SCALE
 from ffnerv.flow import Aggregation, KeyFrames, aggregate, neighbour_slots
 from ffnerv.model import FFNeRV, Heads
 
@@ -99,6 +101,15 @@ class FFNeRVVideo(Representation):
 
     def load_cached_state(self, state: dict[str, Tensor]) -> None:
         self.buffer.data.copy_(state["key_frames"])
+
+    def window_bytes(self) -> int:
+        """Bytes of the key frames of `mixes`: their heads, and the frame in the buffer's precision."""
+        config = self.network.config
+        if not config.offsets:
+            return 0
+        window = min(max(*config.offsets, 0) - min(*config.offsets, 0) + 1, self.key_frames)
+        floats = 3 + 3 + 2 + 3 * len(config.offsets) / FLOW_SCALE**2
+        return math.ceil(window * 4 * floats * math.prod(config.padded_size))
 
     @torch.no_grad()
     def render(self, first: int, stop: int) -> Iterator[Tensor]:

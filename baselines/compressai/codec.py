@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baselines.compressai import weights
-from baselines.compressai.payload import ARCHITECTURES, Payload
+from baselines.compressai.payload import ARCHITECTURES, Payload, units
 from bench.base.errors import BenchError, StreamError
 from bench.base.stage_clock import StageClock
 from bench.codec.container import Stream
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("compressai", "safetensors")
 _PROGRESS_FRAMES = 10
+#: Memory of a decoder a pixel of the padded frame. Measured: 680 (ssf2020) to 1060 (cheng2020-anchor) bytes.
+_BYTES_PER_PIXEL = 1200
+#: A string is followed by as many as sixteen times its bytes (`baselines.compressai.coders`).
+_BYTES_PER_CODED_BYTE = 20
 
 
 class CompressaiCodec(Codec):
@@ -131,6 +135,11 @@ class CompressaiCodec(Codec):
                 "decodes to other latents than the encoder's: it is altered, or from another kind of CPU"
             )
             raise StreamError(stream.path, problem, "encode the clip again on this machine")
+
+    def decoder_memory(self, stream: Stream) -> int:
+        header, stride = stream.header, ARCHITECTURES[Payload.of_stream(stream).architecture].stride
+        rows, columns = units(header.height, header.width, stride)
+        return _BYTES_PER_PIXEL * rows * columns * stride**2 + _BYTES_PER_CODED_BYTE * len(stream.payload)
 
     def describe(self, stream: Stream) -> dict[str, Any]:
         """The architecture, the weight file if installed, and bytes of keyframes and of other frames."""

@@ -94,15 +94,3 @@ class ENeRVConfig(DecoderConfig):
     def positions(self) -> int:
         """P, the number of tokens: one per pixel of the latent."""
         return self.base[0] * self.base[1]
-
-    @property
-    def peak_channels(self) -> float:
-        """Floats per output pixel of the largest stage output or of the tokens, whichever is more."""
-        token = max(
-            4 * self.position_encoding[1],
-            3 * TEMPORAL_HEADS * self.head_width,
-            self.mlp_width,
-            self.token_width,
-            self.channels,
-        )
-        return max(super().peak_channels, token / math.prod(self.strides) ** 2)

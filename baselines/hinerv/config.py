@@ -143,15 +143,6 @@ class HiNeRVConfig:
         margins.append(reach + KERNEL // 2)
         return margins[::-1]
 
-    @property
-    def peak_channels(self) -> float:
-        """Floats per output pixel of the largest layer output, an upper bound of a decoder's memory."""
-        peaks = []
-        for i, stage in enumerate(self.stages):
-            widest = max(stage.channels_in, stage.hidden, stage.channels_out)
-            peaks.append(widest / math.prod(self.strides[i + 1 :]) ** 2)
-        return max(peaks)
-
     def check_clip(self, *, frames: int, height: int, width: int) -> None:
         """Raise UnsuitableClip if a clip of this size cannot be fitted.
 

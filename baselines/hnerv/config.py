@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.inr.network.clip_check import check_whole
+from bench.inr.network.clip_check import MOST_LAYERS, check_whole
 from bench.inr.network.decoder_config import ACTIVATION_NAMES, HEADS, check_choice
 
 _POSITIONAL = re.compile(r"pe_(\d{1,4}(?:\.\d{1,9})?)_(\d{1,4})")
@@ -79,8 +79,10 @@ class HNeRVConfig:
     def __post_init__(self) -> None:
         for name in ("base", "channels", "decoder_strides", "kernels", "embedding_channels"):
             check_whole(name, getattr(self, name))
-        for name in ("encoder_width", "encoder_blocks", "lower_width", "decoder_blocks"):
+        for name in ("encoder_width", "lower_width"):
             check_whole(name, getattr(self, name))
+        for name in ("encoder_blocks", "decoder_blocks"):
+            check_whole(name, getattr(self, name), most=MOST_LAYERS)
         if self.encoder_strides:
             check_whole("encoder_strides", self.encoder_strides)
         if any(kernel % 2 == 0 for kernel in self.kernels):
@@ -170,9 +172,3 @@ class HNeRVConfig:
     def padded_size(self) -> tuple[int, int]:
         """Height and width of the output, which is cropped to the frame."""
         return self.base[0] * self.upsampling, self.base[1] * self.upsampling
-
-    @property
-    def peak_channels(self) -> float:
-        """Floats per output pixel of the largest stage output, an upper bound of a decoder's memory."""
-        widths = [self.channels, *self.widths]  # the stem's output comes before the first stride
-        return max(width / math.prod(self.decoder_strides[i:]) ** 2 for i, width in enumerate(widths))

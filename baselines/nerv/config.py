@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.inr.network.clip_check import check_whole
+from bench.inr.network.clip_check import MOST_LAYERS, check_whole
 from bench.inr.network.decoder_config import UPSAMPLINGS, DecoderConfig, check_choice, check_encoding
 
 #: Value of each field that a stream of format 1 leaves out. Never edit: streams would decode differently.
@@ -50,6 +50,6 @@ class NeRVConfig(DecoderConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_whole("stem_width", self.stem_width)
-        check_whole("stem_layers", self.stem_layers, least=0)
+        check_whole("stem_layers", self.stem_layers, least=0, most=MOST_LAYERS)
         check_choice("upsampling", self.upsampling, UPSAMPLINGS)
         check_encoding("frequencies", self.frequency_base, self.frequencies)

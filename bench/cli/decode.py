@@ -12,9 +12,19 @@ from typing import Any
 from bench.base import process
 from bench.base.errors import BenchError
 from bench.base.files import atomic_file, atomic_folder
+from bench.base.sizes import parse_bytes
 from bench.base.stage_clock import StageClock
 from bench.codec.container import read_stream
-from bench.codec.decode import codec_of, decode, describe, write_pipe, write_png, write_y4m
+from bench.codec.decode import (
+    MEMORY_VARIABLE,
+    check_output_space,
+    codec_of,
+    decode,
+    describe,
+    write_pipe,
+    write_png,
+    write_y4m,
+)
 from bench.codec.device import DEVICES, resolve_device
 
 
@@ -26,6 +36,8 @@ def add(subparsers: Any) -> None:
     output.add_argument("--pipe", action="store_true", help="a JSON line, raw frames, a JSON line to stdout")
     parser.add_argument("--frames", metavar="A:B", help="only frames A to B-1")
     parser.add_argument("--device", choices=DEVICES, default="auto")
+    help_ = f"refuse a stream that needs more memory; default: {MEMORY_VARIABLE}, or 40G"
+    parser.add_argument("--max-memory", metavar="BYTES", help=help_)
     parser.set_defaults(run=run)
 
     parser = subparsers.add_parser("describe", help="print the header and the payload of a stream as JSON")
@@ -36,14 +48,19 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     stream = read_stream(args.stream)
     first, stop = parse_frames(args.frames, stream.header.frames)
+    max_memory = parse_bytes(args.max_memory, where="--max-memory") if args.max_memory else None
     if args.pipe:
         process.die_with_parent(signal.SIGKILL)  # also while it computes in C
         with process.binary_stdout() as file:
-            write_pipe(stream, file, device=args.device, first=first, stop=stop)
+            write_pipe(stream, file, device=args.device, first=first, stop=stop, max_memory=max_memory)
         return 0
     codec = codec_of(stream)
     device = resolve_device(args.device, codec)
-    frames = decode(stream, codec, device=device, clock=StageClock(), first=first, stop=stop)
+    frames = decode(
+        stream, codec, device=device, clock=StageClock(), first=first, stop=stop, max_memory=max_memory
+    )
+    if args.out != "-":
+        check_output_space(Path(args.out), stream.header, stop - first)
     if args.out == "-":
         with process.binary_stdout() as file:
             write_y4m(file, frames, stream.header)

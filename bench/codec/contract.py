@@ -258,6 +258,18 @@ class Codec(ABC):
             StreamError: the payload is not one that `encode` of this family writes.
         """
 
+    def decoder_memory(self, stream: Stream) -> int:
+        """Upper estimate of the bytes of memory that `decode` allocates, which a hostile stream may inflate.
+
+        `bench.codec.decode.decode` compares it with a limit first. It must follow from the header and the
+        description of the decoder in the payload, without memory of this order. The default fits decoders
+        that hold a few frames.
+
+        Raises:
+            StreamError: as `decode`.
+        """
+        return 8 * stream.header.frame_bytes
+
     def describe(self, stream: Stream) -> dict[str, Any]:
         """Content of the payload as JSON values, for `bench describe`.
 

@@ -6,6 +6,7 @@ A decoder opens the stream alone: no clip, no configuration, no state.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,20 @@ import numpy as np
 
 from bench.base import process
 from bench.base.errors import StreamError
+from bench.base.progress_bar import format_megabytes
+from bench.base.sizes import check_disk_space, parse_bytes
 from bench.base.stage_clock import StageClock, cpu_seconds
 from bench.codec import registry
 from bench.codec.container import Header, Stream
 from bench.codec.contract import Codec
 from bench.codec.device import resolve_device, synchronizer
+
+#: Variable with the largest memory of a decoder, such as 24G. Decoders that a measurement starts inherit it.
+MEMORY_VARIABLE = "NVB_MAX_MEMORY"
+#: Default of this limit: the largest published network, HiNeRV-L, needs 9 GB at 1080p and 35 GB at 2160p.
+DEFAULT_MAX_MEMORY = 40 << 30
+#: Bytes of an output file besides a frame's samples: a frame's line, or the headers of a picture.
+_FRAME_OVERHEAD = 256
 
 
 def codec_of(stream: Stream) -> Codec:
@@ -36,19 +46,58 @@ def codec_of(stream: Stream) -> Codec:
     return registry.load_family(family)
 
 
+def check_memory(stream: Stream, codec: Codec, max_memory: int | None = None) -> None:
+    """Check that decoding a stream needs at most `max_memory` bytes, by the codec's estimate.
+
+    Args:
+        max_memory: None: the value of the variable NVB_MAX_MEMORY. If it is not set: 40 GiB, or three
+            quarters of the machine's memory if that is less.
+
+    Raises:
+        StreamError: it needs more, or the payload is damaged.
+        BenchError: NVB_MAX_MEMORY is not a number of bytes.
+    """
+    if max_memory is None:
+        text = os.environ.get(MEMORY_VARIABLE)
+        max_memory = parse_bytes(text, where=MEMORY_VARIABLE) if text else DEFAULT_MAX_MEMORY
+        if not text:
+            installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            max_memory = min(max_memory, installed * 3 // 4)
+    with _errors_name(stream):
+        needed = codec.decoder_memory(stream)
+    if needed > max_memory:
+        limit = format_megabytes(max_memory)
+        problem = f"needs {format_megabytes(needed)} of memory to decode, the limit is {limit}"
+        raise StreamError(stream.path, problem, f"if you trust it, raise --max-memory (or {MEMORY_VARIABLE})")
+
+
 def decode(
-    stream: Stream, codec: Codec, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None
+    stream: Stream,
+    codec: Codec,
+    *,
+    device: str,
+    clock: StageClock,
+    first: int = 0,
+    stop: int | None = None,
+    max_memory: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield frames `first` to `stop` - 1 in display order, each checked against the header.
+    """Frames `first` to `stop` - 1 in display order, each checked against the header.
 
     Shapes and formats are those of `bench.codec.contract.Codec.decode`.
 
     Raises:
-        StreamError: the payload is damaged, or the frames differ from the header in number, shape or type.
+        StreamError: the payload is damaged, the frames differ from the header in number, shape or type, or
+            decoding needs more memory than the limit (`check_memory`).
     """
-    header = stream.header
-    stop = header.frames if stop is None else stop
-    count = 0
+    check_memory(stream, codec, max_memory)
+    stop = stream.header.frames if stop is None else stop
+    return _checked_frames(stream, codec, device=device, clock=clock, first=first, stop=stop)
+
+
+def _checked_frames(
+    stream: Stream, codec: Codec, *, device: str, clock: StageClock, first: int, stop: int
+) -> Iterator[np.ndarray]:
+    header, count = stream.header, 0
     with _errors_name(stream):
         for frame in codec.decode(stream, device=device, clock=clock, first=first, stop=stop):
             count += 1
@@ -60,7 +109,13 @@ def decode(
 
 
 def write_pipe(
-    stream: Stream, file: BinaryIO, *, device: str = "auto", first: int = 0, stop: int | None = None
+    stream: Stream,
+    file: BinaryIO,
+    *,
+    device: str = "auto",
+    first: int = 0,
+    stop: int | None = None,
+    max_memory: int | None = None,
 ) -> None:
     """Write a JSON line (geometry), raw frames, and a JSON line (cost), for `bench.codec.decoder_process`.
 
@@ -72,7 +127,9 @@ def write_pipe(
     codec = codec_of(stream)
     device = resolve_device(device, codec)
     clock = StageClock(synchronizer(device))
-    for frame in decode(stream, codec, device=device, clock=clock, first=first, stop=stop):
+    for frame in decode(
+        stream, codec, device=device, clock=clock, first=first, stop=stop, max_memory=max_memory
+    ):
         file.write(np.ascontiguousarray(frame).data)
     cost = {
         "wall_s": time.perf_counter() - started_wall,
@@ -83,6 +140,17 @@ def write_pipe(
     }
     file.write(_json_line(cost))
     file.flush()
+
+
+def check_output_space(path: Path, header: Header, frames: int) -> None:
+    """Check that the disk of an output has room for the decoded frames: y4m, or RGB pictures uncompressed.
+
+    Raises:
+        BenchError: it has not.
+    """
+    pixels = header.width * header.height
+    size = pixels * 3 // 2 if path.suffix == ".y4m" else pixels * 3
+    check_disk_space(path.parent if path.suffix == ".y4m" else path, frames * (size + _FRAME_OVERHEAD))
 
 
 def write_y4m(file: BinaryIO, frames: Iterator[np.ndarray], header: Header) -> None:

@@ -247,6 +247,11 @@ class INRCodec(Codec):
                 pixels = runtime.to_8_bit(frame)
             yield pixels
 
+    def decoder_memory(self, stream: Stream) -> int:
+        from bench.inr.decoding import decoder_memory
+
+        return decoder_memory(self, stream)
+
     def restore(self, stream: Stream) -> Representation:
         """The network of a stream with its weights, on the CPU.
 

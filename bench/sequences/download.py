@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from requests import exceptions
 from bench.base.errors import BenchError
 from bench.base.files import read_json, write_json
 from bench.base.progress_bar import ProgressBar, format_megabytes
+from bench.base.sizes import check_disk_space
 from bench.sequences.retry import RetryPolicy, TransientError, retry
 
 _BLOCK_BYTES = 1 << 16
@@ -90,20 +90,6 @@ def download(
     first, last = errors[0], errors[-1]
     mirror = f" (and {last.where}: {last.problem})" if last is not first else ""
     raise BenchError(first.where, f"{first.problem}{mirror}", first.remedy)
-
-
-def check_disk_space(folder: Path, needed: int) -> None:
-    """Check that `needed` bytes are free on the disk of `folder`.
-
-    Raises:
-        BenchError: fewer are free.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        problem = f"needs {format_megabytes(needed)} of disk space, {format_megabytes(free)} are free"
-        raise BenchError(
-            folder, problem, "free disk space, or replace this folder by a link to a larger disk"
-        )
 
 
 class _Transfer:

@@ -15,8 +15,9 @@ from pathlib import Path
 from bench.base.errors import BenchError
 from bench.base.files import check_writable, sha256_file
 from bench.base.progress_bar import ProgressBar, format_megabytes
+from bench.base.sizes import check_disk_space
 from bench.sequences.archive import extract
-from bench.sequences.download import RemoteFile, check_disk_space, download
+from bench.sequences.download import RemoteFile, download
 from bench.sequences.lock_file import LOCK_FILE, LockEntry, check_digest, read_lock_file, write_lock_entry
 from bench.sequences.retry import RetryPolicy
 from bench.sequences.source_file import allowed_sizes, check_size

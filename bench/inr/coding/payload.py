@@ -40,8 +40,6 @@ _FEWEST_BITS = 1 / 32
 #: Entries and magnitude of a configuration's values.
 _LONGEST_LIST = 16
 _LARGEST = 1 << 16
-#: Floats per output pixel of a feature map; the widest published networks have about 100.
-_MOST_CHANNELS = 512
 
 
 @dataclass(frozen=True)
@@ -139,12 +137,11 @@ def config_from_values(cls: type[Any], values: Mapping[str, Any], wire_defaults:
 
 
 class OutputShape(Protocol):
-    """The part of a network's configuration that bounds a decoder's memory.
+    """The part of a network's configuration that must agree with the header's frame size.
 
     Attributes:
         strides: the padded frame is a multiple of their product.
         padded_size: (height, width) of the network's output, before it is cropped to the frame.
-        peak_channels: floats per output pixel in the largest feature map.
     """
 
     @property
@@ -152,9 +149,6 @@ class OutputShape(Protocol):
 
     @property
     def padded_size(self) -> tuple[int, int]: ...
-
-    @property
-    def peak_channels(self) -> float: ...
 
 
 def check_network(
@@ -183,8 +177,6 @@ def check_network(
     if not fits:
         padded = "x".join(map(str, config.padded_size))
         raise StreamError("stream", f"the network's output is {padded}, the header's frame {height}x{width}")
-    if config.peak_channels > _MOST_CHANNELS:
-        raise StreamError("stream", f"a stage of the network is wider than {_MOST_CHANNELS} floats a pixel")
 
 
 def coded_weights(

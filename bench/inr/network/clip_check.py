@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+#: Most layers or blocks that one setting may add. A module takes memory and time, however small it is.
+MOST_LAYERS = 64
+
 
 class UnsuitableClip(ValueError):
     """The settings are valid, but no network of these settings can code a clip of this size or length.
@@ -34,8 +37,10 @@ def padded_base(height: int, width: int, strides: Sequence[int]) -> tuple[int, i
     return -(-height // scale), -(-width // scale)
 
 
-def check_whole(name: str, value: object, *, least: int = 1) -> None:
-    """Raise ValueError unless a setting, or each entry of its list, is a whole number from `least`."""
+def check_whole(name: str, value: object, *, least: int = 1, most: int | None = None) -> None:
+    """Raise ValueError unless a setting, or each entry of its list, is a whole number of this range."""
     values = value if isinstance(value, tuple | list) else (value,)
     if not values or any(type(entry) is not int or entry < least for entry in values):
         raise ValueError(f"{name}: {value!r} must be a whole number from {least}, or a list of such numbers")
+    if most is not None and max(values) > most:
+        raise ValueError(f"{name}: {value!r} must be at most {most}")

@@ -100,12 +100,6 @@ class DecoderConfig:
         widths = self.widths
         return list(zip([self.channels, *widths[:-1]], widths, self.strides, strict=True))
 
-    @property
-    def peak_channels(self) -> float:
-        """Floats per output pixel of the largest stage output, an upper bound of a decoder's memory."""
-        strides = self.strides
-        return max(width / math.prod(strides[i + 1 :]) ** 2 for i, width in enumerate(self.widths))
-
 
 def check_choice(name: str, value: str, known: Iterable[str]) -> None:
     """Raise ValueError if the value of a setting is not one of the known ones."""

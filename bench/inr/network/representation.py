@@ -66,6 +66,10 @@ class Representation(ABC):
     def render(self, first: int, stop: int) -> Iterator[Tensor]:
         """Frames `first` to `stop` in order, each (3, H, W) in [0, 1], cropped to the frame."""
 
+    def window_bytes(self) -> int:
+        """Bytes of earlier frames that `render` keeps in memory; most networks keep none."""
+        return 0
+
     def finish(self, frames: Iterable[Tensor]) -> nn.Module:
         """The module whose parameters a stream holds, after the last step.
 

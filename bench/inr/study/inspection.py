@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.base.errors import BenchError
 from bench.codec.container import Stream, read_stream
-from bench.codec.decode import codec_of
+from bench.codec.decode import check_memory, codec_of
 
 if TYPE_CHECKING:
     from bench.inr.codec import INRCodec
@@ -20,7 +20,8 @@ def open_network(path: Path) -> tuple[INRCodec, Stream]:
     """The stream of a fitted network and the codec that decodes it.
 
     Raises:
-        BenchError: the file is not a stream, or its codec is not a fitted network.
+        BenchError: the file is not a stream, its codec is not a fitted network, or its decoder needs too much
+            memory.
     """
     stream = read_stream(path)
     codec: Any = codec_of(stream)
@@ -29,6 +30,7 @@ def open_network(path: Path) -> tuple[INRCodec, Stream]:
         raise BenchError(
             path, f"must be of a fitted network, is of the family {family}", "use bench describe"
         )
+    check_memory(stream, codec)
     return codec, stream
 
 

@@ -15,7 +15,8 @@ from file_server import FileServer, Served, running_server
 
 from bench.base.errors import BenchError
 from bench.base.progress_bar import ProgressBar
-from bench.sequences.download import RemoteFile, check_disk_space, download
+from bench.base.sizes import check_disk_space
+from bench.sequences.download import RemoteFile, download
 from bench.sequences.retry import RetryPolicy
 
 DATA = np.random.default_rng(0).bytes(300_000)
