@@ -44,7 +44,7 @@ class FfmpegCodec(Codec):
         """Reason for frames below the encoder's smallest size.
 
         Raises:
-            BenchError: the encoder does not have a setting.
+            BenchError: the encoder does not have a setting, a preset or a tuning.
         """
         side = find_encoder(settings).min_side
         if min(clip.width, clip.height) < side:

@@ -10,7 +10,7 @@ To add an encoder, add a row to `ENCODERS`, and to `formats.FORMATS` if its form
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,10 @@ class Encoder:
     Attributes:
         name: ffmpeg's name; format: row of `formats.FORMATS` that it writes.
         options: settings and threads -> its arguments, without name and rate.
+        presets: names or numbers of its presets.
+        tunes: its tunings; x264 and x265 accept several, joined by commas.
         settings: the settings that it has besides encoder, preset and keyint, among them crf or qp or both.
+        highest: largest crf and qp. ffmpeg refuses larger ones, or encodes with the largest.
         whole: whether crf and qp must be whole numbers.
         pixel_format: of its input; 10-bit samples are the 8-bit samples times 4.
         passes: 2 if a first run only collects statistics for the second.
@@ -38,7 +41,10 @@ class Encoder:
     name: str
     format: str
     options: Callable[[Mapping[str, Any], int], list[str]]
+    presets: Collection[str | int]
     settings: tuple[str, ...]
+    highest: int = 63
+    tunes: Collection[str] = ()
     whole: bool = True
     pixel_format: str = "yuv420p"
     passes: int = 1
@@ -55,7 +61,7 @@ def find_encoder(settings: Mapping[str, Any]) -> Encoder:
     """The encoder of the settings.
 
     Raises:
-        BenchError: there is no such encoder, or it does not have a setting.
+        BenchError: there is no such encoder, or it does not have a setting, a preset or a tuning.
     """
     from baselines.ffmpeg.settings import FfmpegSettings
 
@@ -68,6 +74,12 @@ def find_encoder(settings: Mapping[str, Any]) -> Encoder:
             raise BenchError(
                 where, f"has no setting {key!r}", f"beside preset: {', '.join(encoder.settings)}"
             )
+    if settings["preset"] not in encoder.presets:
+        remedy = f"use one of {', '.join(map(str, encoder.presets))}"
+        raise BenchError(where, f"unknown preset {settings['preset']!r}", remedy)
+    for tune in settings["tune"].split(",") if settings["tune"] else ():
+        if tune not in encoder.tunes:
+            raise BenchError(where, f"unknown tune {tune!r}", f"use one of {', '.join(encoder.tunes)}")
     _check_rate(where, encoder, settings)
     if encoder.name == "libvvenc" and settings["keyint"] % _VVENC_GOP:
         problem = f"keyint: {settings['keyint']} must be a multiple of its group of {_VVENC_GOP} pictures"
@@ -85,6 +97,9 @@ def _check_rate(where: str, encoder: Encoder, settings: Mapping[str, Any]) -> No
     value = settings[given[0]]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BenchError(where, f"{given[0]}: {value!r} must be a number", "give a number")
+    if not 0 <= value <= encoder.highest:
+        problem = f"{given[0]}: {value} must be 0 to {encoder.highest}"
+        raise BenchError(where, problem, "give a number in this range")
     if encoder.whole and not float(value).is_integer():
         raise BenchError(where, f"{given[0]}: {value} must be a whole number", "round it")
 
@@ -146,19 +161,68 @@ def _frame_types(settings: Mapping[str, Any]) -> str:
 
 
 _X26X = ("crf", "qp", "tune", "bframes", "scenecut")
+_X26X_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
+_X265_TUNES = ("psnr", "ssim", "grain", "fastdecode", "zerolatency", "animation")
+_VPX_TUNES = ("psnr", "ssim")
 
 ENCODERS = {
-    "x264": Encoder(name="libx264", format="h264", options=_x264, settings=_X26X, whole=False),
-    "x265": Encoder(name="libx265", format="hevc", options=_x265, settings=_X26X, whole=False, min_side=16),
-    "svtav1": Encoder(name="libsvtav1", format="av1", options=_svtav1, settings=("crf",), min_side=4),
+    "x264": Encoder(
+        name="libx264",
+        format="h264",
+        options=_x264,
+        presets=_X26X_PRESETS,
+        tunes=(*_X265_TUNES, "film", "stillimage"),
+        settings=_X26X,
+        highest=51,
+        whole=False,
+    ),
+    "x265": Encoder(
+        name="libx265",
+        format="hevc",
+        options=_x265,
+        presets=_X26X_PRESETS,
+        tunes=_X265_TUNES,
+        settings=_X26X,
+        highest=51,
+        whole=False,
+        min_side=16,
+    ),
+    "svtav1": Encoder(
+        name="libsvtav1",
+        format="av1",
+        options=_svtav1,
+        presets=range(-2, 14),
+        settings=("crf",),
+        min_side=4,
+    ),
     # Two passes are the default of aomenc (0.2 dB); one pass of vpxenc has no alternate references
     # (1.5 dB at 0.2 bpp).
-    "aom": Encoder(name="libaom-av1", format="av1", options=_aom, settings=("crf", "tune"), passes=2),
-    "vp9": Encoder(name="libvpx-vp9", format="vp9", options=_vp9, settings=("crf", "tune"), passes=2),
+    "aom": Encoder(
+        name="libaom-av1",
+        format="av1",
+        options=_aom,
+        presets=range(9),
+        tunes=_VPX_TUNES,
+        settings=("crf", "tune"),
+        passes=2,
+    ),
+    "vp9": Encoder(
+        name="libvpx-vp9",
+        format="vp9",
+        options=_vp9,
+        presets=range(-2, 9),
+        tunes=_VPX_TUNES,
+        settings=("crf", "tune"),
+        passes=2,
+    ),
     "vvenc": Encoder(
         name="libvvenc",
         format="vvc",
         options=_vvenc,
+        presets=("faster", "fast", "medium", "slow", "slower"),
         settings=("qp",),
         pixel_format="yuv420p10le",
         min_side=24,

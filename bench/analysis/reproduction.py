@@ -22,15 +22,15 @@ from bench.analysis.published import Selector, at_clips, reported_curves, select
 from bench.analysis.rd_points import MEAN
 from bench.base.errors import BenchError
 
-#: In place of a point's name: the row compares whole curves.
-CURVE = "curve"
+#: In place of a point's name: the row compares whole curves. No point can have a name with a space.
+CURVE = "whole curve"
 RATE, SIZE = "rate_bpp", "parameters"
 ONLY_MEAN = "published as a mean over its data set"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One measured point and the published point nearest to it, or two curves (`point` is then "curve").
+    """One measured point and the published point nearest to it, or two curves (`point` is then `CURVE`).
 
     Attributes:
         clip: the measured clip, or "mean" over all of them.

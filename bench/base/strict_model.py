@@ -179,7 +179,7 @@ def _number_remedy(value: Any, noun: str) -> str:
         number = float(value) if isinstance(value, str) else math.nan
     except ValueError:
         number = math.nan
-    if math.isfinite(number):  # a quoted number, or 8e-3, which YAML reads as text
+    if math.isfinite(number):  # a quoted number
         return f"write {number!r} without quotes and with a decimal point"
     return f"write {noun}"
 

@@ -1,7 +1,8 @@
-"""Strict YAML reader: a duplicate key is an error, not an override."""
+"""Strict YAML reader: a duplicate key is an error, not an override. `1e-3` is a number, as in YAML 1.2."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ class _StrictLoader(_Loader):
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             keys.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+# YAML 1.2 reads 1e-3 and 1.5e3 as numbers. PyYAML follows YAML 1.1, where they are text.
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 def parse_yaml(text: str) -> Any:

@@ -38,12 +38,19 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from bench.conditions.reader import load_condition, settings_of
     from bench.conditions.run_config import default_condition
-    from bench.inr.study.network_time import time_network
-    from bench.inr.study.step_time import STAGES
     from bench.workflow.plan import planned_info
 
     condition = load_condition(args.condition or default_condition())
     fitted = [codec for codec in condition.codecs if registry.codec_config(codec).kind == "fitted"]
+    for codec_id in args.codec:
+        if (kind := registry.codec_config(codec_id).kind) != "fitted":
+            problem = f"is a {kind} codec, which has no training steps"
+            raise BenchError(codec_id, problem, f"give a fitted codec: {', '.join(fitted)}")
+
+    # These modules import torch.
+    from bench.inr.study.network_time import time_network
+    from bench.inr.study.step_time import STAGES
+
     clip, overrides = next(iter(condition.clips)), parse_overrides(args.set)
     stages = [f"{stage} ms" for stage in STAGES]
     _write("network", ("size", "parameters", *stages, "step ms", "fit ms"), ("device", "threads"))

@@ -65,6 +65,8 @@ def draw_strip(
 ) -> None:
     """Draw the crops of frame `frame`, one for each series at its point whose rate is nearest to `rate_bpp`.
 
+    A clip without this frame has crops of its middle frame (`bench.scoring.measure`).
+
     Below each crop are codec, rate, and the PSNR-RGB of the whole frame (from frames.csv). Crops are read
     from crop.png in the folder `results` (`bench.base.result_files`). The note names series without that
     file.
@@ -83,6 +85,8 @@ def draw_strip(
     has_crop = [point_file(row, "crop.png", results).is_file() for _, row in chosen.iterrows()]
     if has_crop and not any(has_crop):
         raise BenchError(results, f"no crop.png of clip {clip}", "measure its points first")
+    frames = of_clip["frames"].min()
+    frame = frame if frame < frames else int(frames) // 2
     drawn = drawn_series(rows)
     in_order = sort_by_group([drawn[series] for series in chosen["series"][has_crop]])
     shown = chosen.loc[[one.series for one in in_order]]

@@ -14,6 +14,27 @@ from bench.scoring.measure import measure
 from bench.scoring.record import Record
 from bench.video.clip import Clip
 
+#: An encode that took this long, in seconds, is repeated only on request.
+LONG_S = 600.0
+
+
+def check_cost(path: Path, *, confirmed: bool) -> None:
+    """Print how long the recorded encode took.
+
+    Raises:
+        BenchError: the record is missing, or it took `LONG_S` or longer, or an unknown time for a fit, and
+            the user has not `confirmed` to repeat it.
+    """
+    record = Record.read(path)
+    seconds, epochs = record.encode.get("wall_s"), record.epochs
+    time = f"{seconds / 3600:.1f} h" if seconds and seconds >= 3600 else f"{(seconds or 0) / 60:.1f} min"
+    fit = f" for {epochs} epochs" if epochs else ""
+    on = record.encode.get("device") or "cpu"
+    cost = f"the encode took {time if seconds else 'an unknown time'}{fit} on {on}, the record's machine"
+    if not confirmed and (seconds or (LONG_S if record.kind == "fitted" else 0)) >= LONG_S:
+        raise BenchError(path, cost, "add --yes to repeat it")
+    process.progress(f"rerun {record.codec} {record.point} {record.run}")(cost)
+
 
 def rerun(
     path: Path, out: Path, inputs: RecordInputs, *, device: str = "auto", command: Sequence[str] = ()

@@ -38,6 +38,7 @@ from bench.sequences.retry import RetryPolicy, TransientError, retry
 
 _BLOCK_BYTES = 1 << 16
 _TRANSIENT_STATUSES = (408, 425, 429, 500, 502, 503, 504)
+_CERTIFICATE_REMEDY = "if you trust the server or proxy, set REQUESTS_CA_BUNDLE to its certificate file"
 _PERMANENT_ERRORS = (
     exceptions.InvalidURL,
     exceptions.InvalidSchema,
@@ -131,7 +132,9 @@ class _Transfer:
             with requests.get(self.url, headers=headers, stream=True, timeout=timeout) as response:
                 self._receive(response, start, total)
         except _PERMANENT_ERRORS as error:
-            raise _SourceError(self.url, _reason(error), "correct the address") from error
+            is_certificate = isinstance(error, exceptions.SSLError)
+            remedy = _CERTIFICATE_REMEDY if is_certificate else "correct the address"
+            raise _SourceError(self.url, _reason(error), remedy) from error
         except exceptions.RequestException as error:
             raise TransientError(_reason(error)) from error
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench.base.errors import BenchError
 from bench.base.result_files import FileName, RunKey, clip_file
 from bench.codec import registry
 from bench.codec.contract import Codec
@@ -159,7 +160,13 @@ class Estimate:
         key = (point.codec, str(settings), info)
         if key not in self._counted:
             codec: Codec = registry.load_family(self.plan.configs[point.codec].family)
-            self._counted[key] = self.count_fit(codec, info, settings)
+            try:
+                self._counted[key] = self.count_fit(codec, info, settings)
+            except BenchError as error:
+                where = (
+                    f"{self.plan.condition.path}: clip {point.clip}, codec {point.codec}, point {point.point}"
+                )
+                raise BenchError(where, f"{error.where}: {error.problem}", error.remedy) from None
         return self._counted[key]
 
     def _settings(self, point: RunKey) -> Mapping[str, Any]:

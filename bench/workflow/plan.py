@@ -198,7 +198,7 @@ def make_plan(name: str) -> Plan:
                 try:
                     reason = registry.load_family(configs[codec].family).skip(infos[clip], values)
                 except BenchError as error:  # the settings suit no clip
-                    where = f"{condition.path}: codecs: {codec}: points: {point}"
+                    where = f"{condition.path}: codecs: {codec}: points: {point}: clip {clip}"
                     raise BenchError(where, f"{error.where}: {error.problem}", error.remedy) from None
                 if reason:
                     skipped.append(Skip(**names, label=configs[codec].label, reason=reason))
@@ -240,11 +240,13 @@ def find_references(condition: Condition) -> list[RunKey]:
     Codecs that the condition runs come first, in its order, so that tables list short and long fits together.
 
     Raises:
-        BenchError: a stream without its report, an unknown clip or codec, or an invalid name of a folder.
+        BenchError: a stream without its report, an unknown clip or codec, or a folder whose name is not that
+            of a run, such as a backup. Hidden folders and files are ignored.
     """
     points = []
     rank = {codec: index for index, codec in enumerate(condition.codecs)}
-    folders = sorted(reference_folder(condition.name).glob("*/*/*/seed*"))
+    below = reference_folder(condition.name).glob("*/*/*/*")
+    folders = sorted(folder for folder in below if folder.is_dir() and "/." not in folder.as_posix())
     for folder in sorted(folders, key=lambda folder: rank.get(folder.parts[-3], len(rank))):
         clip, codec, point, run = folder.parts[-4:]
         condition.clip(clip)
@@ -252,9 +254,8 @@ def find_references(condition: Condition) -> list[RunKey]:
         for what, name, rule in (("point", point, NAME), ("run", run, _REFERENCE_RUN)):
             # These names become words of shell commands and folders of results.
             if not rule.fullmatch(name):
-                raise BenchError(
-                    folder, f"{what} {name!r} is not a valid name", "rename or remove the folder"
-                )
+                remedy = "call a run seed<k>, or move the folder out of results/reference"
+                raise BenchError(folder, f"{what} {name!r} is not a valid name", remedy)
         for name in ("stream.bin", "encode.json"):
             if not (folder / name).is_file():
                 raise BenchError(folder, f"has no {name}", "restore the folder from git, or remove it")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_repo import Finished, Repo
+from tiny_repo import Finished, Repo, add_failing_codec
 
 MAKE = ("make", "run", "CONDITION=tiny", f"VENV={sys.prefix}")
 
@@ -26,18 +26,18 @@ def wait_for(what: Callable[[], object], process: subprocess.Popen[str], *, seco
 
 
 def test_a_failed_point_does_not_stop_the_others_and_partial_shows_them(repo: Repo) -> None:
-    points = {"good": {"crf": 30}, "bad": {"crf": 30, "preset": "no-such-preset"}}
-    codecs = {"identity": {}, "x264-medium": {"points": points}}
+    codecs = {"identity": {}, "x264-medium": {"points": {"good": {"crf": 30}}}, "bad": {}}
+    add_failing_codec(repo)
     repo = repo.write_condition("broken", codecs=codecs, reference=False)
 
     output = repo.snakemake("--cores", "2", check=False)
     assert "CalledProcessError" in output
-    assert "2 of 3 points, 0 skipped\nmissing: discs/x264-medium/bad/seed0\n" in output
+    assert "2 of 3 points, 0 skipped\nmissing: discs/bad/raw/seed0\n" in output
     assert repo.file("identity", "raw", "seed0", "record.json").is_file()
     assert repo.file("x264-medium", "good", "seed0", "record.json").is_file()
-    assert not repo.file("x264-medium", "bad", "seed0", "stream.bin").exists()
-    log = (repo.root / "logs/encode/broken/discs/x264-medium/bad/seed0.log").read_text().splitlines()
-    assert log[-1].startswith("error: ")
+    assert not repo.file("bad", "raw", "seed0", "stream.bin").exists()
+    log = (repo.root / "logs/encode/broken/discs/bad/raw/seed0.log").read_text().splitlines()
+    assert log[-1] == "error: the encoder: failed; try another"
     assert "Traceback" not in "\n".join(log)
 
     output = repo.snakemake("--cores", "2", targets=("partial",))
@@ -165,6 +165,29 @@ def test_an_error_in_a_file_is_one_line(
     assert output in lines[-1]
     assert lines[-1].startswith("error: ")
     assert not any("Traceback" in line or "  File" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("label,rate_bpp,psnr_rgb_db\nmine,0.1,3O\n", "mine.csv:2: column psnr_rgb_db: '3O' is not a number"),
+        (None, "mine.csv: No such file or directory"),
+    ],
+)
+def test_a_slip_in_a_curve_file_ends_the_run_before_a_figure_is_removed(
+    finished: Finished, text: str | None, error: str
+) -> None:
+    root = finished.repo.root
+    if text:
+        (root / "mine.csv").write_text(text)
+    figures = {path: path.stat().st_mtime_ns for path in (root / "results/figures/tiny").iterdir()}
+    assert figures
+    words = ("--config", f"condition={finished.repo.condition}", "my_curves=mine.csv", "--", "all")
+    done = finished.repo.run("snakemake", "--cores", "1", *words, check=False)
+    (root / "mine.csv").unlink(missing_ok=True)
+    assert done.returncode != 0
+    assert done.stdout.splitlines()[-1].startswith(f"error: {error}")
+    assert {path: path.stat().st_mtime_ns for path in (root / "results/figures/tiny").iterdir()} == figures
 
 
 def test_an_unknown_condition_is_refused_with_similar_names(finished: Finished) -> None:

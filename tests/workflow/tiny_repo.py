@@ -123,6 +123,21 @@ def copy_repo(root: Path) -> Repo:
     return Repo(root).write_condition("tiny")
 
 
+def add_failing_codec(repo: Repo) -> None:
+    """Add the codec id `bad`, whose encodes fail."""
+    (repo.root / "baselines" / "bad.py").write_text(
+        "from baselines.control import Control\n"
+        "from bench.base.errors import BenchError\n\n\n"
+        "class Bad(Control):\n"
+        "    def encode(self, clip, job):\n"
+        '        raise BenchError("the encoder", "failed", "try another")\n\n\n'
+        "CODEC = Bad\n"
+    )
+    text = (repo.root / "config/codecs/identity.yaml").read_text()
+    text = text.replace("family: control", "family: bad").replace("kind: control", "kind: classical")
+    (repo.root / "config/codecs/bad.yaml").write_text(text)
+
+
 @dataclass(frozen=True)
 class Finished:
     """A copy in which the tiny condition has run to its end, and the output of that run."""

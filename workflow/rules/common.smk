@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 # The suite is beside this folder. A checkout need not be installed in the environment.
 sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]))
 
+from bench.analysis.curve_file import load_curves
 from bench.base.errors import BenchError
 from bench.base.names import NAME
 from bench.base.result_files import RunKey, clip_file
@@ -28,7 +29,10 @@ if not workflow.deployment_settings.deployment_method:
 # Only the main process plans. A process that it starts, such as a job of a cluster, reads the plans of its start.
 try:
     if workflow.is_main_process:
-        check_config(config, where="config/config.yaml")
+        run_config = check_config(config, where="config/config.yaml")
+        # Before any job: Snakemake deletes the outputs of a figure before its script reads the curves.
+        if run_config.my_curves:
+            load_curves(run_config.my_curves)
     PLANS = Plans(config["condition"], main_process=workflow.is_main_process, error=WorkflowError)
 except BenchError as error:
     sys.exit(f"error: {error}")

@@ -179,6 +179,11 @@ def test_rerun_computes_the_same_stream(folder: Path, tmp_path: Path) -> None:
     assert (new.stream_sha256, new.metrics, new.settings) == (old.stream_sha256, old.metrics, old.settings)
 
 
+def test_a_codec_that_is_not_fitted_has_no_training_speed(tmp_path: Path) -> None:
+    ran = bench("speed", "x264-medium", "--condition", "demo-v1", cwd=tmp_path)
+    refused(ran, "x264-medium: is a classical codec", "give a fitted codec: ffnerv-matched, nerv-matched")
+
+
 def test_a_setting_of_the_command_line_is_used(folder: Path, tmp_path: Path) -> None:
     words = ("--codec", "x264-medium", "--point", "crf43", "--clip", folder / "clip/clip.json")
     ran = bench("encode", *words, "--set", "crf=51", "--out", "s", "--report", "r.json", cwd=tmp_path)

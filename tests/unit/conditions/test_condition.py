@@ -195,9 +195,16 @@ def test_only_fitted_codecs_run_every_seed(folder: Path) -> None:
         ("rate_bpp: 1", "rate_bpp: yes", "strip: rate_bpp: True must be a number"),
         (
             "rate_bpp: 1",
-            "rate_bpp: 1e-1",
+            "rate_bpp: '1e-1'",
             "rate_bpp: '1e-1' must be a number; write 0.1 without",
         ),
+        ("rate_bpp: 1", "rate_bpp: .nan", "strip: rate_bpp: nan must be a finite number"),
+        (
+            "scale: [64, 48]",
+            "filter: lanczos3",
+            "filter: unknown value 'lanczos3'; try lanczos",
+        ),
+        ("points: [b]", "points: {1e3: {}}", "codecs: some: points: 1000.0 must be text; put it in quotes"),
         ("crop: [0, 0, 16, 16]", "crop: [0]", "strip: crop: .* a list of 4 whole numbers"),
         ("crop: [0, 0, 16, 16]", "crop: [0, 0, 0, 16]", "strip: crop: .* must be a region"),
         ("budget: {preset: budget}", "device: gpu", "device: unknown value 'gpu'; try"),
@@ -251,6 +258,11 @@ def test_names_that_look_like_numbers_are_kept(folder: Path) -> None:
     assert list(condition.clips) == ["01"]
     assert condition.points("net") == ["0.10", "NA", "1e3", "null", "p2"]
     assert preset(condition, "net", "0.10", "01") == "budget"
+
+
+def test_numbers_with_an_exponent_are_numbers(folder: Path) -> None:
+    condition = load(folder, GOOD.replace("rate_bpp: 1", "rate_bpp: 1e-1"))
+    assert condition.strip.rate_bpp == 0.1
 
 
 def test_unknown_names(folder: Path) -> None:

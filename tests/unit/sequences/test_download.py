@@ -6,6 +6,7 @@ import io
 import json
 import os
 import resource
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,23 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def server() -> Iterator[FileServer]:
     with running_server() as server:
         yield server
+
+
+def test_a_self_signed_certificate_names_the_variable_for_it(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = Path(__file__).with_name("self_signed.pem")  # for 127.0.0.1, until 2126
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.files["/a.y4m"] = Served(DATA)
+    url = server.url("/a.y4m").replace("http:", "https:")
+    with pytest.raises(BenchError, match=r"certificate.*; if you trust .* set REQUESTS_CA_BUNDLE") as raised:
+        get(url, tmp_path / "a.y4m")
+    assert len(str(raised.value).splitlines()) == 1
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    get(url, tmp_path / "a.y4m")
+    assert (tmp_path / "a.y4m").read_bytes() == DATA
 
 
 def get(url: str | list[str], path: Path, policy: RetryPolicy = QUICK, **fields: object) -> str:

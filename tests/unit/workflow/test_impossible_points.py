@@ -12,6 +12,8 @@ from bench.base.errors import BenchError
 from bench.codec import registry
 from bench.workflow.plan import Plan, make_plan
 
+FITTED = ("ffnerv-matched", "nerv-matched", "enerv-matched", "hnerv-matched", "hinerv-matched")
+
 
 @pytest.fixture(autouse=True)
 def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,13 +62,53 @@ def test_a_point_that_its_codec_cannot_code_is_skipped(
     assert runs == [*((codec, name) for name in points if name == "possible"), ("identity", "raw")]
 
 
+def test_a_clip_of_one_frame_is_skipped_for_hinerv_alone() -> None:
+    """Its local grids of two levels need two frames."""
+    codecs = {codec: {"points": {"p": registry.codec_config(codec).test}} for codec in FITTED}
+    clips = {"still": {"sequence": "discs-tiny", "trim": [0, 1]}}
+    plan = plan_of({**codecs, "identity": {}}, clips=clips)
+    (skip,) = plan.skipped
+    assert (skip.codec, skip.reason) == (
+        "hinerv-matched",
+        "local_levels: 2 levels need 2 frames, the clip has 1",
+    )
+    assert {point.codec for point in plan.points} == {*FITTED, "identity"} - {"hinerv-matched"}
+
+
 def test_settings_that_suit_no_clip_are_refused() -> None:
     settings = {**registry.codec_config("nerv-matched").test, "quantiser": {"name": "affine"}}
     with pytest.raises(BenchError) as raised:
         plan_of({"nerv-matched": {"points": {"low": settings}}})
     message = str(raised.value)
-    assert message.startswith("tiny-v0.yaml: codecs: nerv-matched: points: low: ")
+    assert message.startswith("tiny-v0.yaml: codecs: nerv-matched: points: low: clip discs: ")
     assert "rounding" in message
+
+
+@pytest.mark.parametrize(
+    ("codec", "settings", "message"),
+    [
+        (
+            "x264-medium",
+            {"preset": "no-such-preset", "crf": 30},
+            "unknown preset 'no-such-preset'; use",
+        ),
+        ("x265-medium", {"preset": 4, "crf": 30}, "unknown preset 4; use one of ultrafast"),
+        ("svtav1-p8", {"preset": "8", "crf": 30}, "unknown preset '8'; use one of -2, -1, 0"),
+        ("aom-cpu6", {"preset": 9, "crf": 30}, "unknown preset 9; use one of 0, 1"),
+        ("vvenc-faster", {"preset": "slowest", "qp": 30}, "unknown preset 'slowest'; use one of faster"),
+        ("x264-medium", {"tune": "psnr,flim", "crf": 30}, "unknown tune 'flim'; use one of psnr"),
+        ("x265-medium", {"tune": "film", "crf": 30}, "unknown tune 'film'; use one of psnr"),
+        ("x264-medium", {"crf": 52}, "crf: 52 must be 0 to 51"),
+        ("vp9-cpu2", {"crf": 64}, "crf: 64 must be 0 to 63"),
+    ],
+)
+def test_an_encoder_setting_that_ffmpeg_would_refuse_is_refused_by_the_plan(
+    codec: str, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BenchError) as raised:
+        plan_of({codec: {"points": {"low": settings}}})
+    assert str(raised.value).startswith(f"tiny-v0.yaml: codecs: {codec}: points: low: clip discs: encoder ")
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(

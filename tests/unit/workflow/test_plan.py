@@ -148,14 +148,22 @@ def test_references_of_the_conditions_codecs_come_first(plan_of) -> None:
         (
             "discs/nerv-matched/low/seed0.bak",
             ["stream.bin", "encode.json"],
-            "run 'seed0.bak' is not a valid name",
+            "run 'seed0.bak' is not a valid name; call a run seed<k>, or move the folder out",
         ),
+        ("discs/nerv-matched/low/old", ["stream.bin", "encode.json"], "run 'old' is not a valid name"),
     ],
 )
 def test_a_tracked_stream_that_cannot_be_scored_is_refused(plan_of, folder, names, message) -> None:
     reference(folder, *names)
     with pytest.raises(BenchError, match=message):
         find_references(plan_of().condition)
+
+
+def test_hidden_folders_and_files_beside_references_are_ignored(plan_of) -> None:
+    reference("discs/nerv-matched/low/seed0", "stream.bin", "encode.json")
+    reference("discs/nerv-matched/low/.ipynb_checkpoints")
+    Path("results/reference/tiny/discs/nerv-matched/low/notes.txt").touch()
+    assert [point.run for point in find_references(plan_of().condition)] == ["reference-seed0"]
 
 
 def test_a_partial_selection_has_the_measured_points_and_no_inputs(plan_of) -> None:
