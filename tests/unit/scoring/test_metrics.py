@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from clip_data import prepare_sequence, write_clip
 
-import bench.scoring.ms_ssim
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import ffmpeg_exe, pipe_bytes, pipe_frames, raw_video_args
 from bench.base.paths import ROOT
@@ -127,44 +126,60 @@ def test_scores_of_coded_frames_match_direct_computation(carphone: Clip, coded: 
     assert scores.reasons[ROUND_TRIP] == "the decoder yields YUV"
 
 
-def test_ssim_and_ms_ssim_match_the_official_arrays(
-    golden_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 65_535, 65_536, 65_793, 200_001])
+def test_mse_is_exact(size: int) -> None:
+    """Against integers, for sizes at and beside the edges of blocks; the last pair has the largest sum."""
+    a, b = np.random.default_rng(size).integers(0, 256, (2, size), np.uint8)
+    for x, y in ((a, b), (np.zeros_like(a), np.full_like(a, 255))):
+        assert mse(x, y) == int(((x.astype(np.int64) - y) ** 2).sum()) / size
+
+
+def test_ssim_and_ms_ssim_match_the_official_arrays(golden_dir: Path) -> None:
     """The tolerance is the rounding of these sums in float32: see tests/unit/float64.py."""
+    import torch
     from float64 import Rounding
 
     golden = np.load(golden_dir / "losses_metrics.npz")
 
-    def values() -> np.ndarray:
+    def values(dtype: torch.dtype) -> np.ndarray:
         pred, target = (255 * np.moveaxis(golden[name], 1, 3) for name in ("pred", "target"))
         odd = [255 * np.moveaxis(golden[f"odd/{name}"][0], 0, 2) for name in ("pred", "target")]
         pairs = list(zip(pred, target, strict=True))
-        result = [[ssim(a, b), ms_ssim(a, b), ms_ssim(a, b, window=5)] for a, b in pairs]
-        return np.array([*np.transpose(result).ravel(), ms_ssim(*odd)])
+        three = [
+            [ssim(a, b, dtype=dtype), ms_ssim(a, b, dtype=dtype), ms_ssim(a, b, window=5, dtype=dtype)]
+            for a, b in pairs
+        ]
+        return np.array([*np.transpose(three).ravel(), ms_ssim(*odd, dtype=dtype)])
 
-    ours = values()
-    to_float32 = bench.scoring.ms_ssim._tensor
-    monkeypatch.setattr("bench.scoring.ms_ssim._tensor", lambda image: to_float32(image).double())
-    exact = values()
+    ours, exact = values(torch.float32), values(torch.float64)
     names = ("ssim_per_image", "ms_ssim_per_image", "ms_ssim_win5_per_image", "odd/ms_ssim")
     theirs = np.concatenate([golden[name].ravel() for name in names])
     Rounding(exact, float(np.abs(ours - exact).max()), 1).check("SSIM", theirs, ceiling=5e-6)
 
 
-def test_ms_ssim_matches_pytorch_msssim() -> None:
+@pytest.mark.parametrize(("height", "width"), [(176, 180), (161, 200), (183, 330), (270, 161)])
+def test_ms_ssim_matches_pytorch_msssim(height: int, width: int) -> None:
+    """Sides that the layout's strips and tiles divide, and others, at every scale."""
+    import pytorch_msssim
     import torch
-    from pytorch_msssim import MS_SSIM
-    from pytorch_msssim import ssim as official_ssim
 
     generator = np.random.default_rng(3)
-    a = generator.integers(0, 256, (176, 180, 3), np.uint8)
+    a = generator.integers(0, 256, (height, width, 3), np.uint8)
     b = np.clip(a.astype(int) + generator.integers(-20, 21, a.shape), 0, 255).astype(np.uint8)
-    x, y = (torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)[None] for image in (a, b))
-    assert ms_ssim(a, b) == pytest.approx(float(MS_SSIM(data_range=1.0, channel=3)(x, y)), abs=1e-5)
-    luma = float(MS_SSIM(data_range=1.0, channel=1)(x[:, :1], y[:, :1]))
-    assert ms_ssim(a[..., 0], b[..., 0]) == pytest.approx(luma, abs=1e-5)
-    assert ssim(a, b) == pytest.approx(float(official_ssim(x, y, data_range=1.0)), abs=1e-5)
+    x, y = (torch.from_numpy(image.astype(np.float64)).permute(2, 0, 1)[None] for image in (a, b))
+    official = float(pytorch_msssim.ms_ssim(x, y, data_range=255))
+    assert ms_ssim(a, b) == pytest.approx(official, abs=1e-6)
+    luma = float(pytorch_msssim.ms_ssim(x[:, :1], y[:, :1], data_range=255))
+    assert ms_ssim(a[..., 0], b[..., 0]) == pytest.approx(luma, abs=1e-6)
+    assert ssim(a, b) == pytest.approx(float(pytorch_msssim.ssim(x, y, data_range=255)), abs=1e-6)
     assert ms_ssim(a, a) == 1
+
+
+def test_ms_ssim_of_opposite_images_is_clipped_to_zero() -> None:
+    """Where an image is the negative of the other one, cs is negative and has no real power."""
+    a = np.random.default_rng(0).integers(0, 256, (180, 180), np.uint8)
+    assert ms_ssim(a, 255 - a) == 0
+    assert ssim(a, 255 - a) < -0.5
 
 
 def test_the_number_of_torch_threads_is_restored() -> None:
