@@ -23,7 +23,7 @@ import fnmatch
 import hashlib
 import io
 import re
-import struct
+import warnings
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -43,7 +43,8 @@ _NUMBER = re.compile("([0-9]+)")
 _PNG_BIT_DEPTH = slice(24, 25)
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 _EXIF_ORIENTATION = 0x0112
-_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+#: What Pillow reports of damage that it ignores, such as EXIF values that are cut short.
+_PILLOW_WARNINGS = (UserWarning, Image.DecompressionBombWarning)
 
 
 class FrameFolder:
@@ -84,15 +85,24 @@ class FrameFolder:
             except OSError as error:
                 raise BenchError(path, error.strerror or "cannot be read", "check the file") from error
             self._digest.update(data)
-            try:
-                with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-                    self._check(path, data, image)
-                    frame = self._rgb(path, image) if first <= index < stop else None
-            except _PILLOW_ERRORS as error:
-                problem = f"is damaged, or is not a PNG or JPEG file ({error})"
-                raise BenchError(path, problem, "replace the file, or remove it from the folder") from None
+            frame = self._decode(path, data, wanted=first <= index < stop)
             if frame is not None:
                 yield frame
+
+    def _decode(self, path: Path, data: bytes, *, wanted: bool) -> np.ndarray | None:
+        """Check one file, and decode it if its frame is wanted."""
+        try:
+            with warnings.catch_warnings():
+                for category in _PILLOW_WARNINGS:
+                    warnings.simplefilter("error", category)
+                with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+                    self._check(path, data, image)
+                    return self._rgb(path, image) if wanted else None
+        except BenchError:
+            raise
+        except Exception as error:  # noqa: BLE001 - Pillow raises exceptions of many types for damaged files
+            problem = f"is damaged, or is not a PNG or JPEG file ({error})"
+            raise BenchError(path, problem, "replace the file, or remove it from the folder") from None
 
     def _check(self, path: Path, data: bytes, image: Image.Image) -> None:
         """Compare the header of a file with the row and with the first file."""
@@ -133,6 +143,15 @@ class FrameFolder:
                 raise BenchError(path, "has transparent pixels", "draw the frames on an opaque background")
             self.remarks["opaque alpha channel dropped"] = None
         return np.asarray(image.convert("RGB"))
+
+
+def check_frame_folder(sequence: SourceSequence) -> None:
+    """Check names and number of the files, and decode the first frame.
+
+    Raises:
+        BenchError: see `find_frame_files` and `FrameFolder.frames`.
+    """
+    next(FrameFolder(sequence).frames(0, 1))
 
 
 def decoder_version() -> str:

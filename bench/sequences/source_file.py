@@ -12,7 +12,7 @@ import numpy as np
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import raw_video_args, video_file_args
 from bench.base.files import FileState, file_state, sha256_of_state
-from bench.sequences.frame_folder import find_frame_files
+from bench.sequences.frame_folder import check_frame_folder
 from bench.sequences.lock_file import check_digest
 from bench.sequences.pixel_format import EXAMPLES, PixelFormat, check_sample_range
 from bench.sequences.probe import DECODE_OPTIONS, probe
@@ -124,7 +124,7 @@ def check_users_file(sequence: SourceSequence) -> None:
     if sequence.kind == "file":
         check_source(sequence)
     elif sequence.kind == "frames":
-        find_frame_files(sequence)
+        check_frame_folder(sequence)
 
 
 def _synthetic_frames(sequence: SourceSequence) -> Iterator[np.ndarray]:

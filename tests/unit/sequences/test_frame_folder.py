@@ -194,8 +194,11 @@ def test_wrong_locations_are_refused(tmp_path: Path, name: str, problem: str) ->
 
 def test_a_plan_checks_the_folder(tmp_path: Path) -> None:
     write_pictures(tmp_path / "f", ["1.png", "2.png"])
+    check_users_file(sequence(tmp_path / "f", 2))
     with pytest.raises(BenchError, match="holds 2 frames, but 3"):
         check_users_file(sequence(tmp_path / "f"))
+    with pytest.raises(BenchError, match=r"1\.png: has 20x12 pixels, but 22x12"):
+        check_users_file(sequence(tmp_path / "f", 2, width=22))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "interlaced", "two bit"])
@@ -318,6 +321,41 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
     assert "2.png: is damaged, or is not a PNG or JPEG file" in refusal(sequence(tmp_path / "f"))
 
 
+def test_damaged_exif_is_refused(tmp_path: Path) -> None:
+    """Pillow skips such a value, and the rotation with it."""
+    (tmp_path / "f").mkdir()
+    exif = Image.Exif()
+    exif[0x010E] = "longer than four bytes"
+    path = tmp_path / "f" / "1.jpg"
+    Image.fromarray(picture(0)).save(path, exif=exif)
+    data = path.read_bytes()
+    at = data.index(b"Exif\0\0") + 6
+    path.write_bytes(data[: at + 18] + b"\xff\xff" + data[at + 20 :])  # the offset of the value
+    assert "1.jpg: is damaged" in refusal(sequence(tmp_path / "f", 1))
+
+
+def test_altered_files_are_read_or_refused_by_name(tmp_path: Path) -> None:
+    """Random bytes of PNG and JPEG files, half of the PNG files with corrected checksums."""
+    (tmp_path / "f").mkdir()
+    path, random = tmp_path / "f" / "1.png", np.random.default_rng(0)
+    originals = []
+    for name in ("PNG", "JPEG"):
+        file = io.BytesIO()
+        Image.fromarray(picture(0)).save(file, name)
+        originals.append(file.getvalue())
+    outcomes = set()
+    for index in range(200):
+        data = bytearray(originals[index % 2])
+        for at in random.integers(0, len(data), 3):
+            data[at] = random.integers(256)
+        path.write_bytes(with_checksums(bytes(data)) if index % 4 == 0 else data)
+        try:
+            outcomes.add(len(list(FrameFolder(sequence(path.parent, 1)).frames(0, 1))))
+        except BenchError as error:
+            outcomes.add(error.where)
+    assert outcomes == {1, str(path)}
+
+
 def test_a_cut_jpeg_is_refused(tmp_path: Path) -> None:
     write_pictures(tmp_path / "f", ["1.jpg", "2.jpg", "3.jpg"])
     path = tmp_path / "f" / "2.jpg"
@@ -368,6 +406,16 @@ def png(
     header = struct.pack(">2I5B", WIDTH, HEIGHT, depth, colour_type, 0, 0, interlace)
     parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def with_checksums(data: bytes) -> bytes:
+    """A PNG file with the checksums that its chunks have now."""
+    at, parts = 8, [data[:8]]
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+        parts += [data[at:end], zlib.crc32(data[at + 4 : end]).to_bytes(4, "big")]
+        at = end + 4
+    return b"".join(parts)
 
 
 def interlaced(array: np.ndarray) -> bytes:
