@@ -1,4 +1,4 @@
-# `make help` lists what there is. Needs bash, Python 3.11 or 3.12 with venv, and util-linux (flock).
+# `make help` lists what there is. Needs bash, and Python 3.11 or 3.12 with venv.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -53,14 +53,11 @@ demo: env ## Fit, code, decode and measure everything; draw figures and tables; 
 	@$(MAKE) --no-print-directory run
 	@snakemake --cores 1 --quiet all --no-hooks $(if $(CONDITION),--config condition=$(CONDITION)) -- show
 
-# A killed run leaves Snakemake's lock behind. Each run holds a lock of its own that dies with it (this
-# one, and workflow/Snakefile's onstart): where nobody holds that one, Snakemake's is a leftover.
+# Refuses a second run in this folder. Plain snakemake does not: runs of other conditions have other outputs.
 .PHONY: run
 run: ## The same in an environment that is there
-	@mkdir -p .snakemake; exec 9>.snakemake/run.lock; \
-	flock --timeout 3 9 || { echo "make: another run is at work in this folder: wait for it, or stop it" >&2; exit 1; }; \
-	[ -z "$$(ls -A .snakemake/locks 2>/dev/null)" ] || snakemake --unlock --quiet all; \
-	flock --shared 9; exec $(SNAKEMAKE) $(TARGETS)
+	@mkdir -p .snakemake; exec 9>.snakemake/run.lock; python -m bench.base.locks 9; exec 9>&-; \
+	exec $(SNAKEMAKE) $(TARGETS)
 
 .PHONY: partial
 partial: env ## Draw what exists already; no encode is started

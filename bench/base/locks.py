@@ -79,13 +79,15 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _main(descriptor: int, wait_s: float = 3.0) -> int:
-    """Lock an inherited file descriptor. Exit status 1: another process holds it."""
+def _main(descriptor: int, wait_s: float = 5.0) -> int:
+    """Lock an inherited file descriptor. Exit status 1: another process still holds it after `wait_s`."""
     end = time.monotonic() + wait_s
     while (acquired := try_lock(descriptor)) is False and time.monotonic() < end:
         time.sleep(0.1)
     if acquired is None:
         warn_no_locks(".snakemake")
+    if acquired is False:
+        sys.stderr.write("error: another run is at work in this folder; wait for it, or stop it\n")
     return int(acquired is False)
 
 

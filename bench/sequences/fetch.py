@@ -6,7 +6,6 @@ are in ``resources/sequences/.fetch``, where the next fetch finds them. An extra
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from bench.base.errors import BenchError
 from bench.base.files import check_writable, sha256_file
+from bench.base.locks import try_lock, warn_no_locks
 from bench.base.progress_bar import ProgressBar, format_megabytes
 from bench.base.sizes import check_disk_space
 from bench.sequences.archive import extract
@@ -154,9 +154,10 @@ def _exclusive(path: Path, progress_bar: ProgressBar) -> Iterator[None]:
     """Wait until no other process fetches the same sequence. A lock ends with its process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        acquired = try_lock(file.fileno())
+        if acquired is None:
+            warn_no_locks(path.parent)
+        elif not acquired:
             progress_bar.log("another process is fetching this sequence; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try_lock(file.fileno(), wait=True)
         yield

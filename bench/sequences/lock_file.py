@@ -11,7 +11,6 @@ comments. To accept a new version of a file on purpose, remove its line.
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import re
 from dataclasses import astuple, dataclass, fields
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from bench.base.errors import BenchError
 from bench.base.files import atomic_file
+from bench.base.locks import try_lock
 from bench.sequences.table import SEQUENCES, SourceSequence
 
 LOCK_FILE = SEQUENCES.with_suffix(".lock")
@@ -73,7 +73,7 @@ def write_lock_entry(entry: LockEntry, path: Path, *, mutex: Path) -> None:
             missing file is created.
     """
     with mutex.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try_lock(file.fileno(), wait=True)
         entries = read_lock_file(path) | {entry.sequence: entry}
         text = io.StringIO()
         text.write(_COMMENT)

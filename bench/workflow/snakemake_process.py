@@ -1,21 +1,75 @@
-"""The Snakemake process: the lock that shows it is alive, and the Python that its jobs run."""
+"""The Snakemake process: what killed runs left behind, and the Python that its jobs run."""
 
 from __future__ import annotations
 
-import fcntl
 import os
+import re
+import shutil
 import sys
 from pathlib import Path
 
+from bench.base.locks import try_lock, warn_no_locks
 
-def hold_run_lock(path: str | Path) -> None:
-    """Take a shared lock that ends with this process, even if it is killed.
+_FOLDER = Path(".snakemake")
+#: A locked file for each Snakemake process, which contains the path of its folder in TMPDIR.
+_PROCESSES = _FOLDER / "processes"
+_TEMPORARY_NAME = re.compile(r"snakemake[a-z0-9_]{8}")
 
-    A killed run leaves Snakemake's own lock behind. `make` removes that lock only if no process holds this
-    one. The file therefore stays open.
+
+def clean_up_after_killed_runs(temporary: Path, *, main_process: bool) -> None:
+    """Remove Snakemake's lock and temporary files if the processes that they belong to were killed.
+
+    A killed run leaves the lock of its outputs, so that the next run would need ``snakemake --unlock``. Every
+    main process therefore holds a shared lock on ``.snakemake/run.lock``, which ends with it. If no process
+    holds that lock, Snakemake's own is a leftover. On a file system without locks nothing is removed.
+
+    Args:
+        temporary: the folder of this process in TMPDIR (`Workflow.snakemake_tmp_dir`).
+        main_process: whether this process plans and schedules.
     """
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    fcntl.flock(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), fcntl.LOCK_SH)
+    try:
+        _PROCESSES.mkdir(parents=True, exist_ok=True)
+        if main_process:
+            _hold_run_lock()
+        for path in _PROCESSES.iterdir():
+            _remove_ended(path)
+        record = os.open(_PROCESSES / temporary.name, os.O_RDWR | os.O_CREAT, 0o666)
+        try_lock(record)  # it stays open and locked until the process ends
+        os.write(record, os.fsencode(temporary))
+    except OSError as error:  # a read-only folder, for a dry run
+        sys.stderr.write(
+            f"warning: {error.filename or _FOLDER}: {error.strerror}; no clean-up of killed runs\n"
+        )
+
+
+def _hold_run_lock() -> None:
+    path = _FOLDER / "run.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    alone = try_lock(descriptor)
+    if alone is None:
+        warn_no_locks(_FOLDER)
+    if alone:
+        for leftover in (*_FOLDER.glob("locks/*.lock"), *_FOLDER.glob("scripts/tmp*")):
+            leftover.unlink(missing_ok=True)
+        for folder in _FOLDER.glob("shell_tmp.*"):
+            shutil.rmtree(folder, ignore_errors=True)
+    try_lock(descriptor, shared=True)  # the file stays open
+
+
+def _remove_ended(path: Path) -> None:
+    """Remove the temporary folder of a process that has ended."""
+    try:
+        record = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # another process has just removed it
+        return
+    try:
+        if try_lock(record):
+            temporary = Path(os.fsdecode(os.read(record, 4096)))
+            if _TEMPORARY_NAME.fullmatch(temporary.name):
+                shutil.rmtree(temporary, ignore_errors=True)
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(record)
 
 
 def put_this_python_first() -> None:

@@ -18,8 +18,10 @@ from bench.conditions.run_config import check_config
 from bench.workflow.messages import closing_message, partial_message
 from bench.workflow.outputs import Selection
 from bench.workflow.rule_functions import PLAN_FILES, Plans
-from bench.workflow.snakemake_process import hold_run_lock, put_this_python_first
+from bench.workflow.snakemake_process import clean_up_after_killed_runs, put_this_python_first
 from bench.workflow.targets import NAMED_TARGETS
+
+clean_up_after_killed_runs(workflow.snakemake_tmp_dir, main_process=workflow.is_main_process)
 
 # Jobs call `python`: that of this process, even if its environment is not activated. With --sdm it is the `python`
 # of the rule's own environment.
