@@ -34,6 +34,8 @@ _FFMPEG_BYTES, _FRAMES_IN_MEMORY = 256 << 20, 24
 class FfmpegCodec(Codec):
     """An encoder of ffmpeg, selected by the setting `encoder`, and ffmpeg's decoder of its format."""
 
+    encodes_with_ffmpeg = True
+
     @classmethod
     def settings_model(cls) -> type[FfmpegSettings]:
         from baselines.ffmpeg.settings import FfmpegSettings

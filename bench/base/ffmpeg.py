@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import re
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -20,6 +21,10 @@ from typing import IO, Any, cast
 import numpy as np
 
 from bench.base.errors import BenchError
+from bench.base.files import sha256_file
+
+#: The first version with libvvenc and with the chroma siting of the filter `scale`.
+MINIMUM_VERSION = (7, 1)
 
 Buffer = bytes | bytearray | memoryview | np.ndarray
 
@@ -52,9 +57,42 @@ def ffmpeg_exe() -> str:
 
 @functools.cache
 def ffmpeg_version() -> str:
-    """Version of ffmpeg: the first line of ``ffmpeg -version`` without name and copyright note."""
-    text = subprocess.run([ffmpeg_exe(), "-version"], capture_output=True, text=True, check=True).stdout
-    return text.splitlines()[0].split(" Copyright")[0].removeprefix("ffmpeg version ")
+    """Version of ffmpeg: the first line of ``ffmpeg -version`` without name and copyright note.
+
+    Raises:
+        BenchError: the binary cannot be run.
+    """
+    try:
+        done = subprocess.run([ffmpeg_exe(), "-version"], capture_output=True, text=True, check=True)
+        line = done.stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError) as error:
+        remedy = "correct IMAGEIO_FFMPEG_EXE, or unset it and run make env"
+        raise BenchError(ffmpeg_exe(), f"cannot be run as ffmpeg ({error})", remedy) from error
+    return line.split(" Copyright")[0].removeprefix("ffmpeg version ")
+
+
+@functools.cache
+def ffmpeg_identity() -> str:
+    """Version of ffmpeg and the first 16 digits of the SHA-256 of its binary.
+
+    Two builds of one version can contain other encoders.
+    """
+    path = shutil.which(ffmpeg_exe()) or ffmpeg_exe()
+    return f"{ffmpeg_version()} {sha256_file(path)[:16]}"
+
+
+def check_ffmpeg_version() -> None:
+    """Check that ffmpeg has the options that the suite uses.
+
+    A version without a number at its start, such as that of a development build, is accepted.
+
+    Raises:
+        BenchError: the version is too old, or the binary cannot be run.
+    """
+    match = re.match(r"n?(\d+)\.(\d+)", ffmpeg_version())
+    if match and (int(match[1]), int(match[2])) < MINIMUM_VERSION:
+        problem = f"is version {ffmpeg_version()}, but {'.'.join(map(str, MINIMUM_VERSION))} is needed"
+        raise BenchError(ffmpeg_exe(), problem, "unset IMAGEIO_FFMPEG_EXE and run make env")
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import io
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -16,14 +16,22 @@ class _Copy(io.TextIOBase):
 
     def __init__(self, terminal: TextIO, log: TextIO) -> None:
         self._terminal, self._log = terminal, log
+        self._full = False
 
     def write(self, text: str) -> int:
         self._terminal.write(text)
-        return self._log.write(text)
+        try:
+            self._log.write(text)
+        except OSError as error:  # a full disk: a log must not end a fit
+            if not self._full:
+                self._full = True
+                self._terminal.write(f"warning: {self._log.name}: {error.strerror}; the log is incomplete\n")
+        return len(text)
 
     def flush(self) -> None:
         self._terminal.flush()
-        self._log.flush()
+        with suppress(OSError):
+            self._log.flush()
 
     def fileno(self) -> int:
         return self._terminal.fileno()
@@ -44,12 +52,15 @@ def copy_stderr(path: str | Path | None) -> Iterator[None]:
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stderr
-    with open(path, "w", encoding="utf-8", buffering=1) as log:
-        sys.stderr = _Copy(terminal, log)
-        try:
-            yield
-        except Exception:
+    log = open(path, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 - closing it may fail on a full disk
+    sys.stderr = _Copy(terminal, log)
+    try:
+        yield
+    except Exception:
+        with suppress(OSError):
             log.write(traceback.format_exc())
-            raise
-        finally:
-            sys.stderr = terminal
+        raise
+    finally:
+        sys.stderr = terminal
+        with suppress(OSError):
+            log.close()

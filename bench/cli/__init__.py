@@ -12,6 +12,7 @@ import argparse
 import errno
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -41,8 +42,15 @@ _OS_ERRORS = {
     errno.EEXIST: ("a file has the name of a folder that is needed", "check the path"),
     errno.EISDIR: ("is a folder", "give the path of a file"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
+    errno.ENOMEM: ("not enough memory is free", "run fewer jobs at once or raise the memory limit"),
     errno.EIO: ("the device cannot be read or written", "check the disk"),
 }
+_MEMORY_REMEDY = "run fewer jobs at once, raise the memory limit, or use a smaller clip or network"
+#: Torch reports its allocations as RuntimeError, the dynamic linker as ImportError.
+_NO_MEMORY = re.compile(
+    "can't allocate memory|out of memory|cannot allocate memory|failed to map segment|can't start new thread",
+    re.IGNORECASE,
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -92,6 +100,10 @@ def _run(args: argparse.Namespace) -> int:
         return 1
     except OSError as error:
         return _report_os_error(error)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
+            raise
+        return _report(f"memory: not enough is free ({error or 'out of memory'}); {_MEMORY_REMEDY}")
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130

@@ -190,6 +190,9 @@ class Codec(ABC):
     #: Whether encode and decode run on a torch device. Other codecs get the device "cpu".
     uses_torch: bool = False
 
+    #: Whether streams depend on the ffmpeg binary. The encode then runs again with another one.
+    encodes_with_ffmpeg: bool = False
+
     #: Whether `bench inspect` can show the intermediate images from which the decoder composes a frame.
     has_parts: bool = False
 

@@ -121,6 +121,8 @@ class Record:
             elif f.name == "provenance":
                 row |= {key: value.get(key) for key in ("suite_version", "date_utc")}
                 row["machine"] = (value.get("machine") or {}).get("cpu")
+                row["ffmpeg"] = value.get("ffmpeg")
+                row["encode_ffmpeg"] = (value.get("encode") or {}).get("ffmpeg")
             elif not isinstance(value, Mapping) and f.name != "schema":
                 row[f.name] = value
         return row

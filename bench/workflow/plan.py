@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.base.errors import BenchError
+from bench.base.ffmpeg import check_ffmpeg_version, ffmpeg_identity
 from bench.base.names import NAME, unknown_name
 from bench.base.result_files import REFERENCE, RunKey, clip_file, reference_folder
 from bench.codec import registry
@@ -121,20 +122,30 @@ class Plan:
         return _text({"row": row, "steps": vars(steps), "colour": self.condition.colour})
 
     def encode_inputs(self, wildcards: Wildcards) -> str:
-        """Inputs of a stream: the complete settings, the threads, and the weights that the encoder reads."""
+        """Inputs of a stream: the complete settings, the threads, and the files that the encoder reads.
+
+        These are weights and, for an encoder of ffmpeg, its binary.
+        """
         config = self.configs[wildcards.codec]
         settings = self.settings_of(wildcards.clip, wildcards.codec, wildcards.point)
         info = planned_info(self.condition, wildcards.clip)
-        files = registry.load_family(config.family).encoder_files(info, settings)
+        codec = registry.load_family(config.family)
+        files = codec.encoder_files(info, settings)
         inputs = {"family": config.family, "threads": config.threads, "settings": settings}
+        if codec.encodes_with_ffmpeg:
+            inputs["ffmpeg"] = ffmpeg_identity()
         # The name of a weight file contains a part of its digest.
         return _text(inputs | ({"files": [path.name for path in files]} if files else {}))
 
     def measure_inputs(self, wildcards: Wildcards) -> str:
-        """Inputs of a record: the label, the metrics, and the region of the crop."""
+        """Inputs of a record: the label, the metrics, the region of the crop, and the ffmpeg binary.
+
+        ffmpeg decodes classical streams, converts colours and computes VMAF.
+        """
         strip = vars(self.condition.strip) if self.condition.strip else None
         label = self.configs[wildcards.codec].label
-        return _text({"label": label, "strip": strip, "metrics": self.condition.metrics})
+        inputs = {"label": label, "strip": strip, "metrics": self.condition.metrics}
+        return _text(inputs | {"ffmpeg": ffmpeg_identity()})
 
     def encode_sources(self, wildcards: Wildcards) -> str:
         """Fingerprint of the code that one encode runs: of its own codec family and of no other."""
@@ -174,6 +185,7 @@ def make_plan(name: str) -> Plan:
         BenchError: an error in the condition, a codec, a setting, a clip, a sequence or a reference stream.
     """
     condition = load_condition(name)
+    check_ffmpeg_version()
     references = find_references(condition) if condition.reference else []
     codecs = dict.fromkeys([*condition.codecs, *(point.codec for point in references)])
     configs = {codec: registry.codec_config(codec) for codec in codecs}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -310,22 +309,3 @@ def test_a_digest_follows_names_and_contents(tmp_path: Path) -> None:
     assert first == digest([one]) != digest([two])
     one.write_text("b")
     assert first != digest([one])
-
-
-def test_a_run_holds_its_lock_until_it_ends(tmp_path: Path) -> None:
-    path = tmp_path / "made" / "run.lock"
-    code = (
-        "import sys; from bench.workflow.snakemake_process import hold_run_lock\n"
-        "hold_run_lock(sys.argv[1]); print(flush=True); input()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as run:
-        run.stdout.readline()
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # another run beside this one is fine
-            with pytest.raises(BlockingIOError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            run.kill()
-            run.wait()
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
