@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bench.base.errors import BenchError
+from bench.codec.gpu import claim_cuda_device
 from bench.codec.provenance import cpu_model
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ DEVICES = ("auto", "cpu", "cuda")
 def resolve_device(requested: str, codec: Codec) -> str:
     """The device that a codec runs on: "cpu" or "cuda". Codecs without torch always run on the CPU.
 
+    Of several CUDA devices this process claims one (`bench.codec.gpu`), the meaning of "cuda" from then on.
+
     Raises:
         BenchError: cuda is requested and there is no CUDA device.
     """
@@ -28,6 +31,7 @@ def resolve_device(requested: str, codec: Codec) -> str:
     import torch
 
     if torch.cuda.is_available():
+        claim_cuda_device()
         return "cuda"
     if requested == "cuda":
         raise BenchError("--device cuda", "torch finds no CUDA device", "use --device auto or cpu")

@@ -8,7 +8,6 @@ Paths are relative to the working directory, with ``/``, as Snakemake has them.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from bench.base.result_files import REFERENCE, RunKey, clip_file, reference_fold
 from bench.codec import registry
 from bench.codec.codec_config import CodecConfig
 from bench.codec.fingerprint import code_fingerprint
+from bench.codec.gpu import usable_gpu
 from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
 from bench.sequences.geometry import clip_geometry
@@ -168,14 +168,12 @@ class Plan:
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs of a job: 1 if its codec's network may run on one, else 0.
 
-        Without torch: NVIDIA's driver has a device file for each GPU. Fits on CPUs must not queue for a GPU.
+        Fits on CPUs must not queue for a GPU.
         """
         family = registry.load_family(self.configs[wildcards.codec].family)
         if not family.uses_torch or self.condition.device == "cpu":
             return 0
-        hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
-        present = not hidden and any(Path("/dev").glob("nvidia[0-9]*"))
-        return int(present or self.condition.device == "cuda")
+        return int(self.condition.device == "cuda" or usable_gpu())
 
 
 def make_plan(name: str) -> Plan:
