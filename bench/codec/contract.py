@@ -17,10 +17,11 @@ measures the size of the whole file: a rate is 8 * bytes / (width * height * fra
 | pixel format | shape | content |
 |---|---|---|
 | ``yuv420p`` | (height*width*3/2,) | planes Y, U, V; matrix, range and siting are those of the clip |
-| ``rgb24`` | (height, width, 3) | R, G, B from 0 to 255, converted as `Clip.rgb` does |
+| ``rgb24`` | (height, width, 3) | R, G, B from 0 to 255, as `Clip.rgb` yields them |
 
 Width and height are even. `bench.video.clip.planes` splits a yuv420p frame. A codec chooses one format when
-it encodes; both are scored in YUV and in RGB through the same conversion (`bench.video.colour`).
+it encodes; both are scored in YUV and in RGB through the same conversion (`bench.video.colour`). Where the
+clip's truth is RGB (`bench.video.clip`), rgb24 frames are compared with the source without a conversion.
 
 **Self-contained.** A decoder reads the stream and its `decoder_files`, nothing else: no clip, no
 configuration, no state of the encoder. It runs in a new process in an empty folder, and a test lists every
