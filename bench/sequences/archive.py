@@ -1,57 +1,83 @@
 """Extraction of one video file from a 7z archive.
 
 An archive comes from the network, so it must not decide where or how much is written. The caller opens the
-output file. The member is found by its base name. Its declared size must be one that the sequence's frames
-can have, and the extracted size must equal the declared one.
+output file. The member is found by its base name; links and duplicates are refused. Its declared size must
+be one that the sequence's frames can have, and not more than that is written. The declared sizes of all
+members are limited, because members before it in a solid archive are decompressed, too.
+
+An archive is removed only if its data is damaged, so that it can be fetched again. It is kept if this version
+of py7zr cannot extract it: a password, an unsupported filter, or any other reason.
 """
 
 from __future__ import annotations
 
 import hashlib
+import lzma
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from bench.base.errors import BenchError
-from bench.base.progress_bar import ProgressBar
+from bench.base.progress_bar import ProgressBar, format_megabytes
 from bench.sequences.source_file import allowed_sizes
-from bench.sequences.table import SourceSequence
+from bench.sequences.table import SourceSequence, downloaded_file
 
 _MAX_LISTED_NAMES = 5
+#: Bytes that all members of an archive may have besides the sequence's file, and as a multiple of it.
+_OTHER_BYTES, _MOST_FILES = 1 << 30, 16
 
 
 def extract(archive: Path, sequence: SourceSequence, file: BinaryIO, *, progress_bar: ProgressBar) -> str:
     """Write the member `sequence.location` of a 7z archive to `file`; return its SHA-256.
 
     Raises:
-        BenchError: the archive has no such member, the member has another size, or the archive is damaged. A
-            damaged archive is removed.
+        BenchError: the archive has no such member, the member has another size, or the archive is damaged or
+            cannot be extracted. A damaged archive is removed.
         OSError: `file` cannot be written.
     """
     import py7zr
+    from py7zr.exceptions import CrcError, DecompressionError
 
     class Factory(py7zr.io.WriterFactory):
         def create(self, filename: str) -> Any:
             return writer
 
     writer = _HashingWriter(file, progress_bar)
+    target = downloaded_file(sequence)
+    remedy = f"extract it with 7-Zip to {target}, or remove the archive to fetch it again"
     try:
         with py7zr.SevenZipFile(archive) as opened:
+            if opened.needs_password():
+                raise py7zr.PasswordRequired
             name, writer.size = _find_member(opened.list(), sequence, archive)
             opened.extract(targets=[name], factory=Factory())
         if writer.written != writer.size:
             raise EOFError(f"{writer.written} of {writer.size} bytes")
-    except Exception as error:  # for a damaged archive, py7zr raises a dozen types of exceptions
+    except py7zr.PasswordRequired:
+        raise BenchError(archive, "is encrypted with a password", remedy) from None
+    except py7zr.UnsupportedCompressionMethodError as error:
+        problem = f"uses a filter that py7zr does not support ({_reason(error)})"
+        raise BenchError(archive, problem, remedy) from error
+    except (py7zr.Bad7zFile, CrcError, DecompressionError, lzma.LZMAError, zlib.error, EOFError) as error:
+        archive.unlink()
+        problem = f"is damaged ({type(error).__name__}: {_reason(error)}) and was removed"
+        raise BenchError(archive, problem, "fetch it again") from error
+    except Exception as error:  # py7zr raises a dozen other types for archives that it cannot read
         if isinstance(error, BenchError) or writer.failed:
             raise
-        archive.unlink()
-        problem = f"is damaged ({type(error).__name__}: {error}) and was removed"
-        raise BenchError(archive, problem, "fetch it again") from error
+        problem = f"cannot be extracted ({type(error).__name__}: {_reason(error)})"
+        raise BenchError(archive, problem, remedy) from error
     return writer.digest.hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    """The message of a py7zr exception in one line of limited length."""
+    return " ".join(str(error.args[0] if error.args else error).split())[:200]
 
 
 def _find_member(members: list[Any], sequence: SourceSequence, archive: Path) -> tuple[str, int]:
     """Path and size of the sequence's file in the archive; it may be in any folder."""
-    files = [member for member in members if member.is_file]
+    files = [member for member in members if member.is_file and not member.is_symlink]
     matches = [member for member in files if PurePosixPath(member.filename).name == sequence.location]
     if len(matches) != 1:
         names = ", ".join(PurePosixPath(member.filename).name for member in files[:_MAX_LISTED_NAMES])
@@ -65,6 +91,12 @@ def _find_member(members: list[Any], sequence: SourceSequence, archive: Path) ->
         problem = f"{sequence.location} in it has {size} bytes, but {expected}"
         remedy = f"correct frames or raw_bytes of {sequence.name} in sequences.tsv"
         raise BenchError(archive, problem, remedy)
+    total = sum(member.uncompressed for member in members)
+    if total > _MOST_FILES * size + _OTHER_BYTES:
+        problem = (
+            f"holds {format_megabytes(total)} in all, but {sequence.location} has {format_megabytes(size)}"
+        )
+        raise BenchError(archive, problem, f"extract {sequence.location} yourself, or fetch another archive")
     return matches[0].filename, size
 
 
@@ -78,6 +110,8 @@ class _HashingWriter:
         self.digest = hashlib.sha256()
 
     def write(self, data: bytes | bytearray) -> int:
+        if self.written + len(data) > self.size:
+            raise EOFError(f"more than {self.size} bytes")
         self.digest.update(data)
         try:
             self.file.write(data)
