@@ -5,6 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 
+def printable(text: str) -> str:
+    """The text in one line: control characters are escaped, which a terminal would execute.
+
+    Error messages quote names and headers of files from strangers.
+    """
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
 class BenchError(Exception):
     """An error of the user's input: where it is (file and key), what is wrong, and the remedy.
 
@@ -13,7 +22,7 @@ class BenchError(Exception):
 
     def __init__(self, where: str | Path, problem: str, remedy: str) -> None:
         self.where, self.problem, self.remedy = str(where), problem, remedy
-        super().__init__(f"{where}: {problem}; {remedy}")
+        super().__init__(printable(f"{where}: {problem}; {remedy}"))
 
 
 class StreamError(BenchError):

@@ -18,8 +18,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 from bench.base.errors import BenchError
 from bench.base.locks import try_lock
+from bench.base.strict_json import parse_json
 
 _BLOCK = 1 << 20
+#: Largest JSON file that is read. The report of a fit of 10,000 epochs has 2 MB.
+_MOST_JSON_BYTES = 256 << 20
 #: Errors of a full or damaged disk. The exception of a write has no file name.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -157,10 +160,12 @@ def read_json(path: str | Path, what: str = "a JSON file") -> dict[str, Any]:
     """Read one JSON object.
 
     Raises:
-        BenchError: the file is missing or is not a JSON object.
+        BenchError: the file is missing, is not a JSON object, or has a value that `parse_json` refuses.
     """
     try:
-        value = json.loads(Path(path).read_bytes())
+        if Path(path).stat().st_size > _MOST_JSON_BYTES:
+            raise ValueError(f"has more than {_MOST_JSON_BYTES >> 20} MiB")
+        value = parse_json(Path(path).read_bytes())
     except FileNotFoundError:
         raise BenchError(path, "no such file", f"give the path of {what}") from None
     except (ValueError, IsADirectoryError) as error:

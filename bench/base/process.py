@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from bench.base.errors import printable
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -58,7 +60,7 @@ def progress(name: str) -> Callable[[str], None]:
     """A function that writes one progress line to stderr, prefixed with a name."""
 
     def write(line: str) -> None:
-        sys.stderr.write(f"[{name}] {line}\n")
+        sys.stderr.write(f"[{name}] {printable(line)}\n")
         sys.stderr.flush()
 
     return write

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from bench.base.errors import printable
+
 _BAR_WIDTH = 28
 _BAR_INTERVAL_S, _LINE_INTERVAL_S = 0.2, 10.0
 
@@ -32,7 +34,7 @@ class ProgressBar:
 
     def log(self, text: str) -> None:
         """Print one line; a bar on the terminal is erased first."""
-        self._write(f"[{self._name}] {text}\n")
+        self._write(f"[{self._name}] {printable(text)}\n")
 
     def update(self, action: str, done: int, total: int | None) -> None:
         """Report that `done` of `total` bytes (None: unknown) are `action`, for example "downloaded".

@@ -10,6 +10,8 @@ import yaml
 
 from bench.base.errors import BenchError
 
+#: Levels of tables and lists in each other, and number of values, of a YAML file.
+MAX_DEPTH, MAX_VALUES = 64, 1_000_000
 _MERGE = "tag:yaml.org,2002:merge"
 #: libyaml's loader is ten times as fast; PyYAML may come without it.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -41,7 +43,44 @@ def parse_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: the text is not YAML.
     """
-    return yaml.load(text, Loader=_StrictLoader)
+    loader = _StrictLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_size(node)
+        return loader.construct_document(node)
+    except RecursionError:
+        raise yaml.YAMLError(f"has more than {MAX_DEPTH} levels") from None
+    finally:
+        loader.dispose()
+
+
+def _check_size(root: yaml.Node) -> None:
+    """Check the depth of a document, and its number of values with every alias replaced by its content.
+
+    Ten lines of aliases of aliases can stand for 10^10 values ("billion laughs").
+
+    Raises:
+        yaml.YAMLError: it has too many, or an alias refers to a value that contains it.
+    """
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: yaml.Node, depth: int) -> int:
+        if id(node) in open_nodes or depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"has more than {MAX_DEPTH} levels")
+        if id(node) not in sizes:
+            open_nodes.add(id(node))
+            children = node.value if isinstance(node, yaml.CollectionNode) else ()
+            flat = (part for child in children for part in (child if isinstance(child, tuple) else (child,)))
+            sizes[id(node)] = 1 + sum(size(child, depth + 1) for child in flat)
+            open_nodes.remove(id(node))
+        if sizes[id(node)] > MAX_VALUES:
+            raise yaml.YAMLError(f"has more than {MAX_VALUES} values")
+        return sizes[id(node)]
+
+    size(root, 0)
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -78,7 +117,9 @@ def parse_table(text: str, *, where: str | Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or "is not YAML"
+        problem = getattr(error, "problem", None) or (
+            str(error) if type(error) is yaml.YAMLError else "is not YAML"
+        )
         raise BenchError(where, f"{line}{problem}", "correct the YAML") from None
     if not isinstance(values, dict):
         raise BenchError(where, "must be a table of names and values", "write `name: value` lines")

@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import bench
 from bench.base import process
-from bench.base.errors import BenchError
+from bench.base.errors import BenchError, printable
 from bench.base.log_file import copy_stderr
 from bench.codec.registry import PACKAGES
 
@@ -117,5 +117,5 @@ def _report_os_error(error: OSError) -> int:
 
 
 def _report(message: str) -> int:
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"error: {printable(message)}\n")
     return 2

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_describe(args: argparse.Namespace) -> int:
-    text = json.dumps(describe(read_stream(args.stream)), indent=1, ensure_ascii=False)
+    text = json.dumps(describe(read_stream(args.stream)), indent=1)
     sys.stdout.write(text + "\n")
     return 0
 

@@ -10,6 +10,7 @@ from typing import Any
 from bench.base.csv_files import write_csv
 from bench.base.errors import BenchError
 from bench.base.files import read_json, write_json
+from bench.scoring.record_values import problem_of
 
 SCHEMA = 1
 
@@ -88,7 +89,8 @@ class Record:
         """Read record.json.
 
         Raises:
-            BenchError: the file or a key is missing, a key is unknown, or the schema is another one.
+            BenchError: the file or a key is missing, a key is unknown, a value has another type or range, or
+                the schema is another one.
         """
         values = read_json(path, "a record")
         if values.get("schema") != SCHEMA:
@@ -103,6 +105,8 @@ class Record:
         for key in ("metrics", "reasons", "encode", "decode", "settings", "provenance"):
             if not isinstance(values[key], dict):
                 raise BenchError(path, f"key {key!r} must be an object", _REMEDY)
+        if problem := problem_of(values):
+            raise BenchError(path, problem, _REMEDY)
         return cls(**values)
 
     def row(self) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from bench.base.errors import BenchError, StreamError
+from bench.base.strict_json import parse_json
 from bench.inr.coding.quantisers import AnyQuantiser, Quantised, Quantiser, check_parts, options
 from bench.inr.coding.weight_coder import decode_tensors, encode_tensors
 
@@ -80,8 +81,8 @@ class Payload:
             raise StreamError("stream", "the network is cut short")
         try:
             compressed = data[2 * _LENGTH_BYTES : config_end]
-            described = json.loads(zlib.decompressobj().decompress(compressed, _LARGEST_CONFIG))
-        except (zlib.error, ValueError, RecursionError) as error:
+            described = parse_json(zlib.decompressobj().decompress(compressed, _LARGEST_CONFIG))
+        except (zlib.error, ValueError) as error:
             raise StreamError("stream", "the network's configuration cannot be read") from error
         if not (
             isinstance(described, dict)

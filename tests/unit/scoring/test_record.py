@@ -102,6 +102,71 @@ def test_a_wrong_record_is_an_error_that_names_file_and_key(tmp_path: Path, chan
     assert str(path) in str(error.value)
 
 
+WRONG: dict[str, list[Any]] = {
+    "rate_bpp": [None, [], "0.25", True, 0, -0.25, {}],
+    "rate_bpp_paper": ["", -1],
+    "stream_bytes": [0, -1, 1.5, "864", None],
+    "frames": [0, [9], "9"],
+    "fps": [25, "25", "0/1", "25/0", "=1/1"],
+    "seed": [-1, "0", 0.0, True],
+    "reference": [0, "false", None],
+    "epochs": [-1, "18", [18]],
+    "kind": ["Fitted", None],
+    "condition": ["../x", "", "a b", "$(touch x)", 7],
+    "clip": ["<b>", "x/y", None],
+    "point": ["-p", [], "é"],
+    "run": ["seed", "seed-1", "seed0/../x", "$(x)0"],
+    "label": ["", 3, "two\nlines", "\x1b[2J", "=1+1", "@x", "x" * 201],
+    "parameters": [-5, "many"],
+    "macs_per_pixel": [-1.0, "x"],
+    "metrics": [[1], "x", {"psnr_rgb_db": "30"}, {"psnr_rgb_db": [30]}, {"psnr_rgb_db": -1}]
+    + [{"ms_ssim_rgb": 1.5}, {"vmaf_fitted": 101}, {"<b>": 1.0}, {"psnr_rgb_db": True}],
+    "reasons": [[], {"vmaf": 3}],
+    "encode": [[], {"wall_s": "1"}, {"wall_s": -1}, {"stages": [1]}, {"stages": {"fit": 3}}]
+    + [{"stages": {"fit": {"wall_s": None, "cpu_s": 1}}}, {"device": 3}, {"threads": -1}],
+    "decode": [{"peak_memory_bytes": -1}, {"peak_memory_bytes": 1e300}, {"repeatable": "yes"}],
+    "settings": [[], "x"],
+    "provenance": [{"machine": "x"}, {"machine": {"cpu": 3}}, {"date_utc": ["x"]}, {"suite_version": "=1"}],
+}
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_a_value_of_another_type_or_range_is_refused_by_name(tmp_path: Path, key: str) -> None:
+    """Lists, text, booleans and numbers out of range where another value belongs never reach a table."""
+    path = tmp_path / "record.json"
+    record().write(path)
+    values = json.loads(path.read_text())
+    for wrong in WRONG[key]:
+        path.write_text(json.dumps(values | {key: wrong}))
+        with pytest.raises(BenchError, match=key) as error:
+            collect([path], tmp_path / "rd_points.csv")
+        assert str(error.value).startswith(f"{path}: ")
+        assert str(error.value).isprintable()
+    assert not (tmp_path / "rd_points.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"rate_bpp": NaN}', "NaN must be a finite number or null"),
+        ('{"rate_bpp": -Infinity}', "-Infinity must be a finite number"),
+        ('{"rate_bpp": 1e999}', "the number 1e999 is too large"),
+        ('{"frames": ' + "9" * 5000 + "}", "has more than 20 digits"),
+        ('{"frames": 9, "frames": 10}', "duplicate key 'frames'"),
+        ('{"settings": ' + "[" * 5000 + "]" * 5000 + "}", "has more than 64 levels"),
+        ('{"settings": ' + '{"a":' * 65 + "1" + "}" * 65 + "}", "has more than 64 levels"),
+        ("[]", "its top level must be an object"),
+        ("7", "its top level must be an object"),
+        ("", "is not a record"),
+    ],
+)
+def test_json_beyond_the_limits_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "record.json").write_text(text)
+    with pytest.raises(BenchError, match="record.json: is not a record") as error:
+        Record.read(tmp_path / "record.json")
+    assert problem in str(error.value)
+
+
 def test_collect(tmp_path: Path) -> None:
     records = [
         record(codec="z", rate_bpp=0.5, point="p2", reference=True, run="reference-seed0"),

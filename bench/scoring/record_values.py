@@ -1,0 +1,116 @@
+"""Types and ranges of the values of a record. Numbers are finite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from bench.base.strict_model import Name, Problem, config_error
+from bench.scoring.metrics import FITTED, HELD_OUT, METRICS, ROUND_TRIP_PREFIX
+
+_MOST = 1 << 53  # JSON numbers up to it are exact
+#: Characters that a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@")
+
+
+def _check_text(text: str) -> str:
+    """Text for a table cell: printable, in one line, and not a formula of a spreadsheet."""
+    if not text.isprintable() or text.startswith(_FORMULA):
+        raise Problem(f"{text!r} must be one line of text that is not a formula", "write other text")
+    return text
+
+
+def _check_metrics(values: Mapping[str, float | None]) -> Mapping[str, float | None]:
+    for name, value in values.items():
+        base = name.removeprefix(ROUND_TRIP_PREFIX).removesuffix(FITTED).removesuffix(HELD_OUT)
+        metric = METRICS.get(base)
+        if value is None or metric is None or metric.ceiling is None or not metric.higher_is_better:
+            continue
+        if not 0 <= value <= metric.ceiling:
+            raise Problem(f"{name}: {value!r} must be 0 to {metric.ceiling:g}", "measure it again")
+    return values
+
+
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_text)]
+Count = Annotated[int, Field(ge=0, le=_MOST)]
+Size = Annotated[int, Field(ge=1, le=_MOST)]
+Amount = Annotated[float, Field(ge=0)]
+
+
+class _StageCost(TypedDict):
+    wall_s: Amount
+    cpu_s: Amount
+
+
+class _Cost(TypedDict, total=False):
+    wall_s: Amount
+    cpu_s: Amount
+    stages: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,39}$")], _StageCost]
+    peak_memory_bytes: Count | None
+    peak_device_memory_bytes: Count | None
+    device: Text
+    threads: Count
+    repeatable: bool | None
+
+
+class _Machine(TypedDict, total=False):
+    cpu: Text | None
+
+
+class _Provenance(TypedDict, total=False):
+    suite_version: Text
+    date_utc: Text
+    machine: _Machine | None
+
+
+class _Values(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False)  # type: ignore[misc]
+
+    condition: Name
+    clip: Name
+    codec: Name
+    family: Name
+    kind: Literal["fitted", "learned", "classical", "control"]
+    label: Text
+    point: Name
+    run: Annotated[str, Field(pattern="^(reference-)?seed[0-9]{1,9}$")]
+    seed: Count
+    reference: bool
+    epochs: Count | None
+    rate_bpp: Annotated[float, Field(gt=0)]
+    rate_bpp_paper: Amount | None
+    stream_bytes: Size
+    frames: Size
+    width: Size
+    height: Size
+    fps: Annotated[str, Field(pattern="^[1-9][0-9]{0,9}/[1-9][0-9]{0,9}$")]
+    metrics: Annotated[
+        dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,99}$")], float | None],
+        AfterValidator(_check_metrics),
+    ]
+    reasons: dict[str, str]
+    parameters: Count | None
+    macs_per_pixel: Amount | None
+    encode: _Cost
+    decode: _Cost
+    settings: dict[str, Any]
+    clip_sha256: str
+    stream_sha256: str
+    provenance: _Provenance
+
+
+_VALUES = TypeAdapter(_Values)
+
+
+def problem_of(values: Mapping[str, Any]) -> str | None:
+    """The first value of a record that has another type or range, with its key; None if all are valid."""
+    try:
+        _VALUES.validate_python(values)
+    except ValidationError as error:
+        found = config_error(error, values, where="record")
+        assert found is not None  # no error is ignored
+        return found.problem
+    return None
