@@ -32,6 +32,7 @@ from bench.analysis.rd_points import MEAN, with_decibels
 from bench.base.errors import BenchError
 from bench.base.names import unknown_name
 from bench.scoring.metrics import METRICS, PUBLISHED_METRICS
+from bench.scoring.record_values import FORMULA
 
 #: Kinds of curves that this suite did not measure: published ones, and a user's own.
 REPORTED, USER = "reported", "user"
@@ -115,6 +116,10 @@ def _parse(where: str, row: Mapping[str, str], metrics: Sequence[str]) -> dict[s
     values |= {name: _number(where, name, row.get(name, "")) for name in (*_NUMBERS, *metrics)}
     if not values["label"]:
         raise BenchError(where, "column label: is empty", "write the name of the curve")
+    for name in _TEXTS:
+        if not values[name].isprintable() or values[name].startswith(FORMULA):
+            problem = f"column {name}: {values[name]!r} must be text that is not a formula of a spreadsheet"
+            raise BenchError(where, problem, "remove control characters, and =, +, - or @ at the beginning")
     if math.isnan(values["rate_bpp"]) and math.isnan(values["parameters_m"]):
         raise BenchError(where, "column rate_bpp: is empty", "write a rate (or parameters_m)")
     if all(math.isnan(values[name]) for name in metrics):

@@ -6,12 +6,11 @@ from pathlib import Path
 
 
 def printable(text: str) -> str:
-    """The text in one line: control characters are escaped, which a terminal would execute.
+    """The text with control characters escaped, which a terminal would execute.
 
-    Error messages quote names and headers of files from strangers.
+    Messages quote names and headers of files from strangers.
     """
-    line = " ".join(text.split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class BenchError(Exception):
@@ -22,7 +21,7 @@ class BenchError(Exception):
 
     def __init__(self, where: str | Path, problem: str, remedy: str) -> None:
         self.where, self.problem, self.remedy = str(where), problem, remedy
-        super().__init__(printable(f"{where}: {problem}; {remedy}"))
+        super().__init__(printable(" ".join(f"{where}: {problem}; {remedy}".split())))
 
 
 class StreamError(BenchError):

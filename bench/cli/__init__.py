@@ -117,5 +117,5 @@ def _report_os_error(error: OSError) -> int:
 
 
 def _report(message: str) -> int:
-    sys.stderr.write(f"error: {printable(message)}\n")
+    sys.stderr.write(f"error: {printable(' '.join(message.split()))}\n")
     return 2

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.base.csv_files import write_csv
 from bench.base.errors import BenchError
-from bench.base.files import read_json, write_json
+from bench.base.files import json_value, read_json, write_json
 from bench.scoring.record_values import problem_of
 
 SCHEMA = 1
@@ -80,8 +80,14 @@ class Record:
         return f"{self.codec} (reference)" if self.reference else self.codec
 
     def write(self, path: str | Path) -> None:
-        """Write record.json, atomically."""
+        """Write record.json, atomically.
+
+        Raises:
+            BenchError: a value is not one that `read` accepts. The report of the encode may have it.
+        """
         values = asdict(self)
+        if invalid := problem_of(json_value(values)):
+            raise BenchError(path, invalid, "encode the clip again")
         write_json(path, {"schema": values.pop("schema"), **values})
 
     @classmethod
@@ -105,8 +111,8 @@ class Record:
         for key in ("metrics", "reasons", "encode", "decode", "settings", "provenance"):
             if not isinstance(values[key], dict):
                 raise BenchError(path, f"key {key!r} must be an object", _REMEDY)
-        if problem := problem_of(values):
-            raise BenchError(path, problem, _REMEDY)
+        if invalid := problem_of(values):
+            raise BenchError(path, invalid, _REMEDY)
         return cls(**values)
 
     def row(self) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from bench.scoring.metrics import FITTED, HELD_OUT, METRICS, ROUND_TRIP_PREFIX
 
 _MOST = 1 << 53  # JSON numbers up to it are exact
 #: Characters that a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@")
+FORMULA = ("=", "+", "-", "@")
 
 
 def _check_text(text: str) -> str:
     """Text for a table cell: printable, in one line, and not a formula of a spreadsheet."""
-    if not text.isprintable() or text.startswith(_FORMULA):
+    if not text.isprintable() or text.startswith(FORMULA):
         raise Problem(f"{text!r} must be one line of text that is not a formula", "write other text")
     return text
 
@@ -46,13 +46,15 @@ class _StageCost(TypedDict):
 
 
 class _Cost(TypedDict, total=False):
-    wall_s: Amount
-    cpu_s: Amount
+    """Cost of an encode or a decode; None for what was not measured."""
+
+    wall_s: Amount | None
+    cpu_s: Amount | None
     stages: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,39}$")], _StageCost]
     peak_memory_bytes: Count | None
     peak_device_memory_bytes: Count | None
-    device: Text
-    threads: Count
+    device: Text | None
+    threads: Count | None
     repeatable: bool | None
 
 
@@ -100,6 +102,7 @@ class _Values(TypedDict, total=False):
     clip_sha256: str
     stream_sha256: str
     provenance: _Provenance
+    truth: Literal["yuv420p", "rgb"]
 
 
 _VALUES = TypeAdapter(_Values)

@@ -32,6 +32,8 @@ _TEX = {
     NONE: "--",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
 }
+#: Beginning of an HTML tag, which Markdown would pass on to a browser.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,16 @@ def number(value: float | None, digits: int, *, sign: bool = False) -> str:
 def markdown(table: TextTable) -> str:
     """Pipe table with padded cells, readable as plain text too."""
     escape = str.maketrans({"|": r"\|", "\n": " "})
-    lines = [[cell.translate(escape) for cell in row] for row in (table.header, *table.rows)]
+    lines = [
+        [_TAG.sub("&lt;", cell.translate(escape)) for cell in row] for row in (table.header, *table.rows)
+    ]
     widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(table.header))]
     rule = [
         "-" * (width - 1) + (":" if right else "-") for width, right in zip(widths, table.right, strict=True)
     ]
     padded = [_pad(line, widths, table.right) for line in lines]
     body = [f"| {' | '.join(line)} |" for line in (padded[0], rule, *padded[1:])]
-    notes = [""] * bool(table.notes) + [f"- {note}" for note in table.notes]
+    notes = [""] * bool(table.notes) + [f"- {_TAG.sub('&lt;', note)}" for note in table.notes]
     return "\n".join([*body, *notes]) + "\n"
 
 

@@ -119,13 +119,14 @@ WRONG: dict[str, list[Any]] = {
     "label": ["", 3, "two\nlines", "\x1b[2J", "=1+1", "@x", "x" * 201],
     "parameters": [-5, "many"],
     "macs_per_pixel": [-1.0, "x"],
-    "metrics": [[1], "x", {"psnr_rgb_db": "30"}, {"psnr_rgb_db": [30]}, {"psnr_rgb_db": -1}]
-    + [{"ms_ssim_rgb": 1.5}, {"vmaf_fitted": 101}, {"<b>": 1.0}, {"psnr_rgb_db": True}],
+    "metrics": [[1], "x", {"psnr_rgb_db": "30"}, {"psnr_rgb_db": [30]}, {"psnr_rgb_db": -1}],
+    "metrics ": [{"ms_ssim_rgb": 1.5}, {"vmaf_fitted": 101}, {"<b>": 1.0}, {"psnr_rgb_db": True}],
     "reasons": [[], {"vmaf": 3}],
-    "encode": [[], {"wall_s": "1"}, {"wall_s": -1}, {"stages": [1]}, {"stages": {"fit": 3}}]
-    + [{"stages": {"fit": {"wall_s": None, "cpu_s": 1}}}, {"device": 3}, {"threads": -1}],
+    "encode": [[], {"wall_s": "1"}, {"wall_s": -1}, {"stages": [1]}, {"stages": {"fit": 3}}],
+    "encode ": [{"stages": {"fit": {"wall_s": None, "cpu_s": 1}}}, {"device": 3}, {"threads": -1}],
     "decode": [{"peak_memory_bytes": -1}, {"peak_memory_bytes": 1e300}, {"repeatable": "yes"}],
     "settings": [[], "x"],
+    "truth": ["rgba", None],
     "provenance": [{"machine": "x"}, {"machine": {"cpu": 3}}, {"date_utc": ["x"]}, {"suite_version": "=1"}],
 }
 
@@ -137,6 +138,7 @@ def test_a_value_of_another_type_or_range_is_refused_by_name(tmp_path: Path, key
     record().write(path)
     values = json.loads(path.read_text())
     for wrong in WRONG[key]:
+        key = key.strip()
         path.write_text(json.dumps(values | {key: wrong}))
         with pytest.raises(BenchError, match=key) as error:
             collect([path], tmp_path / "rd_points.csv")
@@ -162,7 +164,7 @@ def test_a_value_of_another_type_or_range_is_refused_by_name(tmp_path: Path, key
 )
 def test_json_beyond_the_limits_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "record.json").write_text(text)
-    with pytest.raises(BenchError, match="record.json: is not a record") as error:
+    with pytest.raises(BenchError, match=r"record\.json: is not a record") as error:
         Record.read(tmp_path / "record.json")
     assert problem in str(error.value)
 
