@@ -173,9 +173,13 @@ class INRCodec(Codec):
         Raises:
             BenchError: see `resolve`; an override of the quantiser matches no parameter; or the fit diverged.
         """
-        import torch
-
-        from bench.inr.encoding import check_overrides, choose_quantiser, code_network, fit_inputs
+        from bench.inr.encoding import (
+            check_overrides,
+            choose_quantiser,
+            clip_tensor,
+            code_network,
+            fit_inputs,
+        )
         from bench.inr.fitting.divergence import Diverged
         from bench.inr.fitting.trainer import Fit
         from bench.inr.network import runtime
@@ -184,7 +188,7 @@ class INRCodec(Codec):
         settings = self.resolve(clip.info, job.settings)
         check_overrides(self, clip.info, settings)
         with job.clock("colour"):
-            frames = torch.from_numpy(clip.rgb_array()).permute(0, 3, 1, 2).contiguous().to(job.device)
+            frames = clip_tensor(clip, job.device)
 
         def start_fit(after: Diverged | None = None) -> Fit:
             representation = self.start(clip.info, job.settings, seed=job.seed, device=job.device)

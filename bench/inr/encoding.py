@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +25,16 @@ from bench.inr.network.representation import Representation
 if TYPE_CHECKING:
     from bench.inr.codec import INRCodec
     from bench.inr.fit_check import CheckedFit
-    from bench.video.clip import ClipInfo
+    from bench.video.clip import Clip, ClipInfo
+
+
+def clip_tensor(clip: Clip, device: str) -> Tensor:
+    """The clip as uint8 RGB (frames, 3, height, width) on a device. Memory holds it once, and one frame."""
+    info = clip.info
+    frames = torch.empty((info.frames, 3, info.height, info.width), dtype=torch.uint8, device=device)
+    for target, frame in zip(frames, clip.rgb(), strict=True):
+        target.copy_(torch.from_numpy(np.array(frame)).permute(2, 0, 1))
+    return frames
 
 
 def code_network(
