@@ -27,7 +27,7 @@ import numpy as np
 from bench.base.errors import BenchError
 from bench.base.files import FileState, file_state, read_json, sha256_of_state
 from bench.video.colour import to_rgb
-from bench.video.rgb_file import map_rgb_file
+from bench.video.rgb_file import map_rgb_file, read_rgb_frames
 from bench.video.y4m import FRAME_LINE, MAX_HEADER_BYTES, parse_y4m_header, read_y4m_frames
 
 #: Limits of a clip and of a stream's header.
@@ -191,8 +191,7 @@ class Clip:
         """
         info = self.info
         if info.truth == "rgb":
-            self._check_digest(self.truth_path)
-            return iter(self._map_rgb()[first : self._stop(first, stop)])
+            return self._rgb_frames(first, self._stop(first, stop))
         return to_rgb(self.frames(first, stop), width=info.width, height=info.height, colour=info.colour)
 
     def rgb_array(self) -> np.ndarray:
@@ -222,6 +221,15 @@ class Clip:
             problem = f"its sha256 is {digest}, but {self.sha256_by_file[path] or 'empty'} in clip.json"
             raise BenchError(path, problem, _REMEDY)
         return state
+
+    def _rgb_frames(self, first: int, stop: int) -> Iterator[np.ndarray]:
+        info, path = self.info, self.truth_path
+        state = self._check_digest(path)
+        yield from read_rgb_frames(
+            path, count=info.frames, width=info.width, height=info.height, first=first, stop=stop
+        )
+        if file_state(path) != state:
+            raise BenchError(path, "was changed while it was read", _REMEDY)
 
     def _map_rgb(self) -> np.ndarray:
         info = self.info

@@ -1,8 +1,8 @@
 """Reader and writer of ``clip.rgb.npy``: the RGB frames of a clip whose truth is RGB.
 
 The file is a NumPy array file: uint8, shape (frames, height, width, 3), C order, R, G and B from 0 to 255. It
-is not compressed, so that it is memory-mapped: a frame is read without the frames before it, and the whole
-clip takes no memory of the process. One frame takes 3 * width * height bytes (6.2 MB at 1080p).
+is not compressed: a frame is read without the frames before it, and the whole clip can be memory-mapped. One
+frame takes 3 * width * height bytes (6.2 MB at 1080p).
 """
 
 from __future__ import annotations
@@ -32,6 +32,24 @@ def rgb_file_chunks(
     yield header.getvalue()
     for frame in frames:
         yield np.ascontiguousarray(frame).data.cast("B")
+
+
+def read_rgb_frames(
+    path: Path, *, count: int, width: int, height: int, first: int, stop: int
+) -> Iterator[np.ndarray]:
+    """Yield frames `first` to `stop - 1` of `count` as uint8 arrays (height, width, 3).
+
+    Raises:
+        BenchError: a frame is cut short.
+    """
+    size = 3 * width * height
+    with path.open("rb") as file:
+        file.seek(path.stat().st_size - (count - first) * size)
+        for index in range(first, stop):
+            frame = np.empty((height, width, 3), np.uint8)
+            if file.readinto(frame.data) != size:
+                raise BenchError(path, f"frame {index} is cut short", _REMEDY)
+            yield frame
 
 
 def map_rgb_file(path: Path, *, count: int, width: int, height: int) -> np.ndarray:

@@ -220,3 +220,19 @@ def test_frames_of_an_rgb_clip_are_memory_mapped(clip: Clip, pictures: np.ndarra
     assert np.array_equal(list(clip.rgb(1)), pictures[1:])
     with pytest.raises(ValueError, match="frames 1:3 of a clip of 2"):
         next(clip.rgb(1, 3))
+
+
+def test_an_altered_rgb_file_is_refused_where_it_is_read(clip: Clip, tmp_path: Path) -> None:
+    for path in clip.path.parent.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copy = Clip.load(tmp_path)
+    frames = copy.rgb()
+    next(frames)
+    data = bytearray(copy.truth_path.read_bytes())
+    data[-1] ^= 1
+    copy.truth_path.write_bytes(data)
+    with pytest.raises(BenchError, match=r"clip\.rgb\.npy: was changed while it was read"):
+        list(frames)
+    for read in (lambda: next(copy.rgb()), copy.rgb_array):
+        with pytest.raises(BenchError, match=r"clip\.rgb\.npy: its sha256 is .* but .* in clip\.json"):
+            read()
