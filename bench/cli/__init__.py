@@ -24,7 +24,7 @@ from bench.base.log_file import copy_stderr
 from bench.codec.registry import PACKAGES
 
 _COMMANDS = (
-    *("fetch", "fetch_weights", "prepare", "encode", "decode", "measure", "verify", "rerun", "retime"),
+    *("add", "fetch", "fetch_weights", "prepare", "encode", "decode", "measure", "verify", "rerun", "retime"),
     *("inspect", "inspect_condition", "import_checkpoint", "size", "speed"),
     *("codecs", "list_figures", "plan"),
 )

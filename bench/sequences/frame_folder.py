@@ -167,14 +167,24 @@ def find_frame_files(sequence: SourceSequence) -> list[Path]:
             frame number is missing or double; or the number of files is not that of the row.
     """
     location = ROOT / Path(sequence.location).expanduser()
+    files = frame_files(location)
+    if len(files) != sequence.frames:
+        problem = f"holds {len(files)} frames, but {sequence.frames} in sequences.tsv"
+        raise BenchError(location, problem, "correct frames, or complete the folder")
+    return files
+
+
+def frame_files(location: Path) -> list[Path]:
+    """The files of a folder or pattern in natural order, with consecutive numbers.
+
+    Raises:
+        BenchError: as `find_frame_files`, but for the number of files.
+    """
     files = _matching_files(location)
     files.sort(key=lambda path: _natural_key(path.name))
     if not files:
         raise BenchError(location, "holds no frames", "correct the location of the frames in sequences.tsv")
     _check_numbers(files)
-    if len(files) != sequence.frames:
-        problem = f"holds {len(files)} frames, but {sequence.frames} in sequences.tsv"
-        raise BenchError(location, problem, "correct frames, or complete the folder")
     return files
 
 

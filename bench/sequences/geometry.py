@@ -26,8 +26,7 @@ def clip_geometry(sequence: SourceSequence, steps: ClipPlan, *, where: str | Pat
     """Check the steps of a clip against its sequence and return the size that they yield.
 
     Raises:
-        BenchError: `trim` or `crop` is outside of the sequence, `crop` begins at an odd sample, or no 4:2:0
-            clip can have the size.
+        BenchError: `trim` or `crop` is outside of the sequence, or no 4:2:0 clip can have the size.
     """
     first, stop = steps.trim or (0, sequence.frames)
     if stop > sequence.frames:
@@ -39,9 +38,6 @@ def clip_geometry(sequence: SourceSequence, steps: ClipPlan, *, where: str | Pat
         if x + width > sequence.width or y + height > sequence.height:
             problem = f"crop is {list(steps.crop)}, but the frame is {sequence.width}x{sequence.height}"
             raise BenchError(where, problem, "give a window within the frame")
-        if (x % 2 or y % 2) and sequence.truth == "yuv420p":
-            problem = f"crop is {list(steps.crop)}, which begins between two chroma samples"
-            raise BenchError(where, problem, "give an even x and y")
     width, height = steps.scale or (width, height)
     check_geometry(width, height, stop - first, where=where)
     return Geometry(first, stop, width, height)

@@ -120,9 +120,11 @@ def _video_filter(sequence: SourceSequence, steps: ClipPlan, target: Mapping[str
     filters = [] if sequence.kind == "synthetic" else [LOG_FILTER]
     in_matrix, in_range, in_siting = sequence.matrix, sequence.range, sequence.siting
     exact = "accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
-    if sequence.rotation:
-        # Rotated, left siting is no siting that ffmpeg has. So chroma is interpolated to 4:4:4 before.
+    if sequence.rotation or in_siting != target["siting"]:
+        # Chroma is interpolated to 4:4:4 first. ffmpeg has no name for rotated left siting, and it does not
+        # convert the siting between frames of the same size and format.
         filters.append(f"scale=in_chroma_loc={in_siting}:flags=bicubic+{exact},format=yuv444p16le")
+    if sequence.rotation:
         filters.append(_ROTATIONS[sequence.rotation])
     if steps.crop:
         x, y, width, height = steps.crop

@@ -224,11 +224,12 @@ class SourceSequence(StrictModel):
         return PixelFormat("yuv420p", "420", 8).frame_bytes(self.width, self.height)
 
 
-_COLUMNS = tuple(SourceSequence.model_fields)
+#: All columns in order.
+COLUMNS = tuple(SourceSequence.model_fields)
 #: Columns of whole numbers, and columns that may be empty.
 _WHOLE_NUMBERS = ("width", "height", "frames", "archive_bytes", "raw_bytes", "rotation")
 _OPTIONAL = ("sha256", *DOWNLOAD_COLUMNS, *NEW_COLUMNS)
-_OLDER_COLUMNS = _COLUMNS[: -len(NEW_COLUMNS)]
+_OLDER_COLUMNS = COLUMNS[: -len(NEW_COLUMNS)]
 #: Numbers of fields of rows that end early.
 _SHORT_ROWS = (len(_OLDER_COLUMNS) - len(DOWNLOAD_COLUMNS), len(_OLDER_COLUMNS))
 
@@ -250,7 +251,7 @@ def read_sequences(path: Path | None = None) -> dict[str, SourceSequence]:
         where = f"{path}:{number}"
         if header is None:
             header = tuple(_without_empty_end(cells))
-            if header not in (_COLUMNS, _OLDER_COLUMNS):
+            if header not in (COLUMNS, _OLDER_COLUMNS):
                 raise _wrong_header(path, header)
             continue
         sequence = _parse_row(cells, header, where)
@@ -299,9 +300,9 @@ def _without_empty_end(cells: list[str]) -> list[str]:
 
 
 def _wrong_header(path: Path, header: tuple[str, ...]) -> BenchError:
-    unknown = [name for name in header if name not in _COLUMNS]
+    unknown = [name for name in header if name not in COLUMNS]
     found = f" (unknown: {', '.join(map(repr, unknown[:3]))})" if unknown else ""
-    return BenchError(path, f"must begin with a line of its columns{found}", f"use {' '.join(_COLUMNS)}")
+    return BenchError(path, f"must begin with a line of its columns{found}", f"use {' '.join(COLUMNS)}")
 
 
 def _parse_row(cells: list[str], header: tuple[str, ...], where: str) -> SourceSequence:
