@@ -164,7 +164,7 @@ def find_frame_files(sequence: SourceSequence) -> list[Path]:
 
     Raises:
         BenchError: the folder is missing; it holds no frames, or a file that is not a PNG or JPEG file; a
-            frame number is missing or double; or the number of files is not that of the row.
+            frame number is missing or duplicate; or the number of files is not that of the row.
     """
     location = ROOT / Path(sequence.location).expanduser()
     files = frame_files(location)
@@ -219,7 +219,7 @@ def _natural_key(name: str) -> list[str | int]:
 
 
 def _check_numbers(files: list[Path]) -> None:
-    """Refuse a missing and a double frame number: the last number of each name.
+    """Refuse a missing and a duplicate frame number: the last number of each name.
 
     Names that differ before or after that number are checked apart from each other.
     """

@@ -28,7 +28,7 @@ from bench.sequences.lock_file import check_digest
 from bench.sequences.table import SourceSequence
 from bench.video.clip import Clip, ClipInfo
 from bench.video.colour import conversion, to_yuv
-from bench.video.rgb_file import map_rgb_file, rgb_file_chunks
+from bench.video.rgb_file import read_rgb_frames, rgb_file_chunks
 from bench.video.y4m import y4m_chunks
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def prepare_rgb_clip(
     rgb_path = out_dir / "clip.rgb.npy"
     sha256 = _write(rgb_path, rgb_file_chunks(frames, count=count, width=width, height=height))
     check_digest(sequence.location, folder.sha256, sequence, "sha256")
-    rgb = map_rgb_file(rgb_path, count=count, width=width, height=height)
+    rgb = read_rgb_frames(rgb_path, count=count, width=width, height=height, first=0, stop=count)
     yuv = to_yuv(rgb, width=width, height=height, colour=colour)
     chunks = y4m_chunks(yuv, width=width, height=height, fps=sequence.fps)
     yuv_sha256 = _write(out_dir / "clip.y4m", chunks)
