@@ -34,6 +34,9 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--frames-csv", required=True, type=Path, help="frames.csv: scores, one row a frame")
     parser.add_argument("--crop", type=Path, help="crop.png: the condition's `strip` region")
     parser.add_argument("--device", choices=DEVICES, help="default: the condition's")
+    parser.add_argument(
+        "--repeat", action="store_true", help="decode twice and compare the frames, as on a GPU in any case"
+    )
     parser.set_defaults(run=run_measure)
 
     parser = subparsers.add_parser("collect", help="write one table of many records")
@@ -64,6 +67,7 @@ def run_measure(args: argparse.Namespace) -> int:
         crop_frame=strip.frame if strip else None,
         crop_region=strip.crop if strip else None,
         device=args.device or condition.device,
+        repeat=args.repeat,
     )
     return 0
 

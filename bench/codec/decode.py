@@ -127,11 +127,15 @@ def write_pipe(
     codec = codec_of(stream)
     device = resolve_device(device, codec)
     clock = StageClock(synchronizer(device))
+    waited = 0.0
     for frame in decode(
         stream, codec, device=device, clock=clock, first=first, stop=stop, max_memory=max_memory
     ):
+        started = time.perf_counter()
         file.write(np.ascontiguousarray(frame).data)
+        waited += time.perf_counter() - started
     cost = {
+        "waited_s": waited,
         "wall_s": time.perf_counter() - started_wall,
         "cpu_s": cpu_seconds() - started_cpu,
         "stages": clock.seconds,

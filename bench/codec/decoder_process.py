@@ -9,6 +9,7 @@ A decoder that writes nothing for an hour is stopped, with its child processes. 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +19,6 @@ import sys
 import tempfile
 import threading
 import time
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -42,7 +42,8 @@ class DecodeCost:
     """Cost of one decode in its own process.
 
     Attributes:
-        wall_s: seconds from the start of the process until its last line was read.
+        wall_s: seconds from the start of the process until its last line was read, less those in which it
+            waited for its reader to take frames from the pipe.
         cpu_s: CPU seconds of the process and its children, interpreter start included.
         reported: the JSON line that the process wrote at its end (stages, memory, device).
     """
@@ -82,27 +83,45 @@ class DecodeProcess:
         self._closed = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def frames(self) -> Iterator[np.ndarray]:
+    def frames(self, *, ahead_bytes: int = 0) -> Iterator[np.ndarray]:
         """Yield the frames. `cost` is set at the end of the iteration.
+
+        Args:
+            ahead_bytes: frames up to this size are read before the first is yielded. The decoder does not
+                compete with the reader's own work for as long.
 
         Raises:
             StreamError: the decoder failed, or its frames differ from the stream's header.
         """
-        source, header = self.source, self.header
-        first = self._line()
+        header, first = self.header, self._line()
         for field in ("width", "height", "frames", "pixel_format"):
             if first.get(field) != getattr(header, field):
                 raise self._failure(f"decodes to {field} {first.get(field)}, not {getattr(header, field)}")
-        for index in range(header.frames):
-            frame = np.empty(header.frame_bytes, np.uint8)
-            with self._waiting():
-                count = source.readinto(frame.data)
-            if count != frame.size:
-                raise self._failure(f"its decoder ended within frame {index} of {header.frames}")
-            yield frame.reshape(header.frame_shape)
+        ahead = min(ahead_bytes // header.frame_bytes, header.frames)
+        first_frames = [self._frame(index) for index in range(ahead)]
+        if ahead == header.frames:
+            self._end()
+        while first_frames:  # each is freed when the reader has done with it
+            yield first_frames.pop(0)
+        for index in range(ahead, header.frames):
+            yield self._frame(index)
+        if ahead < header.frames:
+            self._end()
+
+    def _frame(self, index: int) -> np.ndarray:
+        header = self.header
+        frame = np.empty(header.frame_bytes, np.uint8)
+        with self._waiting():
+            count = self.source.readinto(frame.data)
+        if count != frame.size:
+            raise self._failure(f"its decoder ended within frame {index} of {header.frames}")
+        return frame.reshape(header.frame_shape)
+
+    def _end(self) -> None:
+        """Read the last line and set `cost`."""
         reported = self._line()
-        wall = time.perf_counter() - self.started
-        if source.read(1):
+        wall = time.perf_counter() - self.started - reported.get("waited_s", 0.0)
+        if self.source.read(1):
             raise self._failure("its decoder writes more than its frames and its cost")
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
@@ -189,10 +208,15 @@ def decode_process(stream: Path, header: Header, device: str) -> Iterator[Decode
             process.close()
 
 
-def time_decode(stream: Path, header: Header, device: str) -> tuple[DecodeCost, list[int]]:
-    """Decode once at full speed. Return the cost and the CRC-32 of each frame."""
+def frame_md5(frame: np.ndarray) -> str:
+    """MD5 of a frame's bytes in hexadecimal, as the muxer framemd5 of ffmpeg prints it."""
+    return hashlib.md5(np.ascontiguousarray(frame).data, usedforsecurity=False).hexdigest()
+
+
+def time_decode(stream: Path, header: Header, device: str) -> tuple[DecodeCost, list[str]]:
+    """Decode once at full speed. Return the cost and the MD5 of each frame."""
     with decode_process(stream, header, device) as process:
-        checksums = [zlib.crc32(frame.data) for frame in process.frames()]
+        checksums = [frame_md5(frame) for frame in process.frames()]
         assert process.cost is not None  # set, since frames() raised nothing
         return process.cost, checksums
 

@@ -1,9 +1,11 @@
 """Measurement of one stream: decode, score, write a record. Every table and figure is computed from records.
 
-The stream is decoded twice, each time by a separate process (`bench.codec.decoder_process`). The first decode
-only computes a checksum of each frame. Its wall time, from the start of the process to its last frame, is the
-decode time of the record, and no metric slows it down. The frames of the second decode are scored. The record
-states whether both decodes yielded the same frames (`repeatable`).
+The stream is decoded once, by a separate process (`bench.codec.decoder_process`), and the frames are scored
+as they come. The decode time of the record is that of the process up to its last frame, less the time in
+which it waited for the scores. Up to 256 MB of frames are read before the first is scored, so short clips
+decode with no metric beside them. frames.csv has the MD5 of each decoded frame. On a GPU, whose sums may have
+another order in every run, the stream is decoded once more, and the record states whether the frames were the
+same (`repeatable`).
 
 Control codecs have known scores. They are checked in every run, and a deviation is an error: it means that
 the measurement itself is wrong.
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 import re
 import sys
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from bench.base.errors import BenchError, StreamError
 from bench.base.files import atomic_file, read_json, sha256_file
 from bench.codec import registry
 from bench.codec.container import Header, read_stream
-from bench.codec.decoder_process import DecodeCost, decode_process, time_decode
+from bench.codec.decoder_process import DecodeCost, decode_process, frame_md5, time_decode
 from bench.codec.device import device_name
 from bench.codec.provenance import provenance
 from bench.scoring.frame_pair import FramePair, mse
@@ -40,6 +41,8 @@ from bench.video.clip import Clip, planes
 Region = tuple[int, int, int, int]
 #: Largest region that is cropped where none is given: width, height.
 _DEFAULT_CROP = (320, 180)
+#: Decoded frames that are in memory before the first is scored.
+_AHEAD_BYTES = 256 << 20
 _CONTROL_TOLERANCE_DB = 0.01
 _RUN = re.compile(r"(reference-)?seed(\d+)")
 
@@ -61,6 +64,7 @@ def measure(
     crop_region: Region | None = None,
     label: str | None = None,
     device: str = "auto",
+    repeat: bool = False,
 ) -> Record:
     """Decode and score one stream, then write its record.
 
@@ -75,6 +79,7 @@ def measure(
             centre (at most 320 x 180 pixels).
         label: the codec's name in tables and figures; default: that of the report.
         device: device that the decoder runs on.
+        repeat: whether to decode once more and compare the frames. It is done on a GPU in any case.
 
     Raises:
         StreamError: the stream does not decode to the clip's geometry.
@@ -87,30 +92,33 @@ def measure(
     encoded["label"] = label or encoded["label"]
     out.unlink(missing_ok=True)  # A failure must not leave an older record beside the stream.
 
-    cost, checksums = time_decode(stream, header, device)
     frame, rows, columns = _crop_place(source, crop_frame, crop_region)
-    checksums_again, crops = [], []
+    checksums, crops = [], []
 
     def keep(pair: FramePair) -> None:
-        checksums_again.append(zlib.crc32(pair.decoded.data))
+        checksums.append(frame_md5(pair.decoded))
         if pair.index == frame:
             crops.append(pair.decoded_rgb[rows, columns].copy())
 
     with decode_process(stream, header, device) as process:
-        decoded = process.frames()
+        decoded = process.frames(ahead_bytes=_AHEAD_BYTES)
         scores = score(decoded, source, pixel_format=header.pixel_format, metrics=metrics, on_frame=keep)
+        cost = process.cost
+    assert cost is not None  # set, since frames() raised nothing
+    repeatable = None
+    if repeat or cost.reported.get("device") != "cpu":
+        repeatable = time_decode(stream, header, device)[1] == checksums
     _check_control(encoded, stream, source, scores.values)
 
     fit_every = encoded["settings"].get("fit_every", 1)
     values = scores.values | held_out_means(scores, fit_every=fit_every, metrics=metrics)
-    repeatable = checksums_again == checksums
     record = _record(
         condition, run, stream, header, source, encoded, values, scores.reasons, cost, repeatable
     )
     if crop is not None:
         with atomic_file(crop) as file:
             Image.fromarray(crops[0]).save(file, format="PNG")
-    write_csv(frames_csv, scores.rows)
+    write_csv(frames_csv, [row | {"md5": md5} for row, md5 in zip(scores.rows, checksums, strict=True)])
     record.write(out)
     return record
 
@@ -211,7 +219,7 @@ def _record(
     values: Mapping[str, float | None],
     reasons: Mapping[str, str],
     cost: DecodeCost,
-    repeatable: bool,
+    repeatable: bool | None,
 ) -> Record:
     info, details, stream_bytes = clip.info, encoded["details"], stream.stat().st_size
     costs = ("stages", "peak_memory_bytes", "peak_device_memory_bytes", "device")

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from clip_data import write_clip
 
 from bench.base.errors import BenchError, StreamError
 from bench.codec import decoder_process, registry
@@ -81,6 +83,29 @@ def test_time_for_scoring_is_not_silence(
         next(frames)
         time.sleep(0.4)
         assert len(list(frames)) == header.frames - 1
+
+
+@pytest.mark.parametrize("ahead", [0, 3, 10, 99])
+def test_frames_that_are_read_ahead_are_the_same(stream: Path, header: Header, ahead: int) -> None:
+    with decode_process(stream, header, "cpu") as process:
+        frames = list(process.frames(ahead_bytes=ahead * header.frame_bytes))
+        assert process.cost is not None
+    _, checksums = time_decode(stream, header, "cpu")
+    assert [decoder_process.frame_md5(frame) for frame in frames] == checksums
+
+
+def test_the_decode_time_excludes_waiting_for_the_reader(tmp_path: Path) -> None:
+    """Frames of 173 kB do not fit into a pipe, so the decoder waits for its reader to take each."""
+    config = registry.codec_config("mean-frame")
+    clip = write_clip(tmp_path / "clip", [np.zeros(480 * 240 * 3 // 2, np.uint8)] * 6, width=480, height=240)
+    settings = registry.resolve_settings(config, {}, config.points["raw"])
+    encode(EncodePlan(config=config, point="raw", settings=settings, clip=clip, out=tmp_path / "s"))
+    with decode_process(tmp_path / "s", read_stream(tmp_path / "s").header, "cpu") as process:
+        started = time.perf_counter()
+        for _ in process.frames():
+            time.sleep(0.3)
+        elapsed = time.perf_counter() - started
+    assert process.cost.wall_s < elapsed - 4 * 0.3 + 0.1
 
 
 def test_a_killed_decoder_is_one_line(stream: Path, header: Header) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import zlib
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from bench.base.errors import BenchError, StreamError
+from bench.base.ffmpeg import ffmpeg_exe
 from bench.codec import registry
 from bench.codec.container import Header, read_stream, repair_checksum, write_stream
 from bench.codec.decoder_process import decode_process, time_decode
@@ -151,8 +152,8 @@ def test_a_record_has_identity_rate_and_metrics(x264: Run) -> None:
 
 
 def test_a_decode_is_timed_from_process_start_to_last_frame(x264: Run) -> None:
-    decode = x264.measure().decode
-    assert decode["repeatable"]
+    decode = x264.measure(repeat=True).decode
+    assert decode["repeatable"] is True
     assert decode["device"] == "cpu"
     assert decode["wall_s"] > decode["stages"]["decode"]["wall_s"] > 0
     assert decode["cpu_s"] > decode["stages"]["decode"]["cpu_s"] > 0
@@ -294,7 +295,21 @@ def test_closing_early_ends_the_decoder(identity: Run) -> None:
 def test_checksums_are_those_of_the_frames(identity: Run) -> None:
     stream = identity.folder / "stream.bin"
     _, checksums = time_decode(stream, read_stream(stream).header, "cpu")
-    assert checksums == [zlib.crc32(frame.data) for frame in identity.clip.frames()]
+    assert checksums == [hashlib.md5(frame.tobytes()).hexdigest() for frame in identity.clip.frames()]
+
+
+def test_a_cpu_decode_is_not_repeated_unasked(x264: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.scoring.measure.time_decode", lambda *_: pytest.fail("decoded twice"))
+    assert x264.measure().decode["repeatable"] is None
+
+
+def test_frames_csv_has_the_md5_that_ffmpeg_prints(identity: Run) -> None:
+    identity.measure()
+    with (identity.folder / "frames.csv").open(newline="") as file:
+        ours = [row["md5"] for row in csv.DictReader(file)]
+    command = [ffmpeg_exe(), "-v", "error", "-i", str(identity.clip.path), "-f", "framemd5", "-"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert ours == [line.split(",")[-1].strip() for line in lines if not line.startswith("#")]
 
 
 def test_an_unknown_family_is_an_error(x264: Run) -> None:
