@@ -94,7 +94,7 @@ def ms_ssim_of_channels(
                 # An odd side gets a row or a column of zeros at its start, as in the official code.
                 padding = [side % 2 for side in x.shape[1:]]
                 x, y = (avg_pool2d(image.to(dtype or torch.float32), 2, padding=padding) for image in (x, y))
-    return product.tolist()
+    return product.clamp_(max=1).tolist()  # rounding may end a hair above
 
 
 def _window_means(x: Tensor, y: Tensor, window: int, dtype: torch.dtype | None, *, luminance: bool) -> Tensor:

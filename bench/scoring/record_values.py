@@ -50,7 +50,7 @@ class _Cost(TypedDict, total=False):
 
     wall_s: Amount | None
     cpu_s: Amount | None
-    stages: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,39}$")], _StageCost]
+    stages: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,39}$")], _StageCost] | None
     peak_memory_bytes: Count | None
     peak_device_memory_bytes: Count | None
     device: Text | None
