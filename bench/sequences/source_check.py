@@ -9,6 +9,7 @@ from bench.base.errors import BenchError
 from bench.sequences.pixel_format import PixelFormat
 from bench.sequences.probe import DecodeLog, FrameFacts
 from bench.sequences.table import SourceSequence
+from bench.video.y4m import Y4M_MAGIC, check_whole_frames
 
 #: Transfer functions of standard dynamic range, by ffmpeg's names. The suite converts none of them.
 _SDR_TRANSFERS = ("bt709", "smpte170m", "smpte240m", "bt470m", "bt470bg", "iec61966-2-1", "iec61966-2-4")
@@ -86,6 +87,11 @@ def check_row(log: DecodeLog, sequence: SourceSequence, path: Path) -> None:
             problem = f"its {column} is {of_file}, but {of_row} in sequences.tsv"
             remedy = f"correct {column} of {sequence.name}, or the tag of the file"
             raise BenchError(path, problem, remedy)
+    with path.open("rb") as file:
+        is_y4m = file.read(len(Y4M_MAGIC)) == Y4M_MAGIC
+    if is_y4m and (pixel_format := PixelFormat.parse(facts.pixel_format)):
+        # ffmpeg drops an incomplete frame at the end of a y4m file and reports nothing.
+        check_whole_frames(path, pixel_format.frame_bytes(facts.width, facts.height))
 
 
 def check_decode(log: DecodeLog, path: Path) -> None:

@@ -24,6 +24,8 @@ import numpy as np
 from bench.base.errors import BenchError
 
 FRAME_LINE = b"FRAME\n"
+#: The first bytes of a file.
+Y4M_MAGIC = b"YUV4MPEG2"
 #: A longer header line is not read.
 MAX_HEADER_BYTES = 1024
 
@@ -40,7 +42,7 @@ def y4m_header(width: int, height: int, fps: Fraction) -> bytes:
 def y4m_tags(line: bytes) -> dict[str, str]:
     """The tags of a header line by their letter, without extensions; empty if it is not a y4m header."""
     words = line.split()
-    if not line.endswith(b"\n") or words[:1] != [b"YUV4MPEG2"]:
+    if not line.endswith(b"\n") or words[:1] != [Y4M_MAGIC]:
         return {}
     return {chr(word[0]): word[1:].decode("ascii", "replace") for word in words[1:] if word[:1] != b"X"}
 
@@ -81,6 +83,31 @@ def read_y4m_frames(path: Path, *, frame_bytes: int, first: int, stop: int) -> I
             if file.readinto(frame.data) != frame_bytes:
                 raise BenchError(path, f"frame {index} is cut short", _REMEDY)
             yield frame
+
+
+def check_whole_frames(path: Path, frame_bytes: int) -> None:
+    """Check that a y4m file consists of whole frames. FRAME lines may have parameters; no sample is read.
+
+    Args:
+        frame_bytes: of one frame in the file's pixel format.
+
+    Raises:
+        BenchError: the file ends within a frame, or a frame does not begin with a FRAME line.
+    """
+    with path.open("rb") as file:
+        size, index = file.seek(0, 2), 0
+        file.seek(0)
+        file.readline(MAX_HEADER_BYTES)
+        while (position := file.tell()) < size:
+            line = file.readline(MAX_HEADER_BYTES)
+            if line.split()[:1] != [FRAME_LINE.strip()] or not line.endswith(b"\n"):
+                raise BenchError(
+                    path, f"frame {index} does not begin with a FRAME line", "get the file again"
+                )
+            if (position := position + len(line) + frame_bytes) > size:
+                raise BenchError(path, f"frame {index} is cut short", "get the file again")
+            file.seek(position)
+            index += 1
 
 
 def y4m_chunks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,14 @@ import pytest
 from bench.base.errors import BenchError
 from bench.base.paths import ROOT
 from bench.sequences.source_file import check_users_file
-from bench.sequences.table import downloaded_file, find_sequence, read_sequences, users_file
+from bench.sequences.table import (
+    COLUMNS,
+    NEW_COLUMNS,
+    downloaded_file,
+    find_sequence,
+    read_sequences,
+    users_file,
+)
 
 HEADER = [
     "name",
@@ -239,3 +247,108 @@ def test_the_row_in_the_manual_is_valid(tmp_path: Path) -> None:
     path.write_text(path.read_text() + text.partition("```text\n")[2].partition("```")[0])
     (row,) = read_sequences(path).values()
     assert (row.kind, row.frames, row.fps) == ("file", 600, 120)
+
+
+def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "sequences.tsv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+TEXT = "\t".join(HEADER) + "\n" + "\t".join(changed(note="Grüße, 名前")) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (TEXT, "utf-8-sig"),
+        (TEXT, "utf-16"),
+        (TEXT.replace("\n", "\r\n"), "utf-8"),
+        (TEXT.replace("\n", "\r\n"), "utf-16"),
+        (TEXT.replace("\n", "\r"), "utf-8"),
+        (TEXT.replace("\n", "\t\t\n"), "utf-8"),
+        (
+            "\n".join("\t".join(f'"{cell}"' for cell in line.split("\t")) for line in TEXT.splitlines()),
+            "utf-8",
+        ),
+        (f"# a comment\n\n{TEXT}\t\t\t\n# another\n", "utf-8"),
+    ],
+    ids=["mark", "utf-16", "crlf", "utf-16 crlf", "cr", "tabs", "quotes", "comments"],
+)
+def test_a_table_that_a_spreadsheet_saved_is_read(tmp_path: Path, text: str, encoding: str) -> None:
+    (row,) = read_sequences(written(tmp_path, text, encoding)).values()
+    assert (row.name, row.note, row.location, row.frames) == ("x", "Grüße, 名前", "x.y4m", 3)
+
+
+def test_quotes_of_a_spreadsheet_are_removed_once(tmp_path: Path) -> None:
+    """Excel quotes a cell that has a quote, and doubles this one."""
+    location = tmp_path / 'my "best" clip, Grüße 名前.y4m'
+    header = b"YUV4MPEG2 W16 H12 F25:1 Ip C420mpeg2\n"
+    location.write_bytes(header + 3 * (b"FRAME\n" + bytes(16 * 12 * 3 // 2)))
+    cell = '"' + str(location).replace('"', '""') + '"'
+    row = read_sequences(table(tmp_path, changed(location=cell)))["x"]
+    assert row.location == str(location)
+    check_users_file(row)
+
+
+@pytest.mark.parametrize("name", ["mein Film", "Straße", "名前", "a/b", "-x"])
+def test_a_name_with_other_letters_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        read_sequences(table(tmp_path, changed(name=name)))
+    message = str(caught.value)
+    assert (
+        f"sequences.tsv:2: name: {name!r} cannot be the name of a folder; use at most 100 letters" in message
+    )
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("fps", "ratio"),
+    [("29.97", "30000/1001"), ("29.97002997002997", "30000/1001"), ("23.976", "24000/1001")],
+)
+def test_a_rounded_frame_rate_is_refused_with_its_ratio(tmp_path: Path, fps: str, ratio: str) -> None:
+    with pytest.raises(BenchError, match=f"fps: '{fps}' is a rounded rate; write {ratio}"):
+        read_sequences(table(tmp_path, changed(fps=fps)))
+    assert read_sequences(table(tmp_path, changed(fps=ratio)))["x"].fps == Fraction(ratio)
+
+
+def test_frame_rates_that_a_stream_can_hold(tmp_path: Path) -> None:
+    for fps, value in (("12.5", Fraction(25, 2)), ("30", 30), ("2997/100", Fraction(2997, 100))):
+        assert read_sequences(table(tmp_path, changed(fps=fps)))["x"].fps == value
+    with pytest.raises(BenchError, match="fps: '1/4294967296' has too many digits; write"):
+        read_sequences(table(tmp_path, changed(fps="1/4294967296")))
+
+
+def test_an_older_table_lacks_the_newest_columns(tmp_path: Path) -> None:
+    assert list(COLUMNS[: -len(NEW_COLUMNS)]) == HEADER
+    row = read_sequences(table(tmp_path, ROW))["x"]
+    assert (row.pixel_format, row.rotation) == ("", None)
+    newer = table(tmp_path, [*ROW, "yuv422p10le", "90"], ROW[:WITHOUT_DOWNLOAD], header=list(COLUMNS))
+    with pytest.raises(BenchError, match="name: 'x' is also the name in line 2"):
+        read_sequences(newer)
+    rows = [[*ROW, "yuv422p10le", "90"], changed(name="y")[:WITHOUT_DOWNLOAD], changed(name="z")]
+    first, *others = read_sequences(table(tmp_path, *rows, header=list(COLUMNS))).values()
+    assert (first.pixel_format, first.rotation) == ("yuv422p10le", 90)
+    assert [(row.pixel_format, row.rotation) for row in others] == [("", None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (("rgb24", "-"), "pixel_format: unknown pixel format 'rgb24'; use one of yuv420p, "),
+        (("-", "45"), "rotation: 45 must be a quarter turn; write 0, 90, 180, 270 or -"),
+        (("-", "left"), "rotation: 'left' must be a whole number"),
+    ],
+)
+def test_a_wrong_value_of_a_newer_column_is_refused(
+    tmp_path: Path, values: tuple[str, str], message: str
+) -> None:
+    with pytest.raises(BenchError) as caught:
+        read_sequences(table(tmp_path, [*ROW, *values], header=list(COLUMNS)))
+    assert message in str(caught.value)
+
+
+def test_a_raw_file_has_no_rotation(tmp_path: Path) -> None:
+    row = [*changed(location="x.yuv"), "-", "90"]
+    with pytest.raises(BenchError, match=r"rotation: 90 is for containers such as mp4; write -"):
+        read_sequences(table(tmp_path, row, header=list(COLUMNS)))
