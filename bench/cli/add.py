@@ -16,7 +16,13 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "add", help="add a video file, or a folder of PNG or JPEG frames, to sequences.tsv"
     )
-    parser.add_argument("source", type=Path, metavar="FILE|FOLDER")
+    parser.add_argument(
+        "source",
+        type=Path,
+        nargs="+",
+        metavar="FILE|FOLDER|PATTERN",
+        help="a video file, a folder of frames, or a pattern in quotes, such as 'folder/*.png'",
+    )
     parser.add_argument("--name", metavar="NAME", help="of the sequence (default: from the file's name)")
     parser.add_argument("--size", metavar="WxH", help="of a raw .yuv file whose name does not contain it")
     parser.add_argument("--fps", metavar="RATE", help="such as 25 or 30000/1001, if the source has none")
@@ -46,7 +52,10 @@ def run(args: argparse.Namespace) -> int:
         if size is None:
             raise BenchError(f"--size {args.size}", "must be a size", "write WIDTHxHEIGHT, such as 1920x1080")
         given |= {"width": int(size[1]), "height": int(size[2])}
-    sequence, remarks = describe_source(args.source, args.name, given)
+    if len(args.source) > 1:
+        remedy = "write a pattern in quotes, such as 'folder/*.png', or run the command once for each file"
+        raise BenchError(args.source[1], "is a second source", remedy)
+    sequence, remarks = describe_source(args.source[0], args.name, given)
     add_row(sequence)
     facts = f"{sequence.width}x{sequence.height}, {sequence.frames} frames, {sequence.fps} a second"
     what = sequence.pixel_format or "RGB frames"

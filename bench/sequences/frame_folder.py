@@ -36,7 +36,7 @@ from bench.base.errors import BenchError
 from bench.base.paths import ROOT
 from bench.sequences.table import SourceSequence
 
-_SUFFIXES = (".png", ".jpg", ".jpeg")
+FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
 #: Files that file managers write into folders of pictures; so do names with a leading dot.
 _IGNORED = ("thumbs.db", "desktop.ini")
 _NUMBER = re.compile("([0-9]+)")
@@ -120,11 +120,8 @@ class FrameFolder:
                 again.verify()  # checksums of the file, which decoding ignores
         if image.mode not in _MODES:
             raise BenchError(path, f"has samples of type {image.mode}", "convert the frames to 8-bit RGB")
-        width, height = image.size
-        rotation = image.getexif().get(_EXIF_ORIENTATION, 1)
-        if rotation in (5, 6, 7, 8):
-            width, height = height, width
-        if rotation in range(2, 9):
+        width, height = _rotated_size(image)
+        if image.getexif().get(_EXIF_ORIENTATION, 1) in range(2, 9):
             self.remarks["rotation of EXIF applied"] = None
         if (width, height) != (self._sequence.width, self._sequence.height):
             expected = f"{self._sequence.width}x{self._sequence.height} in sequences.tsv"
@@ -152,6 +149,29 @@ def check_frame_folder(sequence: SourceSequence) -> None:
         BenchError: see `find_frame_files` and `FrameFolder.frames`.
     """
     next(FrameFolder(sequence).frames(0, 1))
+
+
+def frame_size(path: Path) -> tuple[int, int]:
+    """Width and height of a frame after the rotation in its EXIF data.
+
+    Raises:
+        BenchError: the file is not a PNG or JPEG file.
+    """
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            return _rotated_size(image)
+    except Exception as error:  # noqa: BLE001 - Pillow raises exceptions of many types for damaged files
+        raise BenchError(path, f"is not a PNG or JPEG file ({error})", "replace the file") from None
+
+
+def _rotated_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    return (height, width) if image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8) else (width, height)
+
+
+def is_frame_pattern(location: Path) -> bool:
+    """Whether a location is a pattern of names in a folder, such as folder/%04d.png or folder/*.png."""
+    return not location.exists() and any(character in location.name for character in "%*?[")
 
 
 def decoder_version() -> str:
@@ -191,8 +211,7 @@ def frame_files(location: Path) -> list[Path]:
 def _matching_files(location: Path) -> list[Path]:
     """The files of a folder, or those that match the pattern in the last component of the location."""
     folder, pattern = (location, "") if location.is_dir() else (location.parent, location.name)
-    is_pattern = any(character in pattern for character in "%*?[")
-    if not folder.is_dir() or (pattern and not is_pattern):
+    if not folder.is_dir() or (pattern and not is_frame_pattern(location)):
         remedy = "give a folder of frames, or a pattern such as folder/%04d.png or folder/*.png"
         raise BenchError(location, "is not a folder", remedy)
     names = sorted(path.name for path in folder.iterdir())
@@ -207,7 +226,7 @@ def _matching_files(location: Path) -> list[Path]:
         return [folder / name for name in names if fnmatch.fnmatchcase(name, pattern)]
     names = [name for name in names if not name.startswith(".") and name.casefold() not in _IGNORED]
     for name in names:
-        if Path(name).suffix.lower() not in _SUFFIXES:
+        if Path(name).suffix.lower() not in FRAME_SUFFIXES:
             remedy = "remove it from the folder, or give a pattern such as folder/*.png"
             raise BenchError(folder / name, "is not a PNG or JPEG file", remedy)
     return [folder / name for name in names]

@@ -11,15 +11,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from bench.base.errors import BenchError
 from bench.base.files import atomic_file, sha256_file
 from bench.base.locks import try_lock
 from bench.base.names import NAME, NAME_RULE
 from bench.base.paths import ROOT
 from bench.base.strict_model import validate
-from bench.sequences.frame_folder import FrameFolder, frame_files
+from bench.sequences.frame_folder import (
+    FRAME_SUFFIXES,
+    FrameFolder,
+    frame_files,
+    frame_size,
+    is_frame_pattern,
+)
 from bench.sequences.pixel_format import EXAMPLES, PixelFormat, check_sample_range
 from bench.sequences.probe import probe
 from bench.sequences.source_check import check_decode, check_row, check_suitable, not_applied
@@ -68,21 +72,24 @@ def describe_source(
         BenchError: the file cannot be measured (`bench.sequences.source_check`), contradicts `given`, or
             lacks a fact that cannot be assumed.
     """
-    if not path.exists():
+    if not path.exists() and not is_frame_pattern(path):
         raise BenchError(path, "no such file or folder", "check the path")
+    if path.is_file() and path.suffix.lower() in FRAME_SUFFIXES:
+        remedy = f"give its folder, or a pattern in quotes such as '{path.parent}/*{path.suffix}'"
+        raise BenchError(path, "is one picture", remedy)
     location = _location(path)
     values = {"name": name, "location": location, "licence": "-", "citation": "-", "note": "-", **given}
     row = NewRow({key: value for key, value in values.items() if value is not None})
     if name is None:
         row.assume("name", _name_of(path), "from the file's name")
-    if path.is_dir():
+    if not path.is_file():
         sequence = _of_folder(row, path)
     elif path.suffix.lower() == ".yuv":
         sequence = _of_raw_file(row, path)
     else:
         sequence = _of_container(row, path)
     row.remarks.append("unknown: licence and citation; write them into the table")
-    if sequence.truth == "yuv420p" and (sequence.width % 2 or sequence.height % 2):
+    if sequence.width % 2 or sequence.height % 2:
         even = f"[0, 0, {sequence.width // 2 * 2}, {sequence.height // 2 * 2}]"
         row.remarks.append(f"note: the size is odd; a clip needs `crop: {even}` in its condition")
     return sequence, row.remarks
@@ -129,8 +136,9 @@ def _location(path: Path) -> str:
 
 
 def _name_of(path: Path) -> str:
-    """A valid name from a file's name: accents are dropped, other characters become `-`."""
-    stem = unicodedata.normalize("NFKD", path.stem if path.is_file() else path.resolve().name)
+    """A valid name from that of a file or folder: accents are dropped, other characters become `-`."""
+    folder = path.parent if is_frame_pattern(path) else path
+    stem = unicodedata.normalize("NFKD", path.stem if path.is_file() else folder.resolve().name)
     ascii_only = "".join(character for character in stem if not unicodedata.combining(character))
     name = re.sub("[^A-Za-z0-9._-]+", "-", ascii_only).strip("-._")[:100]
     if not NAME.fullmatch(name):
@@ -211,16 +219,19 @@ def _holds_samples(path: Path, name: str) -> bool:
 
 def _of_folder(row: NewRow, path: Path) -> SourceSequence:
     files = frame_files(Path(os.path.abspath(path)))
-    with Image.open(files[0]) as image:
-        width, height = image.size
+    width, height = frame_size(files[0])
     row.values |= {"kind": "frames", "frames": len(files), "matrix": "-", "range": "-", "siting": "-"}
     row.values.setdefault("width", width)
     row.values.setdefault("height", height)
     _require_rate(row, path)
     folder = FrameFolder(row.sequence())
-    for _ in folder.frames(0, 0):  # reads and checks every file
+    for _ in folder.frames(0, len(files)):  # decodes and checks every file
         pass
     row.values["sha256"] = folder.sha256
+    row.remarks.append(f"note: from {files[0].name} to {files[-1].name}, in natural order")
+    row.remarks.append("note: the truth is RGB; codecs of 4:2:0 are charged for the conversion")
+    if files[0].suffix.lower() != ".png":
+        row.remarks.append("note: RGB of JPEG files is what Pillow decodes")
     row.remarks += [f"note: {remark}" for remark in folder.remarks]
     return row.sequence()
 

@@ -295,6 +295,45 @@ def test_a_folder_of_frames_is_added_as_rgb(table: Path, tmp_path: Path) -> None
     assert [frame[0, 0, 0] for frame in clip.rgb()] == list(range(1, 11))
 
 
+@pytest.mark.parametrize("pattern", ["f*.jpg", "f%d.jpg"])
+def test_a_pattern_of_rotated_frames_is_added(table: Path, tmp_path: Path, pattern: str) -> None:
+    folder = tmp_path / "Ferien am Méer"
+    folder.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for index in range(9, 12):
+        Image.new("RGB", (21, 12), (20 * index, 0, 0)).save(folder / f"f{index}.jpg", exif=exif)
+    (folder / "notes.txt").write_text("notes")
+    row, remarks = describe_source(folder / pattern, None, {"fps": "25"})
+    assert (row.name, row.width, row.height, row.frames) == ("Ferien-am-Meer", 12, 21, 3)
+    assert "note: from f9.jpg to f11.jpg, in natural order" in remarks
+    assert "note: rotation of EXIF applied" in remarks
+    assert any("a clip needs `crop: [0, 0, 12, 20]`" in remark for remark in remarks)
+    plan = ClipPlan(sequence=row.name, crop=(0, 0, 12, 20))
+    clip = prepare_clip(row, plan, name="c", colour="bt709", out_dir=tmp_path / "out")
+    assert clip.info.frames == 3
+
+
+def test_frames_that_are_not_a_folder_are_refused(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also a transparent picture at the end, which only decoding shows."""
+    folder = tmp_path / "f"
+    folder.mkdir()
+    for index in range(3):
+        mode, colour = ("RGBA", (1, 2, 3, 4)) if index == 2 else ("RGB", (1, 2, 3))
+        Image.new(mode, (20, 12), colour).save(folder / f"{index}.png")
+    first, second = folder / "0.png", folder / "1.png"
+    for sources, problem in (
+        ([folder], "2.png: has transparent pixels"),
+        ([first], f"is one picture; give its folder, or a pattern in quotes such as '{folder}/*.png'"),
+        ([first, second], "1.png: is a second source; write a pattern in quotes"),
+        ([folder / "*.jpg"], "holds no frames"),
+    ):
+        assert main(["add", *map(str, sources), "--fps", "24"]) == 2
+        assert problem in capsys.readouterr().err
+
+
 def test_the_first_run_has_a_condition_of_its_own(tmp_path: Path) -> None:
     path = odd_raw(tmp_path)
     row, remarks = describe_source(path, "mine", {})
