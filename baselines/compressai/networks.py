@@ -49,6 +49,8 @@ MODELS: dict[str, type[CompressionModel]] = {
 _MARKS = {ScaleSpaceFlow: "img_decoder.0.weight"}
 #: Modules that only the encoder runs.
 _ENCODER_PARTS = frozenset(("g_a", "h_a", "img_encoder", "res_encoder", "motion_encoder", "hyper_encoder"))
+#: Buffers of an entropy model that `update` computes.
+_TABLES = ("._offset", "._quantized_cdf", "._cdf_length")
 #: Exceptions of torch and safetensors for files of other weights, or of another format.
 _MISFITS = (RuntimeError, KeyError, ValueError, TypeError, AttributeError, EOFError, SafetensorError)
 
@@ -166,9 +168,16 @@ def _state(path: Path, data: bytes) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return load_safetensors(data)
     loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
+        # As CompressAI's training script saves it, beside optimisers. The script does not update the tables,
+        # so those in the file are empty or belong to earlier weights.
+        loaded = {
+            key: value.new_empty(0) if key.endswith(_TABLES) and isinstance(value, Tensor) else value
+            for key, value in loaded["state_dict"].items()
+        }
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise TypeError("must be a state dict")
-    return with_current_names(dict(loaded))
+        raise TypeError("must be a state dict, alone or under state_dict")
+    return with_current_names(dict(loaded))  # also removes `module.`
 
 
 def _decodes(key: str) -> bool:

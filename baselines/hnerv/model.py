@@ -108,7 +108,7 @@ class CodedHNeRV(nn.Module):
 
     def __init__(self, decoder: Decoder, *, frames: int, embeddings: Tensor | None) -> None:
         super().__init__()
-        self.frames = frames
+        self.config, self.frames = decoder.config, frames
         self.embeddings = None if embeddings is None else nn.Parameter(embeddings)
         self.decoder = decoder
 

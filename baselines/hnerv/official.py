@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from baselines.hnerv.config import HNeRVConfig
-from baselines.hnerv.model import HNeRV
+from baselines.hnerv.model import CodedHNeRV, Decoder, HNeRV
 from bench.base.errors import BenchError
 from bench.inr.importing.arguments import official_arguments
 from bench.inr.importing.official import OfficialNetwork
@@ -20,6 +21,8 @@ from bench.inr.importing.weights import copy_weights
 if TYPE_CHECKING:
     from bench.video.clip import ClipInfo
 
+#: Part of the names in older files, which the official code removes when it reads one.
+_OLD_NAME = re.compile(r"\bblocks\.0\.")
 #: Values of official arguments that this network implements.
 _SUPPORTED = {"norm": "none", "conv_type": ["convnext", "pshuffel"]}
 
@@ -28,12 +31,16 @@ class OfficialHNeRV(OfficialNetwork):
     """An HNeRV with the official forward, without the official third output (seconds of decoding).
 
     Attributes:
+        network: encoder and decoder, or the embeddings of all frames and the decoder.
         pixels: of one frame of the clip that it was fitted to, where the official arguments include it.
     """
 
-    def __init__(self, config: HNeRVConfig, *, frames: int | None = None, pixels: int | None = None) -> None:
+    def __init__(
+        self, network: HNeRV | CodedHNeRV, *, frames: int | None = None, pixels: int | None = None
+    ) -> None:
         super().__init__()
-        self.network, self.frames, self.pixels = HNeRV(config), frames, pixels
+        self.network, self.frames, self.pixels = network, frames, pixels
+        self.is_coded = isinstance(network, CodedHNeRV)
 
     def forward(self, source: Tensor | None, embedding: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
         """Frames (B, 3, H, W), and a list of features: embeddings, then outputs of the decoder's stages.
@@ -44,7 +51,7 @@ class OfficialHNeRV(OfficialNetwork):
             embedding: embeddings (B, C, h, w) to use instead of encoding `source`.
         """
         if embedding is None:
-            if source is None:
+            if source is None or self.is_coded:
                 raise ValueError("give frames (or times) or their embeddings")
             embedding = self.network.encode(source)
         decoder = self.network.decoder
@@ -58,7 +65,7 @@ class OfficialHNeRV(OfficialNetwork):
         if self.pixels not in (None, clip.height * clip.width):
             raise ValueError(f"height times width is {clip.height * clip.width}, final_size {self.pixels}")
         config = self.network.config
-        if config.embed:
+        if config.embed or self.is_coded:
             return super().config_for(clip)
         scale = config.downsampling
         for name in ("height", "width"):
@@ -69,7 +76,7 @@ class OfficialHNeRV(OfficialNetwork):
         return replace(config, base=(clip.height // config.upsampling, clip.width // config.upsampling))
 
     def frame_size(self) -> tuple[int, int]:
-        if not self.network.config.embed:
+        if not (self.network.config.embed or self.is_coded):
             raise ValueError("the embeddings are computed from its frames")
         return super().frame_size()
 
@@ -150,11 +157,21 @@ def network_from_official(
     Raises:
         BenchError: an argument or a weight is missing, or a weight is unknown or has another shape.
     """
-    if isinstance(config, HNeRVConfig):
-        official = OfficialHNeRV(config)
+    args = official_arguments({} if isinstance(config, HNeRVConfig) else config, "args")
+    frames, pixels = args.get("full_data_length"), args.get("final_size")
+    entries = {_OLD_NAME.sub("", name): value for name, value in state_dict.items()}
+    settings = config if isinstance(config, HNeRVConfig) else config_from_official(config)
+    embeddings = entries.pop("embed", None)
+    if embeddings is None or settings.embed:
+        network: HNeRV | CodedHNeRV = HNeRV(settings)
     else:
-        args = official_arguments(config, "args")
-        clip = {"frames": args.get("full_data_length"), "pixels": args.get("final_size")}
-        official = OfficialHNeRV(config_from_official(config), **clip)
-    copy_weights(official.network, state_dict, official_name)
-    return official
+        count, *shape = (int(size) for size in embeddings.shape)
+        if len(shape) != 3 or shape[0] != settings.embedding_channels:
+            raise BenchError("embed", f"has the shape {[count, *shape]}", "give the arguments of this file")
+        scale = settings.stem_scale[0]
+        settings = replace(settings, base=(shape[1] * scale, shape[2] * scale))
+        network = CodedHNeRV(Decoder(settings), frames=count, embeddings=torch.as_tensor(embeddings).float())
+        frames = count
+        entries["embeddings"] = embeddings
+    copy_weights(network, entries, official_name)
+    return OfficialHNeRV(network, frames=frames, pixels=pixels)

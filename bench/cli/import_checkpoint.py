@@ -41,7 +41,7 @@ def add(subparsers: Any) -> None:
         "--config", required=True, type=Path, help="the official constructor's arguments, YAML or JSON"
     )
     parser.add_argument(
-        "--checkpoint", required=True, type=Path, help="the file that the official script saved"
+        "--checkpoint", required=True, type=Path, help="the file or folder that the official script saved"
     )
     clip = parser.add_mutually_exclusive_group()
     clip.add_argument("--clip", type=Path, help="clip.json of the clip that was fitted; HNeRV needs it")
@@ -57,7 +57,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bench.inr.importing.checkpoint import read_checkpoint
+    from bench.inr.importing.checkpoint import checkpoint_file, read_checkpoint
     from bench.inr.importing.official import encode_official
 
     config = registry.codec_config(args.codec)
@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     arguments = _read_arguments(args.config)
     official = bench.import_official(config.family, arguments, read_checkpoint(args.checkpoint))
     codec: INRCodec = registry.load_family(config.family)  # type: ignore[assignment]
+    digest = sha256_file(checkpoint_file(args.checkpoint))
     length = arguments.get("N") if args.frames is None else args.frames
     plan = EncodePlan(
         config=config,
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         report=args.report,
         command=args.command,
-        imported={"checkpoint": args.checkpoint.name, "sha256": sha256_file(args.checkpoint)},
+        imported={"checkpoint": args.checkpoint.name, "sha256": digest},
     )
 
     def encode_imported(clip: Clip, job: EncodeJob) -> Encoded:

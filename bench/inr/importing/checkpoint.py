@@ -6,6 +6,7 @@ import errno
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,14 @@ from torch import Tensor
 
 from bench.base.errors import BenchError
 
-#: Keys under which training scripts save the weights, beside other values.
-_KEYS = ("state_dict", "model", "model_state_dict", "network", "net")
+#: Keys under which training scripts save the weights, beside other values. `module` is DeepSpeed's.
+_KEYS = ("state_dict", "model", "model_state_dict", "network", "net", "module")
+#: Weight files in the folder that `accelerator.save_state` of Hugging Face's accelerate writes (HiNeRV).
+_IN_FOLDER = ("model.safetensors", "pytorch_model.bin", "pytorch_model/mp_rank_00_model_states.pt")
+#: Entry of the ZIP file that HiNeRV's code writes as its bitstream.
+_HINERV_BITSTREAM = "model_compressed.pth.tar"
+#: Fields of a tensor in the quantised file of HNeRV's code (quant_vid.pth).
+_QUANTISED = {"quant", "min", "scale"}
 #: Exceptions of torch's readers for files that are damaged or of another format.
 _UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError),
@@ -25,16 +32,35 @@ _UNREADABLE = (
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
+def checkpoint_file(path: Path) -> Path:
+    """The file with the weights: `path` itself, or the one in a checkpoint folder of accelerate.
+
+    Raises:
+        BenchError: there is none.
+    """
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise BenchError(path, "no such file", "give the checkpoint that the official code saved")
+    for name in _IN_FOLDER:
+        if (path / name).is_file():
+            return path / name
+    inner = sorted(other.name for other in path.iterdir() if other.is_dir())
+    remedy = f"give one of its folders: {', '.join(inner[:8])}" if inner else "give the file of the weights"
+    raise BenchError(path, f"is a folder without {', '.join(_IN_FOLDER)}", remedy)
+
+
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The state dict in a file of `torch.save` or safetensors, on the CPU.
+    """The state dict in a file of `torch.save` or safetensors, or in a checkpoint folder, on the CPU.
+
+    Quantised tensors of HNeRV's file are returned as min + scale * quant, and its embeddings as `embed`.
 
     Raises:
         BenchError: the file is missing, cannot be read without executing code, or has no state dict at its
             top level or under one of the usual keys.
         OSError: the file cannot be opened.
     """
-    if not path.is_file():
-        raise BenchError(path, "no such file", "give the checkpoint that the official code saved")
+    path = checkpoint_file(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
@@ -44,20 +70,47 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset beyond its end
             raise
         raise _unreadable(path, error) from error
-    for candidate in (saved, *(saved.get(key) for key in _KEYS if isinstance(saved, Mapping))):
-        if weights := _weights(candidate):
+    candidates = [saved, *(saved.get(key) for key in _KEYS if isinstance(saved, Mapping))]
+    for candidate in candidates:
+        if weights := _weights(path, candidate):
+            if candidate is not saved and (embedding := _dequantised(path, saved.get("embed"))) is not None:
+                weights["embed"] = embedding
             return weights
     keys = ", ".join(map(str, list(saved)[:8])) if isinstance(saved, Mapping) else type(saved).__name__
     remedy = f"save the network's state dict, alone or under {_KEYS[0]!r}"
     raise BenchError(path, f"has no state dict ({keys or 'nothing'})", remedy)
 
 
-def _weights(value: Any) -> dict[str, Tensor] | None:
-    """`value` if it is a state dict, otherwise None."""
-    if not isinstance(value, Mapping):
+def _weights(path: Path, value: Any) -> dict[str, Tensor] | None:
+    """`value` if it is a state dict of tensors or quantised tensors, otherwise None."""
+    if not isinstance(value, Mapping) or not value or not all(isinstance(name, str) for name in value):
         return None
-    named = all(isinstance(name, str) and isinstance(item, Tensor) for name, item in value.items())
-    return dict(value) if value and named else None
+    weights = {}
+    for name, item in value.items():
+        tensor = item if isinstance(item, Tensor) else _dequantised(path, item)
+        if tensor is None:
+            return None
+        weights[name] = tensor
+    return weights
+
+
+def _dequantised(path: Path, value: Any) -> Tensor | None:
+    """min + scale * quant in float32, as HNeRV's decoder computes it; None if `value` is something else.
+
+    Raises:
+        BenchError: the shapes of the three tensors do not fit together.
+    """
+    if not isinstance(value, Mapping) or set(value) != _QUANTISED:
+        return None
+    if not all(isinstance(item, Tensor) for item in value.values()):
+        return None
+    quant, least, scale = value["quant"], value["min"].float(), value["scale"].float()
+    try:
+        return least.expand_as(quant) + scale.expand_as(quant) * quant
+    except RuntimeError:
+        shapes = ", ".join(f"{key} {list(value[key].shape)}" for key in sorted(_QUANTISED))
+        problem = f"has a quantised tensor of contradicting shapes ({shapes})"
+        raise BenchError(path, problem, "copy it again") from None
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -75,6 +128,15 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _unreadable(path: Path, error: Exception) -> BenchError:
     """One line for torch's error message of several lines."""
     if match := _GLOBAL.search(str(error)):
-        remedy = "if you trust it, load it and save only its state dict with torch.save"
+        command = (
+            f"import torch; saved = torch.load({path.name!r}, weights_only=False); "
+            "torch.save(saved['state_dict'], 'weights.pth')"
+        )
+        remedy = f'if you trust it, save only its state dict: python -c "{command}"'
         return BenchError(path, f"must contain only weights and plain values ({match[1]})", remedy)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if _HINERV_BITSTREAM in archive.namelist():
+                problem = "is a bitstream of HiNeRV's code, which only that code decodes"
+                return BenchError(path, problem, "give the checkpoint folder that it was coded from")
     return BenchError(path, "is damaged, or not a file of torch.save", "copy it again")

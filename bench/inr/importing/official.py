@@ -36,10 +36,12 @@ class OfficialNetwork(nn.Module):
     Attributes:
         network: the suite's network, with its configuration as `network.config`.
         frames: length of the clip that it was fitted to, where the official arguments include it.
+        is_coded: whether `network` is that of a stream already, and does not need the clip's frames.
     """
 
     network: Any
     frames: int | None = None
+    is_coded: bool = False
 
     def config_for(self, clip: ClipInfo) -> Any:
         """The network's configuration for the clip that it was fitted to.
@@ -98,7 +100,8 @@ def encode_official(codec: INRCodec, official: OfficialNetwork, clip: Clip, job:
         raise BenchError(name, "is a statistic, which a stream cannot hold", "fit without batch norm")
     size = {"frames": info.frames, "height": info.height, "width": info.width}
     with torch.device("meta"):  # the weights are assigned below
-        representation = codec.represent(config, **size)
+        build = codec.receive if official.is_coded else codec.represent
+        representation = build(config, **size)
     representation.network.load_state_dict(official.network.state_dict(), assign=True)
     runtime.move(representation.network, job.device)
     encoded = code_network(

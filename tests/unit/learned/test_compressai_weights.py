@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -192,3 +193,42 @@ def test_what_is_fetched_is_what_the_points_need(folder: Path) -> None:
     assert one.path.name == "ssf2020-mse-3-9c8b998d.pth.tar"
     with pytest.raises(BenchError, match="unknown point of ssf2020"):
         weight_files(["ssf2020"], ["q33"])
+
+
+def test_a_checkpoint_of_the_training_script_codes_the_clip(
+    folder: Path, tiny_clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CompressAI's examples/train.py: state_dict beside optimisers, names of several GPUs, stale tables."""
+    import torch
+
+    from baselines.compressai.networks import load_trained
+
+    path = weights.find_weights("tiny", "mbt2018-mean", 1)
+    assert path is not None
+    network = load_trained("mbt2018-mean", path).network
+    state = {f"module.{key}": value.clone() for key, value in network.state_dict().items()}
+    tables = [key for key in state if key.endswith("_quantized_cdf")]
+    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))])
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser)
+    payloads = []
+    for replaced in ({}, {key: state[key] // 2 for key in tables}, {key: state[key][:0] for key in tables}):
+        checkpoint = {
+            "epoch": 7,
+            "state_dict": state | replaced,
+            "loss": torch.tensor(1.5),
+            "optimizer": optimiser.state_dict(),
+            "aux_optimizer": optimiser.state_dict(),
+            "lr_scheduler": schedule.state_dict(),
+        }
+        own = tmp_path / str(len(payloads)) / "mine"
+        own.mkdir(parents=True)
+        torch.save(checkpoint, own / "checkpoint.pth.tar")
+        digest = hashlib.sha256((own / "checkpoint.pth.tar").read_bytes()).hexdigest()
+        name = f"mbt2018-mean-1-{digest[:8]}.pth.tar"
+        (own / "checkpoint.pth.tar").rename(own / name)
+        (own / "mbt2018-mean-1.json").write_text(json.dumps({"file": name, "sequences": []}))
+        monkeypatch.setenv(weights.VARIABLE, str(own.parent))
+        stream, _ = code(tiny_clip, tmp_path / "s.bin", architecture="mbt2018-mean", weights="mine")
+        assert len(decoded(stream)) == tiny_clip.info.frames
+        payloads.append(bytes(stream.payload)[33:])  # after the architecture and the digest of the file
+    assert payloads[0] == payloads[1] == payloads[2]
