@@ -14,7 +14,7 @@ constant step. Number and size of the frames must be those of the row.
 Pillow decodes each file to 8-bit RGB, which is the truth of the clip. A JPEG file holds YCbCr samples; its
 RGB frames are those that Pillow (libjpeg-turbo) decodes. A rotation in EXIF is applied. ICC profiles and
 gamma are not applied. What 8-bit RGB cannot hold is refused: 16-bit samples, transparency, CMYK, several
-pictures in one file.
+pictures in one file, PQ and HLG.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ _NUMBER = re.compile("([0-9]+)")
 _PNG_BIT_DEPTH = slice(24, 25)
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 _EXIF_ORIENTATION = 0x0112
+#: Code points of ITU-T H.273.
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 #: What Pillow reports of damage that it ignores, such as EXIF values that are cut short.
 _PILLOW_WARNINGS = (UserWarning, Image.DecompressionBombWarning)
 
@@ -118,6 +120,7 @@ class FrameFolder:
                 raise BenchError(path, "has samples of 16 bit", "convert the frames to 8 bit")
             with Image.open(io.BytesIO(data), formats=("PNG",)) as again:
                 again.verify()  # checksums of the file, which decoding ignores
+            self._check_colour_tags(path, data)
         if image.mode not in _MODES:
             raise BenchError(path, f"has samples of type {image.mode}", "convert the frames to 8-bit RGB")
         width, height = _rotated_size(image)
@@ -131,6 +134,17 @@ class FrameFolder:
             self.remarks["ICC profile not applied"] = None
         if "gamma" in image.info:
             self.remarks["gamma not applied"] = None
+
+    def _check_colour_tags(self, path: Path, data: bytes) -> None:
+        """Refuse HDR by the chunk cICP (PNG, third edition, section 11.3.2.6), which Pillow does not read."""
+        at = data.find(b"\0\0\0\4cICP", 0, data.find(b"IDAT"))
+        if at < 0:
+            return
+        primaries, transfer = data[at + 8], data[at + 9]
+        if transfer in _HDR_TRANSFERS:
+            problem = f"has the transfer function {_HDR_TRANSFERS[transfer]}"
+            raise BenchError(path, problem, "convert the frames to an SDR colour space, such as sRGB")
+        self.remarks[f"colour tags of cICP not applied (primaries {primaries}, transfer {transfer})"] = None
 
     def _rgb(self, path: Path, image: Image.Image) -> np.ndarray:
         image = ImageOps.exif_transpose(image)

@@ -26,6 +26,7 @@ from bench.scoring.score import round_trip_psnr_db, score
 from bench.sequences.prepare import prepare_clip
 from bench.sequences.table import SourceSequence
 from bench.video.clip import Clip
+from bench.workflow.estimate import _clip_bytes
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 2
 
@@ -141,7 +142,6 @@ def test_a_network_is_fitted_to_rgb_and_scored_in_rgb(
     errors = [np.square(a.astype(float) - b).mean() for a, b in zip(decoded, pictures, strict=True)]
     expected = np.mean(10 * np.log10(255**2 / np.array(errors)))
     assert record.metrics["psnr_rgb_db"] == pytest.approx(expected, abs=1e-9)
-    assert record.decode["repeatable"]
     assert record.reasons[ROUND_TRIP_RGB] == "the decoder yields RGB"
 
 
@@ -168,6 +168,11 @@ def test_clip_json_states_the_truth(clip: Clip) -> None:
         "clip.rgb.npy": sha256_file(clip.truth_path),
         "clip.y4m": sha256_file(clip.path),
     }
+
+
+def test_the_plan_counts_both_files_of_frames(clip: Clip) -> None:
+    sizes = sum(path.stat().st_size for path in clip.sha256_by_file)
+    assert 0 < sizes - _clip_bytes(clip.info) < 300, "the headers"
 
 
 @pytest.mark.parametrize("name", ["clip.rgb.npy", "clip.y4m"])

@@ -372,6 +372,20 @@ def test_profile_and_gamma_are_remarks_in_the_chain(tmp_path: Path) -> None:
     assert any("gamma not applied" in step for step in clip.info.chain)
 
 
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
+def test_hdr_frames_are_refused(tmp_path: Path, transfer: int, name: str) -> None:
+    (tmp_path / "f").mkdir()
+    rows = b"".join(b"\0" + bytes(3 * WIDTH) for _ in range(HEIGHT))
+    path = tmp_path / "f" / "1.png"
+    path.write_bytes(png(rows, chunks=[(b"cICP", bytes([9, transfer, 0, 1]))]))
+    problem = f"1.png: has the transfer function {name}; convert the frames to an SDR colour space"
+    assert problem in refusal(sequence(tmp_path / "f", 1))
+    path.write_bytes(png(rows, chunks=[(b"cICP", bytes([12, 13, 0, 1]))]))
+    folder = FrameFolder(sequence(tmp_path / "f", 1))
+    assert len(list(folder.frames(0, 1))) == 1
+    assert list(folder.remarks) == ["colour tags of cICP not applied (primaries 12, transfer 13)"]
+
+
 def test_the_digest_is_that_of_all_files_in_order(tmp_path: Path) -> None:
     write_pictures(tmp_path / "f", ["9.png", "10.png", "11.png"])
     data = b"".join((tmp_path / "f" / name).read_bytes() for name in ("9.png", "10.png", "11.png"))
