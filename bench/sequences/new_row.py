@@ -27,11 +27,22 @@ from bench.sequences.frame_folder import (
 from bench.sequences.pixel_format import EXAMPLES, PixelFormat, check_sample_range
 from bench.sequences.probe import probe
 from bench.sequences.source_check import check_decode, check_row, check_suitable, not_applied
-from bench.sequences.table import COLUMNS, SEQUENCES, SourceSequence, read_sequences, read_table_text
+from bench.sequences.table import (
+    COLUMNS,
+    SEQUENCES,
+    SourceSequence,
+    is_row,
+    read_sequences,
+    read_table_text,
+    split_lines,
+)
 
 #: Parts of names of raw files, such as Beauty_1920x1080_120fps_420_8bit_YUV.yuv.
 _SIZE = re.compile(r"(?<![0-9])([0-9]{2,4})x([0-9]{2,4})(?![0-9])")
-_RATE = re.compile(r"(?<=[0-9]x)[0-9]+[_-]([0-9]+(?:\.[0-9]+)?)(?:fps|hz)?(?![0-9])", re.IGNORECASE)
+_RATE = re.compile(
+    r"(?<=[0-9]x)[0-9]+[_-](?!4(?:20|22|44)_)([0-9]{1,3}(?:\.[0-9]+)?)(?:fps|hz|p)?(?=[_.-])", re.I
+)
+_FORMAT = re.compile(r"(?<![0-9])(420|422|444)(?![0-9]).*?(?<![0-9])(8|10|12) ?bit", re.I)
 #: The largest frame of standard definition, whose matrix is BT.601: long and short side.
 _SD_SIZE = (1024, 576)
 
@@ -115,9 +126,8 @@ def add_row(sequence: SourceSequence, path: Path | None = None) -> None:
                 )
         text, encoding = read_table_text(path)
         newline = "\r\n" if "\r\n" in text else "\n"
-        lines = text.splitlines()
-        header = next(index for index, line in enumerate(lines) if line.startswith(("name\t", '"name"\t')))
-        lines[header] = "\t".join(COLUMNS)
+        lines = split_lines(text.rstrip("\r\n"))
+        lines[next(index for index, line in enumerate(lines) if is_row(line))] = "\t".join(COLUMNS)
         cells = {name: getattr(sequence, name) for name in COLUMNS}
         lines.append("\t".join("-" if cell in (None, "") else str(cell) for cell in cells.values()))
         with atomic_file(path) as file:
@@ -187,6 +197,9 @@ def _of_raw_file(row: NewRow, path: Path) -> SourceSequence:
     if rate := _RATE.search(path.name):
         row.assume("fps", rate[1], "from the file's name")
     _require_rate(row, path)
+    if name := _FORMAT.search(path.name):
+        bits = "" if name[2] == "8" else f"{name[2]}le"
+        row.assume("pixel_format", f"yuv{name[1]}p{bits}", "from the file's name")
     width, height, size_bytes = row.values["width"], row.values["height"], path.stat().st_size
     fitting = {
         name: size_bytes // count

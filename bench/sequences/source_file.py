@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,15 @@ import numpy as np
 
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import raw_video_args, video_file_args
-from bench.base.files import FileState, file_state, sha256_of_state
+from bench.base.files import FileState, file_state, read_json, sha256_of_state
+from bench.base.paths import ROOT
 from bench.sequences.frame_folder import check_frame_folder
 from bench.sequences.lock_file import check_digest
 from bench.sequences.pixel_format import EXAMPLES, PixelFormat, check_sample_range
 from bench.sequences.probe import DECODE_OPTIONS, probe
 from bench.sequences.source_check import check_row
 from bench.sequences.table import SourceSequence, downloaded_file, users_file
+from bench.video.clip import ClipInfo
 from bench.video.synthetic import GENERATORS
 from bench.video.y4m import FRAME_LINE, MAX_HEADER_BYTES, y4m_tags
 
@@ -115,16 +118,41 @@ def check_source(sequence: SourceSequence) -> None:
         check_row(probe(path), sequence, path)
 
 
-def check_users_file(sequence: SourceSequence) -> None:
+def check_users_file(sequence: SourceSequence, prepared: Path | None = None) -> None:
     """Check the files of a sequence of kind `file` or `frames` before a run: no job can get or correct them.
 
+    Args:
+        prepared: the ``clip.json`` of a clip of the sequence. If it exists, the file may be missing: only a
+            file that has changed since is an error.
+
     Raises:
-        BenchError: a file is missing, or contradicts its row.
+        BenchError: a file is missing, contradicts its row, or is not the one that the clip was prepared from.
     """
+    if prepared is not None and prepared.is_file():
+        if sequence.kind == "file":
+            _check_same_file(sequence, prepared)
+        return
     if sequence.kind == "file":
         check_source(sequence)
     elif sequence.kind == "frames":
         check_frame_folder(sequence)
+
+
+def _check_same_file(sequence: SourceSequence, prepared: Path) -> None:
+    """Compare a file that is newer than a clip with the digest in the clip's description."""
+    path = ROOT / Path(sequence.location).expanduser()
+    if not path.is_file():
+        return
+    status = path.stat()
+    # A file that replaces another may have an older time of modification, but not of the change of its inode.
+    if max(status.st_mtime_ns, status.st_ctime_ns) <= prepared.stat().st_mtime_ns:
+        return
+    info = ClipInfo.from_json(read_json(prepared, "a clip.json"), where=prepared)
+    recorded = re.search(" sha256 ([0-9a-f]{64})$", "".join(info.chain[:1]))
+    # If the row has the digest of the new file, the row was edited, and Snakemake prepares the clip again.
+    if recorded and sha256_of_state(path) not in (recorded[1], sequence.sha256):
+        problem = f"is not the file that {prepared} was prepared from"
+        raise BenchError(path, problem, f"remove {prepared.parent} to prepare the clip again")
 
 
 def _synthetic_frames(sequence: SourceSequence) -> Iterator[np.ndarray]:

@@ -244,7 +244,7 @@ def read_sequences(path: Path | None = None) -> dict[str, SourceSequence]:
     sequences: dict[str, SourceSequence] = {}
     lines: dict[str, int] = {}
     header: tuple[str, ...] | None = None
-    for number, line in enumerate(re.split("\r\n|\r|\n", read_table_text(path)[0]), start=1):
+    for number, line in enumerate(split_lines(read_table_text(path)[0]), start=1):
         cells = _split_line(line)
         if not cells:
             continue
@@ -283,9 +283,19 @@ def read_table_text(path: Path) -> tuple[str, str]:
         raise BenchError(path, f"must be UTF-8 text ({error.reason})", "save it as UTF-8") from None
 
 
+def split_lines(text: str) -> list[str]:
+    """The lines of a table with the line ends of any system."""
+    return re.split("\r\n|\r|\n", text)
+
+
+def is_row(line: str) -> bool:
+    """Whether a line is the header or a row: not empty, and no comment."""
+    return bool(line.strip()) and not line.startswith("#")
+
+
 def _split_line(line: str) -> list[str]:
     """The cells of a line; none of an empty line or a comment."""
-    if line.startswith("#") or not line.strip():
+    if not is_row(line):
         return []
     cells = [cell.strip() for cell in line.split("\t")]
     return [

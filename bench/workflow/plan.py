@@ -190,8 +190,8 @@ def make_plan(name: str) -> Plan:
     infos = {clip: planned_info(condition, clip) for clip in condition.clips}
     condition.check_strip(infos.values())
     for clip, info in infos.items():
-        if not Path(clip_file(condition.name, clip, "clip.json")).is_file():
-            check_users_file(find_sequence(info.sequence))
+        prepared = Path(clip_file(condition.name, clip, "clip.json"))
+        check_users_file(find_sequence(info.sequence), prepared)
     settings = {
         clip: {
             codec: {point: condition.settings(codec, point, clip) for point in condition.points(codec)}

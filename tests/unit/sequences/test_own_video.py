@@ -280,6 +280,30 @@ def test_what_cannot_be_assumed_is_refused(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("Beauty_64x48_120fps_420_8bit_YUV.yuv", {"fps": "120", "pixel_format": "yuv420p", "frames": 12}),
+        ("Beauty_64x48_24_444_8bit.yuv", {"fps": "24", "pixel_format": "yuv444p", "frames": 6}),
+        ("a-64x48_30.yuv", {"fps": "30"}),
+        ("a_64x48_420_8bit.yuv", {}),
+        ("a_64x48_8bit.yuv", {}),
+        ("64x48.yuv", {}),
+    ],
+)
+def test_facts_in_the_name_of_a_raw_file(tmp_path: Path, name: str, values: dict[str, object]) -> None:
+    (tmp_path / name).write_bytes(raw_frames("444"))
+    if "fps" not in values:
+        with pytest.raises(BenchError, match="does not state its frame rate"):
+            describe_source(tmp_path / name, "mine", {})
+        return
+    given = {} if "pixel_format" in values else {"pixel_format": "yuv444p"}
+    row, remarks = describe_source(tmp_path / name, "mine", given)
+    assert {column: str(getattr(row, column)) for column in values} == {k: str(v) for k, v in values.items()}
+    for column in values.keys() - {"frames"}:
+        assert f"assumed: {column} {values[column]}: from the file's name" in remarks
+
+
 def test_a_folder_of_frames_is_added_as_rgb(table: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()

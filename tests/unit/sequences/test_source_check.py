@@ -339,3 +339,24 @@ def test_ranges_and_siting_are_converted_for_ffmpegs_defaults_too(
     assert main(["decode", str(stream), "-o", str(tmp_path / "out.y4m")]) == 0
     assert (tmp_path / "out.y4m").read_bytes() == clip.path.read_bytes()
     assert b"C420mpeg2 XCOLORRANGE=LIMITED" in clip.path.read_bytes()[:100]
+
+
+def test_a_file_that_was_replaced_after_its_clip_was_prepared_is_refused(tmp_path: Path) -> None:
+    """The clip is there, so that no job would read the new file."""
+    path = encode(tmp_path / "a.y4m", "yuv420p")
+    row, clip_json = row_of(path), tmp_path / "clip" / "clip.json"
+    prepared(row, clip_json.parent)
+    check_users_file(row, clip_json)
+    os.utime(path)
+    check_users_file(row, clip_json)  # the same bytes
+    path.write_bytes(path.read_bytes()[:-1] + b"0")
+    with pytest.raises(BenchError) as caught:
+        check_users_file(row, clip_json)
+    problem = f"is not the file that {clip_json} was prepared from; remove {clip_json.parent} to prepare"
+    assert problem in str(caught.value)
+    edited = row_of(path, sha256=sha256_file(path))
+    check_users_file(edited, clip_json)  # Snakemake prepares the clip again: its row has changed
+    path.unlink()
+    check_users_file(row, clip_json)  # a source may be removed when its clips are prepared
+    with pytest.raises(BenchError, match="the file of sequence mine is missing"):
+        check_users_file(row, tmp_path / "other" / "clip.json")
