@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cli_process import CONDITION, bench, encode, prepare, refused
 
-from bench.base.process import locked
+from bench.base.locks import locked
 from bench.cli import main
 
 
@@ -69,6 +69,22 @@ def test_a_wrong_clip_is_refused_in_one_line(folder: Path, tmp_path: Path, chang
     words = ("--codec", "identity", "--point", "raw", "--clip", clip, "--out", "out/s")
     refused(bench("encode", *words, cwd=tmp_path), message)
     assert not (tmp_path / "out").exists()
+
+
+def flip_the_last_bit(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def test_a_flipped_bit_of_a_clip_is_noticed_by_encode_and_measure(folder: Path, tmp_path: Path) -> None:
+    clip = altered_clip(folder, tmp_path / "clip", lambda clip: flip_the_last_bit(clip / "clip.y4m"))
+    point = ("--codec", "mean-frame", "--point", "raw", "--clip", clip)
+    words = ("clip.y4m: its sha256 is", "in clip.json; prepare the clip again")
+    refused(bench("encode", *point, "--out", "out/s", cwd=tmp_path), *words)
+    stream = ("--stream", folder / "mean-frame" / "stream.bin", "--condition", folder / "test-v0.yaml")
+    outputs = ("--run", "seed0", "--out", "out/record.json", "--frames-csv", "out/frames.csv")
+    refused(bench("measure", *stream, *point, *outputs, cwd=tmp_path), *words)
+    assert not list(tmp_path.glob("out/*"))
 
 
 def edit(path: Path, key: str, value: object) -> None:
