@@ -33,13 +33,18 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from bench.conditions.reader import condition_names
     from bench.conditions.run_config import default_condition
     from bench.inr.study.fit_cost import fit_cost
     from bench.workflow.estimate import Estimate
     from bench.workflow.plan import make_plan
+    from bench.workflow.snakemake_process import outdated_files
 
     plan = make_plan(args.condition or default_condition())
-    estimate = Estimate(plan, fit_cost)
+    name = plan.condition.name
+    # Snakemake runs conditions by name. A YAML file at another place has no results yet.
+    outdated = outdated_files(name) if name in condition_names() else ()
+    estimate = Estimate(plan, fit_cost, outdated)
     _write(_heading(plan))
     _write(_jobs(estimate))
     _write(_bytes(estimate))

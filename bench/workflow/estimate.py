@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from bench.base.errors import BenchError
-from bench.base.result_files import FileName, RunKey, clip_file
+from bench.base.result_files import RunKey, clip_file
 from bench.codec import registry
 from bench.codec.contract import Codec
 from bench.sequences.table import SourceSequence, downloaded_file, find_sequence
@@ -40,7 +40,7 @@ FitCounter = Callable[[Any, ClipInfo, Mapping[str, Any]], FitBytes]
 
 @dataclass(frozen=True, kw_only=True)
 class Jobs:
-    """Number of jobs of one kind. A job is done if all its files exist."""
+    """Number of jobs of one kind. A job is done if all its files exist and are up to date."""
 
     kind: str
     to_do: int
@@ -59,10 +59,15 @@ class Space:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Jobs and bytes of a plan."""
+    """Jobs and bytes of a plan.
+
+    Attributes:
+        outdated: existing files that Snakemake will create again (`snakemake_process.outdated_files`).
+    """
 
     plan: Plan
     count_fit: FitCounter
+    outdated: Collection[str] = ()
     _counted: dict[tuple[str, str, ClipInfo], FitBytes] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -79,7 +84,7 @@ class Estimate:
         """Codec id -> clip and settings of each fit that has no stream yet."""
         fits: dict[str, list[tuple[ClipInfo, Mapping[str, Any]]]] = {}
         for point in self._fits():
-            if not _is_encoded(point):
+            if not self._is_encoded(point):
                 fits.setdefault(point.codec, []).append((self.clips[point.clip], self._settings(point)))
         return fits
 
@@ -88,13 +93,13 @@ class Estimate:
         name = self.plan.condition.name
         downloaded = [clip for clip in self.plan.condition.clips if self._sequence(clip).kind == "url"]
         rows = [
-            _jobs("fetch", (Path(clip_file(name, clip, "source.json")).is_file() for clip in downloaded)),
+            _jobs("fetch", (self._is_done(clip_file(name, clip, "source.json")) for clip in downloaded)),
             _jobs("prepare", (self._prepared(clip) for clip in self.plan.condition.clips)),
         ]
         for codec in dict.fromkeys(point.codec for point in self.encoded):
-            done = (_is_encoded(point) for point in self.encoded if point.codec == codec)
+            done = (self._is_encoded(point) for point in self.encoded if point.codec == codec)
             rows.append(_jobs(f"encode {codec}", done))
-        measured = (_exists(point, "record.json") for point in self.plan.points)
+        measured = (self._is_done(point.file("record.json")) for point in self.plan.points)
         return [row for row in (*rows, _jobs("measure", measured)) if row.to_do + row.done]
 
     def download(self) -> Space:
@@ -111,9 +116,11 @@ class Estimate:
         sequences = list(self._downloads())
         missing = [sequence for sequence, exists in sequences if not exists]
         clips = ((_clip_bytes(info), self._prepared(info.name)) for info in self.clips.values())
-        streams = ((self.stream_bytes(point), _is_encoded(point)) for point in self.encoded)
-        kept = ((self._fit_bytes(point).kept_bytes, _is_encoded(point)) for point in self._fits())
-        running = [self._fit_bytes(point).state_bytes for point in self._fits() if not _is_encoded(point)]
+        streams = ((self.stream_bytes(point), self._is_encoded(point)) for point in self.encoded)
+        kept = ((self._fit_bytes(point).kept_bytes, self._is_encoded(point)) for point in self._fits())
+        running = [
+            self._fit_bytes(point).state_bytes for point in self._fits() if not self._is_encoded(point)
+        ]
         rows = [
             Space(
                 kind="archives",
@@ -141,7 +148,7 @@ class Estimate:
 
     def stream_bytes(self, point: RunKey) -> int:
         """Bytes of a stream: its size if it exists; else an upper bound, for encoders a guess."""
-        if _is_encoded(point):
+        if self._is_encoded(point):
             return Path(point.file("stream.bin")).stat().st_size
         info, config = self.clips[point.clip], self.plan.configs[point.codec]
         if config.kind == "fitted":
@@ -176,7 +183,13 @@ class Estimate:
         return find_sequence(self.plan.condition.clip(clip).sequence)
 
     def _prepared(self, clip: str) -> bool:
-        return Path(clip_file(self.plan.condition.name, clip, "clip.json")).is_file()
+        return self._is_done(clip_file(self.plan.condition.name, clip, "clip.json"))
+
+    def _is_encoded(self, point: RunKey) -> bool:
+        return self._is_done(point.file("stream.bin")) and self._is_done(point.file("encode.json"))
+
+    def _is_done(self, path: str) -> bool:
+        return path not in self.outdated and Path(path).is_file()
 
     def _downloads(self) -> Iterator[tuple[SourceSequence, bool]]:
         """Each sequence of kind `url`, and whether its file exists or is not needed any more."""
@@ -200,14 +213,6 @@ def _space(kind: str, sizes: Iterable[tuple[int, bool]], note: str) -> Space:
     pairs = list(sizes)
     missing = sum(size for size, exists in pairs if not exists)
     return Space(kind=kind, total=sum(size for size, _ in pairs), missing=missing, note=note)
-
-
-def _exists(point: RunKey, name: FileName) -> bool:
-    return Path(point.file(name)).is_file()
-
-
-def _is_encoded(point: RunKey) -> bool:
-    return _exists(point, "stream.bin") and _exists(point, "encode.json")
 
 
 def _raw_bytes(sequence: SourceSequence) -> int:

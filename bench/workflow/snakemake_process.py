@@ -1,14 +1,17 @@
-"""The Snakemake process: what killed runs left behind, and the Python that its jobs run."""
+"""Snakemake processes: leftovers of killed runs, the Python of jobs, and the files that a run would create."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+from bench.base.errors import BenchError
 from bench.base.locks import try_lock, warn_no_locks
+from bench.base.paths import ROOT
 
 _FOLDER = Path(".snakemake")
 #: A locked file for each Snakemake process, which contains the path of its folder in TMPDIR.
@@ -75,3 +78,24 @@ def _remove_ended(path: Path) -> None:
 def put_this_python_first() -> None:
     """Put the folder of this Python first on PATH, for the jobs that this process starts."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+
+def outdated_files(condition: str) -> set[str]:
+    """The output files that `snakemake all` would create now, missing ones included; it starts no job.
+
+    An output is outdated if an input file, a parameter, or the code of its job has changed.
+
+    Args:
+        condition: its name.
+
+    Raises:
+        BenchError: Snakemake cannot plan the run.
+    """
+    words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", "."]
+    words += ["--summary", "--nolock", "--config", f"condition={condition}", "--", "all"]
+    done = subprocess.run(words, text=True, capture_output=True)
+    if done.returncode != 0:
+        line = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise BenchError("snakemake --summary", line.removeprefix("error: "), "correct it, then plan again")
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    return {row[0] for row in rows if len(row) == 6 and row[5] == "update pending"}

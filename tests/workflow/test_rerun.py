@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from contextlib import ExitStack
 
 from tiny_repo import Finished
@@ -49,6 +51,25 @@ def test_an_edit_of_ffnerv_fits_only_ffnerv(finished: Finished) -> None:
 def test_an_edit_of_the_trainer_fits_the_networks(finished: Finished) -> None:
     with finished.repo.with_new_code_in("bench/inr/fitting/trainer.py"):
         assert finished.repo.planned()["encode"] == {"ffnerv-matched", "nerv-matched"}
+
+
+def test_bench_plan_has_the_jobs_of_a_dry_run(finished: Finished) -> None:
+    """After an edit of code, too, though all files exist."""
+    words = (sys.executable, "-m", "bench", "plan", "--condition", "tiny", "--no-timing")
+
+    def jobs() -> dict[str, int]:
+        rows = re.findall(r"^(\w[\w .-]*?)  +(\d+) +(\d+)$", finished.repo.run(*words).stdout, re.MULTILINE)
+        return {kind: int(to_do) for kind, to_do, _ in rows}
+
+    assert set(jobs().values()) == {0}
+    with finished.repo.with_new_code_in("bench/inr/fitting/trainer.py"):
+        planned, dry_run = jobs(), finished.repo.snakemake("--dry-run", "--quiet", "host")
+    for codec in ("ffnerv-matched", "nerv-matched"):
+        assert planned.pop(f"encode {codec}") == 1
+    assert planned.pop("encode x264-medium") == planned.pop("encode identity") == 0
+    assert dry_run.count("\nrule encode:") == 2
+    assert planned["measure"] == dry_run.count("\nrule measure:") + dry_run.count("\nrule measure_reference:")
+    assert planned["prepare"] == 0
 
 
 def test_an_edit_of_a_metric_measures_again_and_fits_nothing(finished: Finished) -> None:
