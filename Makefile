@@ -14,23 +14,35 @@ ARGS ?=
 # A package index to take torch from (one of CPU or CUDA builds); empty: where pip looks for the rest.
 TORCH_INDEX ?=
 
+# A word of a shell command: the paths of a checkout may have spaces and quotes.
+quote = '$(subst ','\'',$1)'
+
 # Looked up before the environment comes first on PATH; the one beneath, if an environment is active.
-INTERPRETER := $(shell $(PYTHON) -c 'import sys; print(sys._base_executable)' 2>/dev/null)
-BIN := $(abspath $(VENV))/bin
+INTERPRETER := $(shell $(call quote,$(PYTHON)) -c 'import sys; print(sys._base_executable)' 2>/dev/null)
+BIN := $(shell realpath -m -- $(call quote,$(VENV)))/bin
+ifneq ($(findstring :,$(BIN)),)
+$(error the path of the environment, $(BIN), has a colon, which separates the folders of PATH: choose another VENV)
+endif
 export PATH := $(BIN):$(PATH)
+# Commands start as modules: the first line of an installed script cannot have a path with quotes.
+PY := $(call quote,$(BIN)/python)
 
 LOCK := requirements.lock
 # A copy of the lock that the environment was made from: written last, so it vouches for a whole one.
-INSTALLED := $(VENV)/installed.lock
-STARTED := $(VENV)/started.lock
-PIP := $(BIN)/python -m pip install --disable-pip-version-check
+INSTALLED := $(call quote,$(VENV)/installed.lock)
+STARTED := $(call quote,$(VENV)/started.lock)
+PIP := $(PY) -m pip install --disable-pip-version-check
 
-SNAKEMAKE := snakemake --cores $(CORES) $(ARGS) $(if $(CONDITION),--config condition=$(CONDITION)) --
+CONFIG := $(if $(CONDITION),--config condition=$(CONDITION))
+# Without the --, snakemake takes a target that follows --config for a part of it.
+SNAKEMAKE := $(PY) -m snakemake --cores $(CORES) $(ARGS) $(CONFIG) --
+REPORT := $(PY) -m snakemake --report report.zip $(CONFIG)
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "Variables: CONDITION=name CORES=n TARGETS=... ARGS=... PYTHON=... VENV=... TORCH_INDEX=url"
+	@echo "Snakemake itself needs -- after --config: snakemake --config condition=NAME -- all"
 
 .PHONY: env
 env: ## Make the environment; again only when requirements.lock changed
@@ -39,10 +51,10 @@ env: ## Make the environment; again only when requirements.lock changed
 # An environment whose making was cut short (its start is noted, its end is not) is made from nothing.
 .PHONY: install
 install:
-	@[ -n "$(INTERPRETER)" ] && $(INTERPRETER) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	@[ -n $(call quote,$(INTERPRETER)) ] && $(call quote,$(INTERPRETER)) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
 		|| { echo "make: $(PYTHON) is not Python 3.11 or 3.12; try make env PYTHON=python3.11" >&2; exit 1; }
-	@[ ! -e $(STARTED) ] || rm -rf $(VENV); mkdir -p $(VENV); cp $(LOCK) $(STARTED)
-	$(INTERPRETER) -m venv $(VENV)
+	@[ ! -e $(STARTED) ] || rm -rf $(call quote,$(VENV)); mkdir -p $(call quote,$(VENV)); cp $(LOCK) $(STARTED)
+	$(call quote,$(INTERPRETER)) -m venv $(call quote,$(VENV))
 	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) $$(grep '^torch==' $(LOCK)))
 	$(PIP) --requirement $(LOCK)
 	$(PIP) --no-deps --no-build-isolation --editable .
@@ -51,7 +63,7 @@ install:
 .PHONY: demo
 demo: env ## Fit, code, decode and measure everything; draw figures and tables; print the summary
 	@$(MAKE) --no-print-directory run
-	@snakemake --cores 1 --quiet all --no-hooks $(if $(CONDITION),--config condition=$(CONDITION)) -- show
+	@$(PY) -m snakemake --cores 1 --quiet all --no-hooks $(CONFIG) -- show
 
 # Refuses a second run in this folder. Plain snakemake does not: runs of other conditions have other outputs.
 .PHONY: run
@@ -64,11 +76,15 @@ partial: env ## Draw what exists already; no encode is started
 	@$(SNAKEMAKE) partial
 
 .PHONY: report
-report: env ## Pack figures, tables and their captions into report.zip
-	@snakemake --report report.zip $(if $(CONDITION),--config condition=$(CONDITION))
+report: env ## Pack figures, tables and their captions into report.zip; of the measured points if some are missing
+	@error=$$($(REPORT) 2>&1) || case "$$error" in \
+	*"marked for report but does not exist"*) \
+		echo "make: points, tables or figures are missing; the report shows the measured points" >&2; \
+		$(SNAKEMAKE) partial; $(REPORT) -- partial;; \
+	*) echo "$$error" >&2; exit 1;; esac
 
 # Tests that share fixtures run in one process (tests/conftest.py groups them).
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+PYTEST := $(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: test
 test: env ## Run all tests but those of a GPU or the internet; ARGS="tests/unit -k metrics" runs some
@@ -80,7 +96,7 @@ test-fast: env ## Run the tests that are not slow, in two minutes on two cores
 
 .PHONY: test-gpu
 test-gpu: env ## Run the tests that need a CUDA device
-	$(BIN)/python -m pytest -m gpu $(ARGS)
+	$(PY) -m pytest -m gpu $(ARGS)
 
 .PHONY: test-properties
 test-properties: env ## Run the property-based tests with many examples
@@ -88,32 +104,32 @@ test-properties: env ## Run the property-based tests with many examples
 
 .PHONY: verify-references
 verify-references: env ## Decode and score every tracked stream again; takes a quarter of an hour
-	$(BIN)/python -m bench verify --device cpu $(or $(ARGS),results/reference)
+	$(PY) -m bench verify --device cpu $(or $(ARGS),results/reference)
 
 .PHONY: test-isa
 test-isa: env ## Run the numeric tests with every instruction set of this CPU, 1 and 2 threads
-	@$(BIN)/python tests/instruction_sets.py $(ARGS)
+	@$(PY) tests/instruction_sets.py $(ARGS)
 
 .PHONY: lint
 lint: env ## Check style, types, layers and the workflow
-	ruff check .
-	ruff format --check .
-	mypy
-	lint-imports
-	reuse lint --quiet
-	snakefmt --check Snakefile workflow
-	snakemake --lint
-	snakemake --lint --snakefile workflow/Snakefile
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -c 'from importlinter.cli import lint_imports_command as run; run()'
+	$(PY) -m reuse lint --quiet
+	$(PY) -m snakefmt --check Snakefile workflow
+	$(PY) -m snakemake --lint
+	$(PY) -m snakemake --lint --snakefile workflow/Snakefile
 
 .PHONY: format
 format: env ## Format Python and Snakemake files
-	ruff check --fix-only .
-	ruff format .
-	snakefmt Snakefile workflow
+	$(PY) -m ruff check --fix-only .
+	$(PY) -m ruff format .
+	$(PY) -m snakefmt Snakefile workflow
 
 .PHONY: docs
 docs: env ## Build the documentation as HTML in docs/_build/html; warnings are errors
-	python -m sphinx -M html docs docs/_build -W --keep-going -q
+	$(PY) -m sphinx -M html docs docs/_build -W --keep-going -q
 
 .PHONY: clean
 clean: ## Remove what the workflow made; reference streams, clips and the environment stay
@@ -121,4 +137,4 @@ clean: ## Remove what the workflow made; reference streams, clips and the enviro
 
 .PHONY: distclean
 distclean: clean ## Remove the prepared clips, Snakemake's records, caches and the environment; downloads stay
-	rm -rf resources/clips .snakemake .mypy_cache .pytest_cache .ruff_cache *.egg-info $(VENV)
+	rm -rf resources/clips .snakemake .mypy_cache .pytest_cache .ruff_cache *.egg-info $(call quote,$(VENV))

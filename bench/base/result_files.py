@@ -12,7 +12,8 @@ machine measured of it are in results/points like all others::
     results/reference/<condition>/<clip>/<codec>/<point>/seed<k>/
         stream.bin encode.json record.json
 
-Paths are relative to the working directory, with ``/``, as Snakemake has them.
+Paths are relative to the working directory, with ``/``, as Snakemake has them. A working directory
+without tracked streams (a run with ``--directory``) uses those of the repository.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from bench.base.paths import ROOT
 
 RESULTS = "results"
 CLIPS = "resources/clips"
@@ -55,13 +58,19 @@ class RunKey:
         """Path of one of the run's files below the folder `results`."""
         if self.reference and name in _TRACKED:
             names = (*astuple(self)[:-1], self.run.removeprefix(REFERENCE))
-            return "/".join((str(results), "reference", *names, name))
+            return "/".join((_tracked(results), *names, name))
         return "/".join((str(results), "points", *astuple(self), name))
 
 
 def reference_folder(condition: str) -> Path:
     """Folder of the tracked runs of a condition: <clip>/<codec>/<point>/seed<k> below it."""
-    return Path(RESULTS, "reference", condition)
+    return Path(_tracked(RESULTS), condition)
+
+
+def _tracked(results: str | Path) -> str:
+    """Folder of tracked streams: that of the results or, if they have none, the repository's."""
+    own, tracked = Path(results, "reference"), ROOT / RESULTS / "reference"
+    return str(tracked if tracked.is_dir() and not own.is_dir() else own)
 
 
 def file_of_record(record: Path, name: FileName) -> Path:

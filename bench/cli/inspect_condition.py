@@ -24,7 +24,8 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--frame", type=int, default=0, help="to draw, with the ones before and after it")
     output = parser.add_mutually_exclusive_group(required=True)
     output.add_argument("--pictures", nargs="+", type=Path, metavar="FILE", help=".pdf, .png or .svg files")
-    output.add_argument("--tables", nargs="+", type=Path, metavar="FILE", help=".csv, .md or .tex files")
+    formats = ".csv, .md, .tex or .html files"
+    output.add_argument("--tables", nargs="+", type=Path, metavar="FILE", help=formats)
     parser.set_defaults(run=run)
 
 

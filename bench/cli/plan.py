@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.base import process
@@ -42,9 +43,9 @@ def run(args: argparse.Namespace) -> int:
 
     plan = make_plan(args.condition or default_condition())
     name = plan.condition.name
-    # Snakemake runs conditions by name. A YAML file at another place has no results yet.
-    outdated = outdated_files(name) if name in condition_names() else ()
-    estimate = Estimate(plan, fit_cost, outdated)
+    # Snakemake runs conditions by name. If no run was started in this folder, all files are missing.
+    has_run = name in condition_names() and Path(".snakemake").is_dir()
+    estimate = Estimate(plan, fit_cost, outdated_files(name) if has_run else ())
     _write(_heading(plan))
     _write(_jobs(estimate))
     _write(_bytes(estimate))

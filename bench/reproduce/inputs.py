@@ -67,9 +67,10 @@ class RecordInputs:
         """
         if self._clip is not None:
             return self._clip
-        path = ROOT / clip_file(record.condition, record.clip, "clip.json")
-        if path.is_file():
-            return path
+        path = Path(clip_file(record.condition, record.clip, "clip.json"))
+        for prepared in (path, ROOT / path):
+            if prepared.is_file():
+                return prepared
         key = (record.condition, record.clip)
         if key not in self._prepared:
             from bench.sequences.prepare import prepare

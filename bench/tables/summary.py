@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from textwrap import fill
 
@@ -25,7 +26,7 @@ from bench.base.files import atomic_file
 from bench.scoring.metrics import Metric, describe
 from bench.tables.bd_rate import remark_of
 from bench.tables.points import read_skipped
-from bench.tables.text_table import NONE, TextTable, number, plain
+from bench.tables.text_table import NONE, TextTable, html_page, number, plain
 
 WIDTH = 100
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
@@ -51,7 +52,7 @@ def write_summary(
     skipped_csv: Path | str | None = None,
     footnotes: Mapping[str, str] | None = None,
 ) -> str:
-    """Write the summary as text to `outputs` and return it.
+    """Write the summary as text to `outputs`, for a suffix .html as a page, and return it.
 
     Args:
         anchor: codec id that BD-rates refer to; None: no comparison.
@@ -75,9 +76,10 @@ def write_summary(
     parts += [_fill(note) for note in _ffmpeg_notes(rows)]
     parts.append(_fill(with_footnotes("", rows, footnotes or {})))
     text = "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
-    for out in outputs:
+    for out in map(Path, outputs):
+        content = html_page(f"<pre>{escape(text)}</pre>") if out.suffix == ".html" else text
         with atomic_file(out) as file:
-            file.write(text.encode())
+            file.write(content.encode())
     return text
 
 

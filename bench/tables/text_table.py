@@ -1,10 +1,11 @@
-"""Text tables: Markdown, LaTeX (booktabs) and plain text, and the writer of all formats of a table."""
+"""Text tables: Markdown, LaTeX (booktabs), HTML and plain text, and the writer of all formats of a table."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from bench.base.csv_files import csv_value, write_csv
@@ -12,6 +13,10 @@ from bench.base.errors import BenchError
 from bench.base.files import atomic_file
 
 MINUS, NONE = "\N{MINUS SIGN}", "\N{EN DASH}"
+_CSS = (
+    "body{font:14px sans-serif} table{border-collapse:collapse} th,td{padding:2px 10px;text-align:left;"
+    "border-bottom:1px solid #ddd} .n{text-align:right;font-variant-numeric:tabular-nums} p{margin:4px 0}"
+)
 _TEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -99,6 +104,23 @@ def latex(table: TextTable) -> str:
     return "\n".join(["% Needs \\usepackage{booktabs}.", *rules, r"\end{tabular}", *notes]) + "\n"
 
 
+def html(table: TextTable) -> str:
+    """A page with the table and its notes, as the report of the workflow shows it."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        pairs = zip(cells, table.right, strict=True)
+        return "<tr>" + "".join(f"<{tag}{' class=n' * right}>{escape(cell)}</{tag}>" for cell, right in pairs)
+
+    rows = [line(table.header, "th"), *(line(row, "td") for row in table.rows)]
+    notes = [f"<p>{escape(note)}" for note in table.notes]
+    return html_page("\n".join(["<table>", *rows, "</table>", *notes]))
+
+
+def html_page(body: str) -> str:
+    """A complete HTML page; `body` is escaped already."""
+    return f'<!doctype html>\n<meta charset="utf-8">\n<title>Table</title>\n<style>{_CSS}</style>\n{body}\n'
+
+
 def plain(table: TextTable, *, indent: str = "") -> str:
     """Aligned columns, two spaces apart, for a terminal. A header of empty names is left out."""
     lines = [list(row) for row in (table.header, *table.rows)]
@@ -124,11 +146,11 @@ def write_table(
 
     Args:
         rows: of the .csv file: whole numbers as such, others with six significant digits, None and NaN empty.
-        text: for .md and .tex.
+        text: for .md, .tex and .html.
         columns: of the .csv file where there are no rows.
 
     Raises:
-        BenchError: a suffix other than .csv, .md or .tex.
+        BenchError: a suffix other than .csv, .md, .tex or .html.
     """
     rows = [{name: csv_value(value) for name, value in row.items()} for row in rows]
     for out in map(Path, outputs):
@@ -139,14 +161,14 @@ def write_table(
 
 
 def write(table: TextTable, out: Path) -> None:
-    """Write a .md or .tex file, atomically.
+    """Write a .md, .tex or .html file, atomically.
 
     Raises:
         BenchError: another suffix.
     """
-    formats = {".md": markdown, ".tex": latex}
+    formats = {".md": markdown, ".tex": latex, ".html": html}
     if out.suffix not in formats:
-        raise BenchError(out, "is not a format of tables", "end it with .csv, .md or .tex")
+        raise BenchError(out, "is not a format of tables", "end it with .csv, .md, .tex or .html")
     with atomic_file(out) as file:
         file.write(formats[out.suffix](table).encode())
 

@@ -15,7 +15,7 @@ from bench.workflow.plan import Plan
 
 _PARTIAL = "partial/"
 SUFFIXES = (".pdf", ".png", ".svg")
-TABLE_SUFFIXES = (".csv", ".md", ".tex")
+TABLE_SUFFIXES = (".csv", ".md", ".tex", ".html")
 
 
 def condition_of(selection: str) -> str:

@@ -1,9 +1,10 @@
-"""Snakemake processes: leftovers of killed runs, the Python of jobs, and the files that a run would create."""
+"""Snakemake processes: leftovers of killed runs, the Python of jobs, and the files that a run creates."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -76,8 +77,23 @@ def _remove_ended(path: Path) -> None:
 
 
 def put_this_python_first() -> None:
-    """Put the folder of this Python first on PATH, for the jobs that this process starts."""
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    """Put the folder of this Python first on PATH, for the jobs that this process starts.
+
+    Snakemake writes `sys.executable` into the command of a script without quotes. A path with spaces or
+    quotes is therefore replaced by `python`, which the shell then looks up.
+    """
+    python = Path(sys.executable)
+    if python.is_absolute():
+        os.environ["PATH"] = os.pathsep.join([str(python.parent), os.environ.get("PATH", "")])
+        if shlex.quote(sys.executable) != sys.executable:
+            sys.executable = "python"
+
+
+def make_suite_importable() -> None:
+    """Add the repository to PYTHONPATH: a job's working directory may be another folder (`--directory`)."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if str(ROOT) not in paths and os.pathsep not in str(ROOT):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), *paths]))
 
 
 def outdated_files(condition: str) -> set[str]:

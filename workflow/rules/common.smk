@@ -15,10 +15,15 @@ from bench.base.result_files import RunKey, clip_file
 from bench.codec.fingerprint import code_fingerprint
 from bench.conditions.reader import condition_names
 from bench.conditions.run_config import check_config
+from bench.scoring.metrics import describe
 from bench.workflow.messages import closing_message, partial_message
 from bench.workflow.outputs import Selection
 from bench.workflow.rule_functions import PLAN_FILES, Plans
-from bench.workflow.snakemake_process import clean_up_after_killed_runs, put_this_python_first
+from bench.workflow.snakemake_process import (
+    clean_up_after_killed_runs,
+    make_suite_importable,
+    put_this_python_first,
+)
 from bench.workflow.targets import NAMED_TARGETS
 
 clean_up_after_killed_runs(workflow.snakemake_tmp_dir, main_process=workflow.is_main_process)
@@ -27,6 +32,8 @@ clean_up_after_killed_runs(workflow.snakemake_tmp_dir, main_process=workflow.is_
 # of the rule's own environment.
 if not workflow.deployment_settings.deployment_method:
     put_this_python_first()
+
+make_suite_importable()
 
 # Only the main process plans. A process that it starts, such as a job of a cluster, reads the plans of its start.
 try:

@@ -33,14 +33,15 @@ rule inspect:
         points="results/tables/{selection}/rd_points.csv",
         streams=PLANS.result_files("stream.bin"),
     output:
-        csv=report(
-            "results/tables/{selection}/bits_{clip}.csv",
-            caption="../report/bits.rst",
-            category="Looking inside",
-            labels={"clip": "{clip}", "shows": "bits of each stage and tensor"},
-        ),
+        csv="results/tables/{selection}/bits_{clip}.csv",
         md="results/tables/{selection}/bits_{clip}.md",
         tex="results/tables/{selection}/bits_{clip}.tex",
+        html=report(
+            "results/tables/{selection}/bits_{clip}.html",
+            caption="../report/bits.rst",
+            category="Looking inside",
+            labels={"clip": "{clip}", "shows": "bits of each stage"},
+        ),
     log:
         "logs/inspect/{selection}/{clip}.log",
     conda:

@@ -23,6 +23,12 @@ rule skipped:
         csv="results/tables/{selection}/skipped.csv",
         md="results/tables/{selection}/skipped.md",
         tex="results/tables/{selection}/skipped.tex",
+        html=report(
+            "results/tables/{selection}/skipped.html",
+            caption="../report/skipped.rst",
+            category="Tables",
+            labels={"table": "skipped points"},
+        ),
     log:
         "logs/skipped/{selection}.log",
     conda:
@@ -41,6 +47,12 @@ rule points:
         csv="results/tables/{selection}/points.csv",
         md="results/tables/{selection}/points.md",
         tex="results/tables/{selection}/points.tex",
+        html=report(
+            "results/tables/{selection}/points.html",
+            caption="../report/points.rst",
+            category="Tables",
+            labels={"table": "rate points"},
+        ),
     log:
         "logs/points/{selection}.log",
     conda:
@@ -56,14 +68,15 @@ rule bd_rate:
     input:
         points="results/tables/{selection}/rd_points.csv",
     output:
-        csv=report(
-            "results/tables/{selection}/bd_rate.csv",
+        csv="results/tables/{selection}/bd_rate.csv",
+        md="results/tables/{selection}/bd_rate.md",
+        tex="results/tables/{selection}/bd_rate.tex",
+        html=report(
+            "results/tables/{selection}/bd_rate.html",
             caption="../report/bd_rate.rst",
             category="Tables",
             labels={"table": "BD-rate"},
         ),
-        md="results/tables/{selection}/bd_rate.md",
-        tex="results/tables/{selection}/bd_rate.tex",
     log:
         "logs/bd_rate/{selection}.log",
     conda:
@@ -111,6 +124,12 @@ rule complexity:
         csv="results/tables/{selection}/complexity.csv",
         md="results/tables/{selection}/complexity.md",
         tex="results/tables/{selection}/complexity.tex",
+        html=report(
+            "results/tables/{selection}/complexity.html",
+            caption="../report/complexity_table.rst",
+            category="Tables",
+            labels={"table": "complexity"},
+        ),
     log:
         "logs/complexity/{selection}.log",
     conda:
@@ -129,6 +148,12 @@ rule ablation_table:
         csv="results/tables/{selection}/ablation.csv",
         md="results/tables/{selection}/ablation.md",
         tex="results/tables/{selection}/ablation.tex",
+        html=report(
+            "results/tables/{selection}/ablation.html",
+            caption="../report/ablation.rst",
+            category="Tables",
+            labels={"table": "ablation"},
+        ),
     log:
         "logs/ablation/{selection}.log",
     conda:
@@ -148,6 +173,12 @@ rule interpolation:
         csv="results/tables/{selection}/interpolation.csv",
         md="results/tables/{selection}/interpolation.md",
         tex="results/tables/{selection}/interpolation.tex",
+        html=report(
+            "results/tables/{selection}/interpolation.html",
+            caption="../report/interpolation.rst",
+            category="Tables",
+            labels={"table": "frame interpolation"},
+        ),
     log:
         "logs/interpolation/{selection}.log",
     conda:
@@ -167,6 +198,12 @@ rule reproduction_table:
         csv="results/tables/{selection}/reproduction.csv",
         md="results/tables/{selection}/reproduction.md",
         tex="results/tables/{selection}/reproduction.tex",
+        html=report(
+            "results/tables/{selection}/reproduction.html",
+            caption="../report/reproduction.rst",
+            category="Tables",
+            labels={"table": "published against measured"},
+        ),
     log:
         "logs/reproduction/{selection}.log",
     conda:
@@ -186,6 +223,12 @@ rule summary:
         skipped="results/tables/{selection}/skipped.csv",
     output:
         txt="results/tables/{selection}/summary.txt",
+        html=report(
+            "results/tables/{selection}/summary.html",
+            caption="../report/summary.rst",
+            category="Tables",
+            labels={"table": "summary"},
+        ),
     log:
         "logs/summary/{selection}.log",
     conda:

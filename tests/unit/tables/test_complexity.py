@@ -226,7 +226,7 @@ def test_only_named_targets_request_it(tmp_path: Path, monkeypatch: pytest.Monke
     usual = view.targets(read_yaml(ROOT / "config" / "config.yaml")["figures"])
     assert not any("complexity" in path or "decode_times" in path for path in usual)
     assert named["table_complexity"].files(view) == [
-        f"results/tables/demo-v1/complexity{suffix}" for suffix in (".csv", ".md", ".tex")
+        f"results/tables/demo-v1/complexity{suffix}" for suffix in (".csv", ".md", ".tex", ".html")
     ]
     assert named["fig_complexity"].files(view) == [
         f"results/figures/demo-v1/complexity{suffix}" for suffix in (".pdf", ".png", ".svg")

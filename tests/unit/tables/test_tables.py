@@ -19,7 +19,7 @@ from bench.scoring.metrics import Metric
 from bench.tables.bd_rate import write_bd_rate
 from bench.tables.points import write_points, write_skipped
 from bench.tables.summary import write_summary
-from bench.tables.text_table import TextTable, latex, markdown, number, plain, tex_escape
+from bench.tables.text_table import TextTable, html, latex, markdown, number, plain, tex_escape
 
 METRICS = ("psnr_rgb_db", "vmaf")
 
@@ -257,7 +257,7 @@ def test_bd_rates_need_a_metric_and_a_known_format(tmp_path):
     points = write(tmp_path, points_data.rows())
     with pytest.raises(BenchError, match="metrics: must not be empty"):
         write_bd_rate(points, anchor="x264-medium", metrics=(), outputs=[])
-    with pytest.raises(BenchError, match=r"is not a format of tables; end it with \.csv, \.md or \.tex"):
+    with pytest.raises(BenchError, match=r"is not a format of tables; end it with .*, \.tex or \.html"):
         write_bd_rate(points, anchor="x264-medium", metrics=METRICS, outputs=[tmp_path / "bd.xlsx"])
 
 
@@ -286,6 +286,18 @@ def test_a_metric_without_values_is_not_a_column_for_readers(tmp_path):
     write_points(write(tmp_path, points_data.rows().assign(vmaf=None)), outputs=outs)
     assert "VMAF" not in outs[1].read_text()
     assert {row["vmaf"] for row in read_csv(outs[0])} == {""}
+
+
+def test_pages_of_the_report_have_the_cells_of_the_table_escaped(tmp_path):
+    table = TextTable(["A & B", "n"], [["<script>x</script>", "1.5"]], [False, True], ['"note" <b>'])
+    assert "<tr><th>A &amp; B</th><th class=n>n</th>" in html(table)
+    assert "<td>&lt;script&gt;x&lt;/script&gt;</td><td class=n>1.5</td>" in html(table)
+    assert "<p>&quot;note&quot; &lt;b&gt;" in html(table)
+    out = tmp_path / "summary.html"
+    text = write_summary(write(tmp_path, points_data.rows()), outputs=[out])
+    assert f"<pre>{text}</pre>" in out.read_text()
+    write_points(tmp_path / "rd_points.csv", outputs=[tmp_path / "points.html"])
+    assert (tmp_path / "points.html").read_text().count("<tr>") == len(points_data.rows()) + 1
 
 
 def test_skipped_points_are_written_in_all_formats(tmp_path):
