@@ -109,7 +109,7 @@ def fit_inputs(codec: INRCodec, clip: ClipInfo, settings: CheckedFit, *, seed: i
         "network": asdict(settings.config),
         "recipe": asdict(settings.recipe),
         "seed": seed,
-        "quantiser": settings.quantiser.given if settings.recipe.rounding else None,
+        "quantiser": settings.quantiser.given if settings.recipe.trains_through_quantiser else None,
         "sources": code_fingerprint(family=family),
         "torch": torch.__version__,
     }

@@ -66,7 +66,7 @@ def check_fit(codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any]) -> C
     with invalid_settings():
         recipe = Recipe.from_settings(settings)
         quantiser = parse_description(settings["quantiser"], codec.quantisers)
-        if recipe.rounding:
+        if recipe.trains_through_quantiser:
             check_rounding(quantiser)
         if recipe.prune:
             check_pruned(quantiser)

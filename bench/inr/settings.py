@@ -83,6 +83,16 @@ class Rounding(StrictModel):
     """Learning rate at the start of the stage; null: an eighth of the fit's."""
 
 
+class RateTarget(StrictModel):
+    """End-to-end rate-distortion training for a given size of the stream, with learned steps."""
+
+    bpp: Annotated[float, Field(gt=0)]
+    """Target for the stream, in bits per pixel."""
+
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of the epochs before the weights are rounded and their size counts."""
+
+
 class Override(StrictModel):
     """A quantiser for a part of the network. With a `name` it starts anew, else it changes the usual one."""
 
@@ -171,7 +181,7 @@ class FitSettings(Settings):
     """Passes over the clip, before the stages `prune`, `quantise` and `rounding`."""
 
     learning_rate: Positive
-    """Peak learning rate of Adam."""
+    """Peak learning rate."""
 
     warmup: Share = 0.2
     """Share of the epochs over which the learning rate climbs to its peak."""
@@ -223,6 +233,12 @@ class FitSettings(Settings):
 
     rounding: Rounding | None = None
     """Training through the stream's rounding; null: none."""
+
+    optimiser: Literal["adam", "muon"] = "adam"
+    """Adam, or Muon for kernels and matrices and Adam for all other weights."""
+
+    rate: RateTarget | None = None
+    """Target for the coded size; null: it follows from the network and the quantiser."""
 
     restart_adam: bool = False
     """Whether the later stages begin with a new Adam."""

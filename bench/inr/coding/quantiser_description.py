@@ -148,7 +148,7 @@ def check_rounding(description: QuantiserDescription) -> None:
     """Raise ValueError unless every weight is a multiple of a step (`bench.inr.fitting.rounding`)."""
     names = {fields["name"] for fields in (description.usual, *description.overrides.values())}
     if names != {"uniform"}:
-        raise ValueError("rounding: needs the quantiser {name: uniform}; set rounding: null for any other")
+        raise ValueError("rounding and rate need the quantiser {name: uniform}; leave them out for others")
 
 
 def covers(part: str, name: str) -> bool:

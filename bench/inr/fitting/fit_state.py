@@ -46,6 +46,7 @@ class EpochLog:
             change from step to step.
         loss: mean over the steps; learning_rate: of the last step.
         wall_s, cpu_s: seconds since the fit began, without interruptions.
+        rate_bpp: estimated size of the stream in bits per pixel; None where the loss does not contain it.
     """
 
     epoch: int
@@ -54,6 +55,7 @@ class EpochLog:
     learning_rate: float
     wall_s: float
     cpu_s: float
+    rate_bpp: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +137,8 @@ def save(fit: Fit) -> None:
         "network": rounding.plain_state(fit.representation.network),
         "optimiser": fit.optimiser.state_dict() if unfinished else None,
         "kept": fit.masks.kept if fit.masks and unfinished else None,
-        "steps": rounding.to_state(fit.quantiser),
+        "steps": rounding.to_state(fit.rate.quantiser() if fit.rate else fit.quantiser),
+        "rate": fit.rate.state_dict() if fit.rate and unfinished else None,
         "cache": fit.representation.cached_state() if caches else {},
     }
     with atomic_file(fit.state_path) as file:
@@ -213,11 +216,16 @@ def _load(fit: Fit, values: Mapping[str, Any]) -> None:
     fit.quantiser = rounding.from_state(values["steps"])
     if fit.finished:
         return
+    if values.get("rate"):
+        assert fit.quantiser is not None
+        fit.begin_rate(representation.finish(fit.frames), fit.quantiser)
+        assert fit.rate is not None
+        fit.rate.load_state_dict(values["rate"])
     if values["optimiser"] is not None:  # a finished fit of fewer epochs has none
         fit.optimiser.load_state_dict(values["optimiser"])
     if values["kept"] is not None:
         fit.masks = Masks(list(representation.pruning_scores()), values["kept"])
-    if fit.quantiser is not None:
+    if fit.quantiser is not None and fit.rate is None:
         rounding.apply(representation.finish(fit.frames), fit.quantiser)
     if values["cache"]:
         representation.load_cached_state(values["cache"])

@@ -7,6 +7,9 @@ A fit trains for `epochs`. Up to three fine-tuning phases follow, each with a sc
 * `quantise`: training with quantisation noise (HiNeRV section 3.5).
 * `rounding`: training through the quantiser of the stream (`bench.inr.fitting.rounding`).
 
+With `rate` the first phase itself trains through the quantiser of the stream, for a given size of the stream.
+No fine-tuning phase follows then.
+
 A network that trains with quantised weights from the first epoch (FFNeRV's `bits`) needs none of them.
 
 Terms: a *recipe* is everything that decides how a network is fitted; a *phase* is a part of a fit with a
@@ -29,6 +32,8 @@ CosineFrom = Literal["warmup", "start"]
 #: always compute in float32.
 Precision = Literal["float32", "tf32", "bf16"]
 Refresh = Literal["saves", "official"]
+#: `adam`; `muon`: Muon for kernels and matrices, Adam for all other weights (`bench.inr.fitting.optimiser`).
+OptimiserName = Literal["adam", "muon"]
 
 #: Part of the peak learning rate that the rounding phase starts from, unless it is given.
 _ROUNDING_RATE = 1 / 8
@@ -110,6 +115,26 @@ class Rounding:
         _check_phase("rounding", self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RateTarget:
+    """End-to-end rate-distortion training for a given rate (`bench.inr.fitting.rate_distortion`).
+
+    Attributes:
+        bpp: size of the stream in bits per pixel, above 0.
+        start: fraction of the epochs, rounded down but one epoch at least, before the weights are rounded and
+            their size counts, in [0, 1).
+    """
+
+    bpp: float
+    start: float = 0.3
+
+    def __post_init__(self) -> None:
+        _check_number("rate: bpp", self.bpp, 0)
+        _check_number("rate: start", self.start, 0, 1)
+        if self.bpp == 0 or self.start == 1:
+            raise ValueError(f"rate: bpp {self.bpp!r} must be above 0, and start {self.start!r} below 1")
+
+
 FineTuning = Pruning | Quantisation | Rounding
 
 
@@ -139,7 +164,7 @@ class Recipe:
 
     Attributes:
         epochs: passes over the clip before any fine-tuning phase.
-        learning_rate: Adam's peak rate.
+        learning_rate: peak rate of the optimiser.
         warmup: fraction of the epochs, rounded down, over which the rate rises to the peak.
         warmup_start: fraction of the peak where the rise begins.
         floor: fraction of its peak where the cosine of any phase ends.
@@ -159,6 +184,8 @@ class Recipe:
             need not contain the cache. `official`: where FFNeRV's script evaluates; the cache is then part
             of the state.
         prune, quantise, rounding: fine-tuning phases, in this order; None: no such phase.
+        optimiser: name of the optimiser (`OptimiserName`).
+        rate: target for the size of the stream; None: the size follows from the network and the quantiser.
         restart_adam: whether every fine-tuning phase starts with a new Adam; otherwise its moments continue.
         restart_diverged: whether a fit that diverges restarts once from its last saved state with half the
             learning rate; otherwise it ends with an error.
@@ -186,6 +213,8 @@ class Recipe:
     prune: Pruning | None = None
     quantise: Quantisation | None = None
     rounding: Rounding | None = None
+    optimiser: OptimiserName = "adam"
+    rate: RateTarget | None = None
     restart_adam: bool = False
     restart_diverged: bool = False
 
@@ -200,10 +229,21 @@ class Recipe:
             _check_number("clip_gradient", self.clip_gradient, 0)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas: {list(self.betas)} must be two numbers from 0 to below 1")
-        for name, choices in (("cosine_from", CosineFrom), ("precision", Precision), ("refresh", Refresh)):
+        for name, choices in (
+            ("cosine_from", CosineFrom),
+            ("precision", Precision),
+            ("refresh", Refresh),
+            ("optimiser", OptimiserName),
+        ):
             if getattr(self, name) not in get_args(choices):
                 known = ", ".join(get_args(choices))
                 raise ValueError(f"{name}: unknown value {getattr(self, name)!r}; use one of {known}")
+        if self.rate:
+            excluded = ("rate_weight", "compile", "prune", "quantise", "rounding")
+            if given := [name for name in excluded if getattr(self, name)]:
+                raise ValueError(f"rate: cannot be combined with {given[0]}; leave out one of them")
+            if self.epochs < 2:
+                raise ValueError(f"rate: needs two epochs or more, not {self.epochs}")
         if self.rounding and (self.compile or self.quantise):
             raise ValueError("rounding: cannot be combined with compile or quantise; leave out one of them")
 
@@ -216,7 +256,12 @@ class Recipe:
         """
         values = {field.name: settings[field.name] for field in fields(cls)}
         values["betas"] = tuple(values["betas"])
-        for name, phase in (("prune", Pruning), ("quantise", Quantisation), ("rounding", Rounding)):
+        for name, phase in (
+            ("prune", Pruning),
+            ("quantise", Quantisation),
+            ("rounding", Rounding),
+            ("rate", RateTarget),
+        ):
             if values[name] is not None:
                 values[name] = phase(**values[name])
         return cls(**values)
@@ -273,6 +318,16 @@ class Recipe:
 
     def rounds_in(self, epoch: int) -> bool:
         return self.rounding is not None and epoch >= self.phases[-1].first
+
+    @property
+    def trains_through_quantiser(self) -> bool:
+        """Whether the fit depends on the quantiser of the stream."""
+        return self.rounding is not None or self.rate is not None
+
+    @property
+    def rate_from(self) -> int | None:
+        """First epoch in which the weights are rounded and their size counts; None without `rate`."""
+        return max(int(self.rate.start * self.epochs), 1) if self.rate else None
 
     def saves_after(self, epoch: int) -> bool:
         return (epoch + 1) % self.save_every == 0 and epoch + 1 < self.total_epochs

@@ -93,6 +93,7 @@ def plain_state(network: nn.Module) -> dict[str, Tensor]:
     return {
         name.replace("parametrizations.", "").removesuffix(".original"): value
         for name, value in network.state_dict().items()
+        if not name.endswith(".log2_step")
     }
 
 

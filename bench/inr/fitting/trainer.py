@@ -1,4 +1,4 @@
-"""The trainer shared by all networks: Adam with warm-up and a cosine schedule, resumable.
+"""The trainer shared by all networks: Adam or Muon with warm-up and a cosine schedule, resumable.
 
 A training step does no logging, no I/O and no device synchronisation: the clip is in memory as uint8, and
 squared errors are summed on the device and read once per epoch. Reading order of a step: `Fit._train_epoch`
@@ -12,14 +12,15 @@ weights, byte for byte, as one that was not.
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.base.errors import BenchError
 from bench.base.stage_clock import cpu_seconds
@@ -28,7 +29,9 @@ from bench.inr.coding.weight_rate import weight_bits
 from bench.inr.fitting import fit_state, rounding
 from bench.inr.fitting.divergence import Diverged, divergence, has_finite_weights
 from bench.inr.fitting.fit_state import EpochLog
+from bench.inr.fitting.optimiser import Optimiser, make_optimiser
 from bench.inr.fitting.pruning import Masks, prune_masks
+from bench.inr.fitting.rate_distortion import RateDistortion
 from bench.inr.fitting.recipe import Precision, Recipe
 from bench.inr.network import runtime
 from bench.inr.network.representation import HasNoise, Representation
@@ -45,14 +48,9 @@ def noise_seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch], spawn_key=(1,)).generate_state(1, np.uint64)[0])
 
 
-def make_optimiser(parameters: Iterable[Tensor], recipe: Recipe) -> torch.optim.Adam:
-    """Adam without weight decay; one fused kernel updates all tensors."""
-    return torch.optim.Adam(list(parameters), lr=recipe.learning_rate, betas=recipe.betas, fused=True)
-
-
 def train_step(
     representation: Representation,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Optimiser,
     index: Tensor,
     target: Tensor,
     *,
@@ -60,6 +58,7 @@ def train_step(
     loss: str,
     precision: Precision = "float32",
     rate_term: Callable[[], Tensor] | None = None,
+    add_gradients: Callable[[], None] | None = None,
     clip_gradient: float | None = None,
     masks: Masks | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -70,6 +69,7 @@ def train_step(
         loss: a name in `bench.inr.network.loss_catalogue.CATALOGUE`.
         precision: arithmetic of the forward pass; tf32 is set by the caller (`runtime.fitting`).
         rate_term: computes a term that is added to the loss; None: no such term.
+        add_gradients: adds to the gradients after the backward pass; None: nothing is added.
         clip_gradient: maximum norm of the gradients of all weights that are not pruned; None: no clipping.
         masks: pruned weights, which stay zero.
 
@@ -84,6 +84,8 @@ def train_step(
         total = total + rate_term()
     optimiser.zero_grad(set_to_none=True)
     total.backward()
+    if add_gradients is not None:
+        add_gradients()
     if clip_gradient is not None:
         if masks:
             masks.apply_to_gradients()
@@ -107,10 +109,12 @@ class Fit:
         after: the divergence of an earlier attempt. The fit resumes from the last saved state, with half the
             learning rate.
         notify: prints one line on the states of the folder.
-        choose_quantiser: finished network -> its quantiser; needed by recipes with a rounding phase.
+        choose_quantiser: finished network -> its quantiser; needed with `rounding` and with `rate`.
 
     Attributes:
-        quantiser: the quantiser that weights are rounded by, from the rounding phase on.
+        quantiser: the quantiser that weights are rounded by, from the rounding phase on, or after a fit with
+            `rate`.
+        rate: learned steps and control of the rate, from the epoch `Recipe.rate_from` on.
         earlier_s: wall and CPU seconds of the processes whose state this fit resumed.
         devices: types of the devices that epochs ran on, in order. A fit can be resumed on another device.
         adopted: for each adopted state its epochs and the inputs that differ.
@@ -141,7 +145,8 @@ class Fit:
         self.inputs, self.choose_quantiser = inputs or {}, choose_quantiser
         self.state_path = fit_state.state_file(state_dir, self.inputs) if state_dir else None
         self.adopt, self.after, self.notify = adopt, after, notify
-        self.optimiser = make_optimiser(representation.network.parameters(), recipe)
+        self.optimiser = make_optimiser(representation, recipe)
+        self.rate: RateDistortion | None = None
         self.masks: Masks | None = None
         self.quantiser: ByName | None = None
         self.log: list[EpochLog] = []
@@ -181,6 +186,8 @@ class Fit:
                 if recipe.saves_after(epoch):
                     fit_state.save(self)
                 report(row)
+            if self.rate:
+                self.quantiser = self.rate.quantiser()
             rounding.remove(representation.network)
             fit_state.save(self)
         return self.log
@@ -214,7 +221,7 @@ class Fit:
             self.masks = Masks(list(scores), kept)
             self.masks.apply()
         if recipe.restarts_before(epoch):
-            self.optimiser = make_optimiser(representation.network.parameters(), recipe)
+            self.optimiser = make_optimiser(representation, recipe)
         if recipe.quantise and recipe.quantises_in(epoch):
             assert isinstance(representation, HasNoise)
             generator = torch.Generator(self.frames.device).manual_seed(noise_seed(self.seed, epoch))
@@ -225,6 +232,25 @@ class Fit:
             coded = representation.finish(self.frames)
             self.quantiser = rounding.fix_steps(coded, representation.network, self.choose_quantiser(coded))
             rounding.apply(coded, self.quantiser)
+
+        if epoch == recipe.rate_from:
+            assert self.choose_quantiser is not None
+            coded = representation.finish(self.frames)
+            chosen = self.choose_quantiser(coded)
+            self.begin_rate(coded, rounding.fix_steps(coded, representation.network, chosen))
+            assert self.rate is not None
+            self.rate.start(self.log[-1].loss)
+
+    def begin_rate(self, coded: nn.Module, quantiser: ByName) -> None:
+        """Round the weights from now on, with learned steps that start with those of `quantiser`."""
+        assert self.recipe.rate is not None
+        assert self.recipe.rate_from is not None
+        pixels = len(self.frames) * self.representation.height * self.representation.width
+        epochs = self.recipe.total_epochs - self.recipe.rate_from
+        self.rate = RateDistortion(
+            coded, quantiser, pixels=pixels, target_bpp=self.recipe.rate.bpp, epochs=epochs
+        )
+        self.optimiser.add_param_group({"params": self.rate.log2_steps})
 
     def _train_epoch(self, epoch: int) -> EpochLog:
         wall, cpu = time.perf_counter(), cpu_seconds()
@@ -250,18 +276,22 @@ class Fit:
                 rate_term=self._rate_term if recipe.rate_weight else None,
                 clip_gradient=recipe.clip_gradient,
                 masks=self.masks,
+                add_gradients=functools.partial(self.rate.add_gradients, step) if self.rate else None,
             )
             loss_sum += loss
             squared_errors.index_add_(0, frame, squared)
         mse = squared_errors.double().cpu() / self.frames[0].numel()  # the only read from the device
+        loss_mean = float(loss_sum) / len(batches)
+        rate_bpp = self.rate.end_epoch(loss_mean) if self.rate else None
         before = self.log[-1] if self.log else None
         return EpochLog(
             epoch=epoch,
             psnr_rgb_db=float((-10 * mse.clamp(min=1e-10).log10()).mean()),
-            loss=float(loss_sum) / len(batches),
+            loss=loss_mean,
             learning_rate=learning_rate,
             wall_s=(before.wall_s if before else 0.0) + time.perf_counter() - wall,
             cpu_s=(before.cpu_s if before else 0.0) + cpu_seconds() - cpu,
+            rate_bpp=rate_bpp,
         )
 
     def _rate_term(self) -> Tensor:

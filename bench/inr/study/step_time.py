@@ -10,8 +10,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bench.inr.fitting.optimiser import make_optimiser
 from bench.inr.fitting.recipe import Recipe
-from bench.inr.fitting.trainer import make_optimiser, train_step
+from bench.inr.fitting.trainer import train_step
 from bench.inr.network import runtime
 from bench.inr.network.representation import Representation
 
@@ -33,7 +34,7 @@ def time_steps(
     not do. On a GPU the sum is therefore an upper bound of a step (`time_whole_step`).
     """
     frames = _random_frames(representation)
-    optimiser = make_optimiser(representation.network.parameters(), recipe)
+    optimiser = make_optimiser(representation, recipe)
     network_timer = _NetworkTimer(representation, synchronize)
     taken: list[tuple[float, ...]] = []
     for step in range(WARM_UP + steps):
@@ -61,7 +62,7 @@ def time_whole_step(
 ) -> float:
     """Mean milliseconds of a training step of one frame as in a fit, without synchronisation."""
     frames = _random_frames(representation)
-    optimiser = make_optimiser(representation.network.parameters(), recipe)
+    optimiser = make_optimiser(representation, recipe)
     indices = [samples_of_frame(representation, frame) for frame in range(len(frames))]
     started = 0.0
     with runtime.fitting(recipe.precision):

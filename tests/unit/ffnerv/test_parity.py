@@ -10,8 +10,9 @@ import torch
 from float64 import GRADIENT_FLOOR, assert_parity, like
 
 from bench.inr.coding.huffman import huffman_bits
+from bench.inr.fitting.optimiser import make_optimiser
 from bench.inr.fitting.recipe import Recipe
-from bench.inr.fitting.trainer import make_optimiser, train_step
+from bench.inr.fitting.trainer import train_step
 from bench.inr.network.losses import losses
 from ffnerv.flow import Aggregation, KeyFrames, aggregate, neighbour_slots
 from ffnerv.grid import TemporalGrids
@@ -153,7 +154,7 @@ def test_training_trajectory(golden_dir):
 
     def train(network):
         video = TypedVideo(network, frames=len(frames), height=48, width=64)
-        optimiser = make_optimiser(network.parameters(), recipe)
+        optimiser = make_optimiser(video, recipe)
         video.refresh()
         found, evaluations = [], []
         for step, (time, rate) in enumerate(zip(run["step_t"][:, 0], run["step_lr"], strict=True)):

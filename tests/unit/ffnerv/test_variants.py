@@ -10,8 +10,9 @@ import torch
 
 from bench.base.errors import BenchError
 from bench.codec import registry
+from bench.inr.fitting.optimiser import make_optimiser
 from bench.inr.fitting.recipe import Recipe
-from bench.inr.fitting.trainer import make_optimiser, train_step
+from bench.inr.fitting.trainer import train_step
 from bench.video.clip import ClipInfo
 from ffnerv.config import FFNeRVConfig
 from ffnerv.grid import PositionalLatent
@@ -45,7 +46,7 @@ def test_every_variant_trains_all_its_weights_and_renders(changed):
     made = video(**changed)
     made.refresh()
     before = {name: weight.clone() for name, weight in made.network.named_parameters()}
-    optimiser = make_optimiser(made.network.parameters(), Recipe(epochs=1, learning_rate=0.1))
+    optimiser = make_optimiser(made, Recipe(epochs=1, learning_rate=0.1))
     target = torch.rand(6, 3, 12, 16, generator=torch.Generator().manual_seed(1))
     for _ in range(2):  # a step that meets a neighbour which is black tells its flow nothing
         for index in torch.arange(6).split(1):

@@ -123,7 +123,7 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames: torch.Tensor, tmp_p
     Fit(whole, frames, recipe, choose_quantiser=lambda network: COARSE).run()
 
     def make() -> Fit:
-        state = {"state_dir": tmp_path, "identity": "x"}
+        state = {"state_dir": tmp_path, "inputs": {"seed": 0}}
         return Fit(small_nerv(), frames, recipe, **state, choose_quantiser=lambda network: COARSE)
 
     interrupt_after_every_epoch(make, 9)
@@ -141,7 +141,7 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames: torch.Tensor, tmp_p
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"quantiser": {"name": "affine", "bits": 6}}, "rounding: needs the quantiser"),
+        ({"quantiser": {"name": "affine", "bits": 6}}, "need the quantiser {name: uniform}"),
         ({"rounding": {"epochs": 0}}, "rounding: epochs: 0 must be at least 1"),
         ({"rounding": {"bits": 6}}, "rounding: unknown key 'bits'"),
         ({"compile": True}, "rounding: cannot be combined with compile"),

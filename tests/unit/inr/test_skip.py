@@ -103,7 +103,7 @@ INVALID = [
     ("nerv-matched", {"prune": {"epochs": 2, "ratio": 0.5}, "rounding": None, "quantiser": AFFINE},
      "quantiser: affine moves the zeros"),
     ("nerv-matched", {"quantise": {"epochs": 1, "bits": 6}, "rounding": None}, "does not train with"),
-    ("nerv-matched", {"quantiser": {"name": "affine"}}, "rounding: needs the quantiser {name: uniform}"),
+    ("nerv-matched", {"quantiser": {"name": "affine"}}, "need the quantiser {name: uniform}"),
     ("nerv-matched", {"rounding": None, "quantiser": {"name": "afine"}}, "quantiser 'afine'; try affine"),
     ("nerv-matched", {"rounding": None, "quantiser": {"name": "affine", "bits": 11}}, "bits: 11 must be"),
     ("nerv-matched", {"rounding": None, "quantiser": {"name": "affine", "overrides": {"steam": {"bits": 6}}}},

@@ -24,9 +24,10 @@ from bench.codec import registry
 from bench.codec.container import read_stream
 from bench.codec.decode import codec_of, decode
 from bench.codec.encode import EncodePlan, encode
+from bench.inr.fitting.optimiser import make_optimiser
 from bench.inr.fitting.pruning import Masks
 from bench.inr.fitting.recipe import Pruning, Quantisation, Recipe
-from bench.inr.fitting.trainer import Fit, make_optimiser, noise_seed, train_step
+from bench.inr.fitting.trainer import Fit, noise_seed, train_step
 from bench.inr.network.representation import FramewiseVideo
 from bench.video.clip import Clip, ClipInfo
 
@@ -259,7 +260,7 @@ class NoReading(TorchDispatchMode):
 def test_a_step_of_the_last_phase_does_not_read_from_the_device(frames):
     video = patched_video()
     recipe = Recipe(epochs=1, learning_rate=1e-2)
-    optimiser = make_optimiser(video.network.parameters(), recipe)
+    optimiser = make_optimiser(video, recipe)
     scores = video.pruning_scores()
     masks = Masks(list(scores), [score > 0.01 for score in scores.values()])
     video.add_noise(bits=6, rate=0.9, generator=torch.Generator().manual_seed(0))

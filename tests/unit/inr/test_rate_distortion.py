@@ -1,0 +1,165 @@
+"""End-to-end rate-distortion training: the rate model, learned steps, the target rate, interrupted fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from interruption import interrupt_after_every_epoch
+
+from baselines.nerv.config import NeRVConfig
+from baselines.nerv.model import NeRV
+from bench.base.errors import BenchError
+from bench.codec import registry
+from bench.codec.container import read_stream
+from bench.codec.encode import EncodePlan, encode
+from bench.inr.coding.rate_model import tensor_bits
+from bench.inr.coding.uniform import StepQuantiser
+from bench.inr.coding.weight_coder import encode_tensors
+from bench.inr.fitting.optimiser import Muon, make_optimiser
+from bench.inr.fitting.recipe import RateTarget, Recipe
+from bench.inr.fitting.trainer import Fit
+from bench.inr.network.representation import FramewiseVideo
+from bench.inr.study.bit_breakdown import codes_of, shapes_of
+from bench.video.clip import Clip
+
+pytestmark = pytest.mark.numeric
+
+ROOT = Path(__file__).parents[3]
+STREAMS = ROOT / "results" / "reference" / "demo-v1" / "bunny-320x180"
+TARGET_BPP = 2.5
+
+
+def small_nerv() -> FramewiseVideo:
+    torch.manual_seed(0)
+    config = NeRVConfig(base=(4, 4), channels=12, strides=(2, 2, 2), lower_width=8, stem_width=24)
+    return FramewiseVideo(NeRV(config), frames=6, height=32, width=32)
+
+
+def small_fit(**changes: object) -> Fit:
+    noise = np.random.default_rng(0).integers(0, 256, (6, 3, 8, 8), dtype=np.uint8)
+    frames = torch.from_numpy(noise).repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
+    recipe = Recipe(epochs=8, learning_rate=5e-3, save_every=3, rate=RateTarget(bpp=TARGET_BPP))
+    return Fit(small_nerv(), frames, recipe, choose_quantiser=lambda network: StepQuantiser(6), **changes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codec", ["nerv", "ffnerv", "enerv", "hinerv"])
+def test_the_model_tracks_the_weight_coder(codec: str) -> None:
+    """Within 2 % for another step size, after one comparison at that of the stream, on trained weights."""
+    stream = read_stream(STREAMS / f"{codec}-matched" / "bpp0.12" / "seed0" / "stream.bin")
+    codes = codes_of(stream, shapes_of(registry.load_family(codec), stream).values())
+
+    def ratio(octaves: float) -> float:
+        coarser = [torch.from_numpy(code) / 2**octaves for code in codes]
+        coded = 8 * len(encode_tensors([code.round().int().numpy() for code in coarser]))
+        return coded / sum(float(tensor_bits(code)) for code in coarser)
+
+    assert ratio(0.5) == pytest.approx(ratio(0), rel=0.02)
+    assert 0.9 < ratio(0) < 1.05
+
+
+def test_the_gradient_of_the_rate_is_that_of_its_value() -> None:
+    """With the mean magnitudes fixed, as the gradient assumes: one entry of many barely changes them."""
+    torch.manual_seed(0)
+    codes = torch.randn(40, 50, dtype=torch.float64) * 3
+    codes[3, 4], codes[5, 6] = 0.2, -4.0
+    codes.requires_grad_(True)
+    (gradient,) = torch.autograd.grad(tensor_bits(codes), codes)
+    for position in [(3, 4), (5, 6)]:
+        change = torch.zeros_like(codes)
+        change[position] = 1e-4
+        difference = (tensor_bits(codes + change) - tensor_bits(codes - change)).detach()
+        # A larger entry also raises the means, which saves bits elsewhere: at their optimum, nothing in sum.
+        assert float(difference) / 2e-4 == pytest.approx(float(gradient[position]), abs=0.1)
+    assert gradient[3, 4] > 0 > gradient[5, 6]
+
+
+def test_a_coarser_step_saves_one_bit_a_weight_for_each_octave() -> None:
+    codes = torch.randn(100, 100) * 50
+    saved = (tensor_bits(codes) - tensor_bits(codes / 2)) / codes.numel()
+    assert float(saved) == pytest.approx(1, abs=0.01)
+    assert float(tensor_bits(torch.zeros(100, 100))) < 0.01 * codes.numel()
+
+
+def test_slices_of_a_grid_are_predicted_from_the_slice_before() -> None:
+    still = torch.randn(1, 2, 8, 8).expand(20, 2, 8, 8) * 30
+    assert tensor_bits(still) < tensor_bits(still[torch.randperm(20), :, :, :].flatten(1)) / 3
+
+
+def test_an_interrupted_fit_ends_in_the_same_weights(tmp_path: Path) -> None:
+    whole = small_fit()
+    log = whole.run()
+    assert [row.rate_bpp is None for row in log] == [True, True] + [False] * 6
+
+    def make() -> Fit:
+        return small_fit(state_dir=tmp_path, inputs={"recipe": {"epochs": 8}})
+
+    interrupt_after_every_epoch(make, 8)
+    resumed, again = make(), None
+    resumed.run()
+    again = make()
+    again.run()
+    for fit in (resumed, again):
+        assert fit.quantiser == whole.quantiser
+        for name, weight in whole.representation.network.named_parameters():
+            assert torch.equal(weight, fit.representation.network.get_parameter(name)), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["ffnerv", "nerv", "enerv", "hnerv", "hinerv"])
+def test_a_stream_meets_its_target(family: str, tiny_clip: Clip, tmp_path: Path) -> None:
+    """The stream holds the weights that were trained, and has the requested size."""
+    config = registry.codec_config(f"{family}-matched")
+    size_bpp = 6.0
+    changes = {
+        "rate": {"bpp": size_bpp},
+        "epochs": 60,
+        "rounding": None,
+        "optimiser": "muon",
+        "quantiser": {"name": "uniform", "bits": 6, "allocate": True},
+    }
+    settings = registry.resolve_settings(config, {}, {**config.test, **changes})
+    out = tmp_path / "stream.bin"
+    plan = EncodePlan(config=config, point="x", settings=settings, clip=tiny_clip, out=out, device="cpu")
+    report = encode(plan)
+    assert 8 * report["stream_bytes"] / tiny_clip.info.pixels == pytest.approx(size_bpp, rel=0.03)
+
+
+def test_muon_updates_matrices_in_place_and_adam_the_rest() -> None:
+    video = small_nerv()
+    matrices = video.prunable()
+    before = [weight.detach().clone() for weight in video.network.parameters()]
+    recipe = Recipe(epochs=1, learning_rate=0.01, optimiser="muon")
+    optimiser = make_optimiser(video, recipe)
+    assert isinstance(optimiser, Muon)
+    for weight in video.network.parameters():
+        weight.grad = torch.randn_like(weight)
+    optimiser.step()
+    for weight, old in zip(video.network.parameters(), before, strict=True):
+        change = (weight.detach() - old).flatten()
+        # Adam's first update is the learning rate in every entry; Muon's has its root mean square, times 0.2.
+        rms = float(change.square().mean().sqrt())
+        expected = 0.002 if any(weight is matrix for matrix in matrices) else 0.01
+        assert rms == pytest.approx(expected, rel=0.5), weight.shape
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rate": {"bpp": 0}}, "rate: bpp"),
+        ({"rate": {"bpp": 0.1, "start": 1}}, "rate: start"),
+        ({"rate": {"bpp": 0.1}, "rounding": {"epochs": 2}}, "rate: cannot be combined with rounding"),
+        ({"rate": {"bpp": 0.1}, "epochs": 1}, "rate: needs two epochs"),
+        ({"rate": {"bpp": 0.1}, "quantiser": {"name": "affine"}}, "need the quantiser {name: uniform}"),
+        ({"optimiser": "sgd"}, "optimiser"),
+    ],
+)
+def test_settings_that_exclude_a_target_are_refused(changes: dict, message: str, tiny_clip: Clip) -> None:
+    config = registry.codec_config("nerv-matched")
+    codec = registry.load_family("nerv")
+    settings = registry.resolve_settings(config, {}, {**config.test, "rounding": None, **changes})
+    with pytest.raises(BenchError, match=message):
+        codec.resolve(tiny_clip.info, settings)
