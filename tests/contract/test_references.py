@@ -48,8 +48,8 @@ STAGES = ("prune", "quantise", "rounding")
 def test_record_has_the_settings_of_its_condition(path: Path) -> None:
     """A recipe that changes leaves no stream behind that it would not encode.
 
-    The streams of demo-v1 were fitted by local-v1, those of demo-v2 by local-v2. A setting newer than a record
-    has its default there.
+    The streams of demo-v1 were fitted by local-v1, those of demo-v2 by local-v2. A setting newer than a
+    record has its default there.
     """
     record = RECORDS[path]
     condition = load_condition(record.condition.replace("demo-", "local-"))
