@@ -22,6 +22,7 @@ from __future__ import annotations
 import codecs
 import re
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -241,10 +242,15 @@ def read_sequences(path: Path | None = None) -> dict[str, SourceSequence]:
         BenchError: a column is missing, or a value does not fit; line and column are named.
     """
     path = path or SEQUENCES
+    return dict(_parse_table(path, read_table_text(path)[0]))
+
+
+@lru_cache(maxsize=8)  # a plan asks for the table once for each of thousands of jobs
+def _parse_table(path: Path, text: str) -> dict[str, SourceSequence]:
     sequences: dict[str, SourceSequence] = {}
     lines: dict[str, int] = {}
     header: tuple[str, ...] | None = None
-    for number, line in enumerate(split_lines(read_table_text(path)[0]), start=1):
+    for number, line in enumerate(split_lines(text), start=1):
         cells = _split_line(line)
         if not cells:
             continue
