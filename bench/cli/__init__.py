@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser(words[0] if words else "").parse_args(argv)
     args.command = ["python", "-m", "bench", *(sys.argv[1:] if argv is None else argv)]
     process.end_cleanly_on_sigterm()
+    process.keep_freed_memory()
     try:
         with copy_stderr(args.log):
             return _run(args)
