@@ -38,7 +38,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
     with running_server() as server:
         server.files[f"/video/{ARCHIVE}"] = Served(uvg_archive(tmp_path, text_bytes=300_000))
         server.files["/y4m/tiny_cif.y4m"] = Served(
-            b"".join(y4m_chunks(frames, width=WIDTH, height=HEIGHT, fps=Fraction(25)))
+            b"".join(y4m_chunks(frames, width=WIDTH, height=HEIGHT, fps=Fraction(120)))
         )
         yield server
 
@@ -163,5 +163,8 @@ def test_a_sequence_of_the_users_own_is_asked_for_before_anything_runs(repo: Rep
     with repo.edited("config/sequences.tsv", "resources/local/Cactus_1920x1080_50.yuv", "mine.yuv"):
         assert "mine.yuv: the file of sequence hevc-b-cactus is missing" in repo.snakemake("-n", check=False)
         (repo.root / "mine.yuv").touch()
+        output = repo.snakemake("-n", check=False)
+        assert "mine.yuv: is 0 bytes, but 500 frames of 1920x1080 are 1555200000 (8 bit)" in output
+        os.truncate(repo.root / "mine.yuv", 1_555_200_000)  # takes no space
         assert "fetch" not in repo.planned()
         assert repo.planned()["prepare"] == {"cactus"}
