@@ -62,6 +62,9 @@ def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour
         return prepare_rgb_clip(sequence, steps, name=name, colour=colour, out_dir=out_dir)
     geometry = clip_geometry(sequence, steps, where=f"clip {name}")
     colour_tags = _colour_tags(sequence, colour)
+    json_path, video_path = out_dir / "clip.json", out_dir / "clip.y4m"
+    for old in (json_path, out_dir / "clip.rgb.npy"):
+        old.unlink(missing_ok=True)  # an old one must not remain if this fails, nor accompany new frames
     source, log = open_source(sequence), DecodeLog()
     command = [
         *("-filter_threads", "1", *source.args),
@@ -77,9 +80,6 @@ def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour
         remedy=f"get the file again, or check the row of {sequence.name}",
         on_log=log.add,
     )
-    json_path, video_path = out_dir / "clip.json", out_dir / "clip.y4m"
-    for old in (json_path, out_dir / "clip.rgb.npy"):
-        old.unlink(missing_ok=True)  # an old one must not describe or accompany new frames
     frames = _checked(_trim(decoded, geometry, sequence, log), source, log)
     sha256 = _write_video(video_path, frames, geometry, sequence)
     notes = not_applied(log, sequence) if source.path else []

@@ -22,6 +22,7 @@ import numpy as np
 
 from bench.base.ffmpeg import ffmpeg_version, pipe_frames, raw_video_args
 from bench.base.files import atomic_file, write_json
+from bench.base.process import progress
 from bench.sequences.frame_folder import FrameFolder, decoder_version
 from bench.sequences.geometry import clip_geometry
 from bench.sequences.lock_file import check_digest
@@ -44,9 +45,9 @@ def prepare_rgb_clip(
         BenchError: a missing or changed source, or steps that do not fit it.
     """
     geometry = clip_geometry(sequence, steps, where=f"clip {name}")
-    target, folder = conversion(colour), FrameFolder(sequence)
-    json_path = out_dir / "clip.json"
-    json_path.unlink(missing_ok=True)  # an old one must not describe new frames
+    target, json_path = conversion(colour), out_dir / "clip.json"
+    json_path.unlink(missing_ok=True)  # an old one must not remain if this fails
+    folder = FrameFolder(sequence)
     frames, chain = folder.frames(geometry.first, geometry.stop), []
     if steps.crop:
         frames = crop_rgb(frames, steps.crop)
@@ -63,6 +64,8 @@ def prepare_rgb_clip(
     yuv = to_yuv(rgb, width=width, height=height, colour=colour)
     chunks = y4m_chunks(yuv, width=width, height=height, fps=sequence.fps)
     yuv_sha256 = _write(out_dir / "clip.y4m", chunks)
+    for remark in folder.remarks:
+        progress(f"prepare {name}")(remark)
     remarks = "".join(f"; {remark}" for remark in folder.remarks)
     info = ClipInfo(
         name=name,

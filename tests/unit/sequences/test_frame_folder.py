@@ -267,6 +267,15 @@ def test_frames_outside_the_trim_are_checked_too(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_clip_of_older_frames_does_not_remain(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "f", ["1.png", "2.png", "3.png"])
+    prepared(tmp_path / "out", sequence(tmp_path / "f"))
+    (tmp_path / "f" / "3.png").unlink()
+    with pytest.raises(BenchError, match="holds 2 frames"):
+        prepared(tmp_path / "out", sequence(tmp_path / "f"))
+    assert not (tmp_path / "out" / "clip.json").exists()
+
+
 @pytest.mark.parametrize("subsampling", [0, 2])
 def test_jpeg_frames_are_those_that_pillow_decodes(tmp_path: Path, subsampling: int) -> None:
     (tmp_path / "f").mkdir()
