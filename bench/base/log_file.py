@@ -1,4 +1,8 @@
-"""Log file of a command: a copy of the lines that it writes to stderr."""
+"""Log file of a command: a copy of the lines that it writes to stderr.
+
+The file is locked while the command runs, so that `bench status` can distinguish running commands from those
+that ended.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
+
+from bench.base.locks import try_lock
 
 
 class _Copy(io.TextIOBase):
@@ -37,6 +43,16 @@ class _Copy(io.TextIOBase):
         return self._terminal.fileno()
 
 
+def is_locked(path: Path) -> bool:
+    """Whether the command of a log file runs. False also where the file system has no locks.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    with open(path, "rb") as file:
+        return try_lock(file.fileno(), shared=True) is False
+
+
 @contextmanager
 def copy_stderr(path: str | Path | None) -> Iterator[None]:
     """Copy what the block writes to `sys.stderr` into a new file; with None there is no copy.
@@ -53,6 +69,7 @@ def copy_stderr(path: str | Path | None) -> Iterator[None]:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stderr
     log = open(path, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 - closing it may fail on a full disk
+    try_lock(log.fileno())
     sys.stderr = _Copy(terminal, log)
     try:
         yield

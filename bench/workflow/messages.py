@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.workflow.plan import Plan
+from bench.workflow.run_status import failure_line, run_status
 from bench.workflow.targets import UTILITY_TARGETS
 
 _LISTED = 5
@@ -21,6 +22,7 @@ def closing_message(plan: Plan, command: Sequence[str] = ()) -> str:
     if missing:
         listed = missing[:_LISTED]
         lines += [f"missing: {point.clip}/{point.codec}/{point.point}/{point.run}" for point in listed]
+        lines += [failure_line(job) for job in run_status(plan).failed[:_LISTED]]
         lines.append("errors: see logs/   tables and figures of the measured points: snakemake partial")
     else:
         lines.append(f"figures: results/figures/{name}/   tables: results/tables/{name}/")
