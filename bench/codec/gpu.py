@@ -1,4 +1,4 @@
-"""GPUs: one for each job of the suite, and whether torch can use them at all.
+"""A GPU for each job of the suite.
 
 A job claims a device with a file lock that ends with its process, so jobs side by side run on different
 devices. Where there are more jobs than devices (`resources: gpu` above the number of devices), the device
@@ -8,7 +8,6 @@ with the fewest jobs is shared. The locks are advisory: other programs on the de
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,8 +18,6 @@ from bench.base.locks import try_lock, warn_no_locks
 
 #: Variable with the devices that a process may use, as indices, UUIDs or MIG UUIDs.
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-#: Folder of the driver's files, one for each GPU.
-_DEVICES = Path("/dev")
 #: Most jobs that one device is shared by.
 _MOST_JOBS = 64
 #: Locks that this process holds. They are never closed: a claim ends with its process.
@@ -69,33 +66,3 @@ def claim_cuda_device() -> None:
     elif (count := torch.cuda.device_count()) > 1:
         uuids = [str(torch.cuda.get_device_properties(index).uuid) for index in range(count)]
         torch.cuda.set_device(claim(uuids))
-
-
-@cache
-def usable_gpu() -> bool:
-    """Whether fits of this machine can run on a GPU. Without torch in this process.
-
-    If there is a GPU but torch cannot use it, a warning with the cause is printed once.
-    """
-    if os.environ.get(_VISIBLE) == "" or not any(_DEVICES.glob("nvidia[0-9]*")):
-        return False
-    problem = torch_problem()
-    if problem:
-        sys.stderr.write(
-            f"warning: this machine has a GPU, but {problem}; all fits run on the CPU. Remedy: make env with "
-            "TORCH_INDEX (docs/how-to/gpus-and-clusters.md), or mend the driver until nvidia-smi works\n"
-        )
-    return not problem
-
-
-def torch_problem() -> str:
-    """Why torch has no CUDA device, found by a process of its own; empty if it has one."""
-    code = (
-        "import torch\n"
-        "if not torch.version.cuda and not torch.version.hip: print('the installed torch is a CPU build')\n"
-        "elif not torch.cuda.is_available(): print('torch finds no CUDA device')\n"
-    )
-    result = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
-    if result.returncode:
-        return "torch cannot be imported"
-    return result.stdout.strip()

@@ -13,7 +13,7 @@ from bench.video.clip import Truth, planes
 _BLOCK = 1 << 16
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FramePair:
     """One decoded frame and its reference frame, each as yuv420p and as RGB. All arrays are uint8.
 
@@ -58,19 +58,6 @@ class FramePair:
         """Mean squared error of each plane."""
         y, u, v = map(mse, self.reference_planes, self.decoded_planes)
         return y, u, v
-
-    @cached_property
-    def ms_ssim_of_r_g_b_y(self) -> list[float]:
-        """MS-SSIM of R, G, B and Y. The four are computed together, which costs little more than one."""
-        import torch
-
-        from bench.scoring.ms_ssim import ms_ssim_of_channels
-
-        def stack(rgb: np.ndarray, luma: np.ndarray) -> torch.Tensor:
-            return torch.stack([*torch.from_numpy(rgb).unbind(2), torch.from_numpy(luma)])
-
-        reference = stack(self.reference_rgb, self.reference_planes[0])
-        return ms_ssim_of_channels(reference, stack(self.decoded_rgb, self.decoded_planes[0]))
 
     @property
     def decoded(self) -> np.ndarray:

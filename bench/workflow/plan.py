@@ -21,13 +21,13 @@ from bench.base.result_files import REFERENCE, RunKey, clip_file, reference_fold
 from bench.codec import registry
 from bench.codec.codec_config import CodecConfig
 from bench.codec.fingerprint import code_fingerprint
-from bench.codec.gpu import usable_gpu
 from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
 from bench.sequences.geometry import clip_geometry
 from bench.sequences.source_file import check_users_file
 from bench.sequences.table import DOWNLOAD_COLUMNS, find_sequence
 from bench.video.clip import ClipInfo
+from bench.workflow.gpu_check import usable_gpu
 
 #: Fits take the longest by far, so they start first.
 _PRIORITY = {"fitted": 1000, "learned": 100, "classical": 10, "control": 0}

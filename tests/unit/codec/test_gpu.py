@@ -1,4 +1,4 @@
-"""GPUs are shared out among jobs, and one that torch cannot use is reported. The devices are made up."""
+"""GPUs are shared out among jobs. The devices are made up."""
 
 from __future__ import annotations
 
@@ -49,12 +49,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")  # restored at the end, also where the code sets it
     monkeypatch.setattr(gpu, "_held", [])
-    functions = (gpu.claim_cuda_device, gpu.usable_gpu)
-    for function in functions:
-        function.cache_clear()
+    gpu.claim_cuda_device.cache_clear()
     yield
-    for function in functions:
-        function.cache_clear()
+    gpu.claim_cuda_device.cache_clear()
 
 
 def test_jobs_side_by_side_get_different_devices(start) -> None:
@@ -91,34 +88,6 @@ def test_of_several_mig_devices_one_is_left_visible(fresh, monkeypatch: pytest.M
         gpu.claim_cuda_device()
         seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
     assert seen == ["MIG-1", "MIG-2"]
-
-
-def test_an_unusable_gpu_is_reported_once_and_fits_run_on_the_cpu(
-    fresh, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        monkeypatch.setattr(gpu, "torch_problem", lambda: "torch finds no CUDA device")
-    monkeypatch.setattr(gpu, "_DEVICES", tmp_path)
-    (tmp_path / "nvidia0").touch()
-    assert not gpu.usable_gpu()
-    assert not gpu.usable_gpu()
-    error = capsys.readouterr().err
-    assert error.count("warning: this machine has a GPU, but ") == 1
-    assert "all fits run on the CPU. Remedy:" in error
-
-
-def test_a_hidden_or_missing_gpu_is_not_reported(
-    fresh, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(gpu, "_DEVICES", tmp_path)
-    assert not gpu.usable_gpu()
-    (tmp_path / "nvidia0").touch()
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    gpu.usable_gpu.cache_clear()
-    assert not gpu.usable_gpu()
-    assert capsys.readouterr().err == ""
 
 
 def test_a_folder_that_cannot_be_written_is_a_warning(
