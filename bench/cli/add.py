@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         key: getattr(args, key) for key in ("fps", "pixel_format", "matrix", "range") if getattr(args, key)
     }
     if args.size:
-        size = re.fullmatch("([0-9]{1,5})x([0-9]{1,5})", args.size)
+        size = re.fullmatch("([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", args.size)
         if size is None:
             raise BenchError(f"--size {args.size}", "must be a size", "write WIDTHxHEIGHT, such as 1920x1080")
         given |= {"width": int(size[1]), "height": int(size[2])}

@@ -33,7 +33,6 @@ import PIL
 from PIL import Image, ImageOps, features
 
 from bench.base.errors import BenchError
-from bench.base.paths import ROOT
 from bench.sequences.table import SourceSequence
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -200,7 +199,7 @@ def find_frame_files(sequence: SourceSequence) -> list[Path]:
         BenchError: the folder is missing; it holds no frames, or a file that is not a PNG or JPEG file; a
             frame number is missing or duplicate; or the number of files is not that of the row.
     """
-    location = ROOT / Path(sequence.location).expanduser()
+    location = sequence.local_path
     files = frame_files(location)
     if len(files) != sequence.frames:
         problem = f"holds {len(files)} frames, but {sequence.frames} in sequences.tsv"

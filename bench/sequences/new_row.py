@@ -38,7 +38,7 @@ from bench.sequences.table import (
 )
 
 #: Parts of names of raw files, such as Beauty_1920x1080_120fps_420_8bit_YUV.yuv.
-_SIZE = re.compile(r"(?<![0-9])([0-9]{2,4})x([0-9]{2,4})(?![0-9])")
+_SIZE = re.compile(r"(?<![0-9])([1-9][0-9]{1,3})x([1-9][0-9]{1,3})(?![0-9])")
 _RATE = re.compile(
     r"(?<=[0-9]x)[0-9]+[_-](?!4(?:20|22|44)_)([0-9]{1,3}(?:\.[0-9]+)?)(?:fps|hz|p)?(?=[_.-])", re.I
 )
@@ -113,6 +113,7 @@ def add_row(sequence: SourceSequence, path: Path | None = None) -> None:
 
     Raises:
         BenchError: the table is invalid, or has a row of that name.
+        OSError: the table cannot be written.
     """
     path = path or SEQUENCES
     # Two processes that add rows at once must not lose one. The lock is on the folder: the file is replaced.
@@ -140,8 +141,14 @@ def _location(path: Path) -> str:
     """The path as the table has it: relative to the repository if the file is in it, else absolute."""
     absolute = Path(os.path.abspath(path))
     text = str(absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else absolute)
-    if text != text.strip() or re.search(r'[\t\r\n]|^"', text):
-        raise BenchError(path, "a row of a table cannot hold this path", "rename the file")
+    if text.startswith("~"):  # which would be a home folder
+        text = str(absolute)
+    try:
+        valid = text.encode() and text == text.strip() and not re.search(r'[\t\r\n]|^"', text)
+    except UnicodeEncodeError:  # a name that is not UTF-8
+        valid = False
+    if not valid:
+        raise BenchError(repr(text), "a row of a table cannot hold this path", "rename the file")
     return text
 
 
@@ -200,34 +207,39 @@ def _of_raw_file(row: NewRow, path: Path) -> SourceSequence:
     if name := _FORMAT.search(path.name):
         bits = "" if name[2] == "8" else f"{name[2]}le"
         row.assume("pixel_format", f"yuv{name[1]}p{bits}", "from the file's name")
-    width, height, size_bytes = row.values["width"], row.values["height"], path.stat().st_size
-    fitting = {
-        name: size_bytes // count
-        for name in ([row.values["pixel_format"]] if row.values.get("pixel_format") else EXAMPLES.split(", "))
-        if (fmt := PixelFormat.parse(name))
-        and not size_bytes % (count := fmt.frame_bytes(width, height))
-        and size_bytes
-    }
-    fitting = {name: frames for name, frames in fitting.items() if _holds_samples(path, name)}
-    if len(fitting) != 1:
-        which = ", ".join(f"{frames} frames of {name}" for name, frames in fitting.items())
-        problem = f"is {size_bytes} bytes, which are {which or f'no whole frames of {width}x{height}'}"
-        raise BenchError(path, problem, "give --pixel-format and the right --size")
-    (pixel_format, frames), *_ = fitting.items()
+    width, height = row.values["width"], row.values["height"]
+    pixel_format, row.values["frames"] = _raw_format(path, width, height, row.values.get("pixel_format"))
     row.assume("pixel_format", pixel_format, "the only one that fits the bytes")
-    row.values["frames"] = frames
     _assume_colour(row, width, height, "a raw file does not state it")
     return row.sequence()
 
 
-def _holds_samples(path: Path, name: str) -> bool:
-    pixel_format = PixelFormat.parse(name)
-    try:
-        assert pixel_format is not None
-        check_sample_range(path, pixel_format)
-    except BenchError:
-        return False
-    return True
+def _raw_format(path: Path, width: int, height: int, given: str | None) -> tuple[str, int]:
+    """Pixel format and number of frames of a raw file: the given format, or the only one that fits its bytes.
+
+    Raises:
+        BenchError: no format fits, or several do.
+    """
+    size, fitting, problem = path.stat().st_size, {}, f"no whole frames of {width}x{height}"
+    for name in [given] if given else EXAMPLES.split(", "):
+        pixel_format = PixelFormat.parse(name)
+        if pixel_format is None:
+            raise BenchError(path, f"unknown pixel format {name!r}", f"give one of {EXAMPLES}")
+        if not size or size % pixel_format.frame_bytes(width, height):
+            continue
+        try:
+            check_sample_range(path, pixel_format)
+        except BenchError as error:
+            if given:
+                raise
+            problem = error.problem
+            continue
+        fitting[name] = size // pixel_format.frame_bytes(width, height)
+    if len(fitting) == 1:
+        return fitting.popitem()
+    which = ", ".join(f"{frames} frames of {name}" for name, frames in fitting.items())
+    remedy = "give --pixel-format and the right --size"
+    raise BenchError(path, f"is {size} bytes, which are {which or problem}", remedy)
 
 
 def _of_folder(row: NewRow, path: Path) -> SourceSequence:

@@ -60,23 +60,7 @@ def check_row(log: DecodeLog, sequence: SourceSequence, path: Path) -> None:
         BenchError: the file is not suitable, or contradicts the row. The error has both values.
     """
     facts = check_suitable(log, path)
-    rotation = sequence.rotation or 0
-    stored = (sequence.height, sequence.width) if rotation % 180 else (sequence.width, sequence.height)
-    if (facts.width, facts.height) != stored or (
-        sequence.rotation is not None and rotation != facts.rotation
-    ):
-        size, row = f"{facts.width}x{facts.height}", f"{sequence.width}x{sequence.height}"
-        remedy = f"write the size {size} in sequences.tsv"
-        if facts.rotation:
-            size += f" (to be rotated by {facts.rotation:g} degrees)"
-            upright = f"{facts.width}x{facts.height}"
-            if facts.rotation % 180:
-                upright = f"{facts.height}x{facts.width}"
-            remedy += (
-                f" for frames as stored, or {upright} and the rotation {facts.rotation:g} for upright ones"
-            )
-        row += f" (rotation {sequence.rotation})" if sequence.rotation is not None else ""
-        raise BenchError(path, f"its frames are {size}, but {row} in sequences.tsv", remedy)
+    _check_size(facts, sequence, path)
     for column, of_file, of_row in (
         ("fps", log.fps, sequence.fps),
         ("pixel_format", facts.pixel_format, sequence.pixel_format),
@@ -94,6 +78,23 @@ def check_row(log: DecodeLog, sequence: SourceSequence, path: Path) -> None:
         check_whole_frames(path, pixel_format.frame_bytes(facts.width, facts.height))
 
 
+def _check_size(facts: FrameFacts, sequence: SourceSequence, path: Path) -> None:
+    """Compare size and rotation. A row with a rotation has the size of the upright frame."""
+    stored = f"{facts.width}x{facts.height}"
+    upright = f"{facts.height}x{facts.width}" if facts.rotation % 180 else stored
+    of_row = f"{sequence.width}x{sequence.height}"
+    expected = stored if sequence.rotation is None else upright
+    if of_row == expected and sequence.rotation in (None, facts.rotation):
+        return
+    of_file, remedy = stored, f"write the size {stored} in sequences.tsv"
+    if facts.rotation:
+        of_file += f" (to be rotated by {facts.rotation:g} degrees)"
+        remedy += f" for frames as stored, or {upright} and the rotation {facts.rotation:g} for upright ones"
+    if sequence.rotation is not None:
+        of_row += f" (rotation {sequence.rotation})"
+    raise BenchError(path, f"its frames are {of_file}, but {of_row} in sequences.tsv", remedy)
+
+
 def check_decode(log: DecodeLog, path: Path) -> None:
     """Check a complete decode: no damage, all frames alike, a constant frame rate.
 
@@ -104,7 +105,10 @@ def check_decode(log: DecodeLog, path: Path) -> None:
     if log.errors:
         problem = f"is damaged: ffmpeg reports {log.errors[0]!r}"
         raise BenchError(path, problem, "get the file again, or re-encode the part that is undamaged")
-    if log.changed is not None and log.first is not None:
+    if log.first is None:
+        problem = "the log of this ffmpeg describes no frame"
+        raise BenchError(path, problem, "use the ffmpeg of the package imageio-ffmpeg")
+    if log.changed is not None:
         index, facts = log.changed
         problem = f"changes: frame 0 is {log.first.tags()}; frame {index} is {facts.tags()}"
         raise BenchError(path, problem, "convert all frames to one format with ffmpeg first")

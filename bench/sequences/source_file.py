@@ -13,7 +13,6 @@ import numpy as np
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import raw_video_args, video_file_args
 from bench.base.files import FileState, file_state, read_json, sha256_of_state
-from bench.base.paths import ROOT
 from bench.sequences.frame_folder import check_frame_folder
 from bench.sequences.lock_file import check_digest
 from bench.sequences.pixel_format import EXAMPLES, PixelFormat, check_sample_range
@@ -140,7 +139,7 @@ def check_users_file(sequence: SourceSequence, prepared: Path | None = None) -> 
 
 def _check_same_file(sequence: SourceSequence, prepared: Path) -> None:
     """Compare a file that is newer than a clip with the digest in the clip's description."""
-    path = ROOT / Path(sequence.location).expanduser()
+    path = sequence.local_path
     if not path.is_file():
         return
     status = path.stat()

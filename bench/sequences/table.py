@@ -205,6 +205,14 @@ class SourceSequence(StrictModel):
         return self
 
     @property
+    def local_path(self) -> Path:
+        """The user's file or folder of a sequence of kind `file` or `frames`."""
+        try:
+            return ROOT / Path(self.location).expanduser()
+        except RuntimeError:  # ~name, but there is no such user
+            return ROOT / self.location
+
+    @property
     def is_raw(self) -> bool:
         """Whether the file has no header: its size, rate and format are those of the row."""
         return PurePosixPath(self.location).suffix.lower() == ".yuv"
@@ -355,7 +363,7 @@ def users_file(sequence: SourceSequence) -> Path:
     Raises:
         BenchError: the file is missing. The remedy names the row's `url`, if it has one.
     """
-    path = ROOT / Path(sequence.location).expanduser()
+    path = sequence.local_path
     if not path.is_file():
         source = f"get it from {sequence.url} and " if sequence.url else ""
         remedy = f"{source}put it there, or correct its location in sequences.tsv"

@@ -5,6 +5,7 @@ The samples are compared with formulas, computed with NumPy: the files are coded
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -261,6 +262,9 @@ def test_a_name_is_made_from_that_of_the_file(tmp_path: Path, stem: str, name: s
             {},
             "which are no whole frames of 66x48; give --pixel-format and the right --size",
         ),
+        ("a_64x48_25.yuv", {"pixel_format": "rgb24"}, "unknown pixel format 'rgb24'; give one of yuv420p"),
+        ("a_64x48_25.yuv", {"pixel_format": "yuv420p10le"}, "which is no value of 10 bit; write the file's"),
+        ("a_00x00_25.yuv", {}, "which does not state its size"),
         ("a.txt", {}, "Invalid data found when processing input; give a video in a container"),
         ("nowhere.mp4", {}, "no such file or folder; check the path"),
         ("a.mp4", {"fps": "24"}, "its fps is 25, but 24 in sequences.tsv"),
@@ -302,6 +306,13 @@ def test_facts_in_the_name_of_a_raw_file(tmp_path: Path, name: str, values: dict
     assert {column: str(getattr(row, column)) for column in values} == {k: str(v) for k, v in values.items()}
     for column in values.keys() - {"frames"}:
         assert f"assumed: {column} {values[column]}: from the file's name" in remarks
+
+
+def test_a_path_that_a_table_cannot_hold_is_refused(tmp_path: Path) -> None:
+    for name in ("tab\t.mp4", "line\n.mp4", "end.mp4 ", os.fsdecode(b"latin\xe9.mp4")):
+        (tmp_path / name).touch()
+        with pytest.raises(BenchError, match="a row of a table cannot hold this path; rename the file"):
+            describe_source(tmp_path / name, "mine", {})
 
 
 def test_a_folder_of_frames_is_added_as_rgb(table: Path, tmp_path: Path) -> None:
