@@ -102,6 +102,12 @@ test-gpu: env ## Run the tests that need a CUDA device
 test-properties: env ## Run the property-based tests with many examples
 	$(PYTEST) tests/property --hypothesis-profile=many $(ARGS)
 
+SECONDS ?= 60
+.PHONY: test-fuzz
+test-fuzz: env ## Fuzz every reader of strangers' files for SECONDS=60 each; guided by coverage if atheris is installed
+	@for target in $(or $(TARGETS),$$($(BIN)/python tests/fuzz/run.py --list)); do \
+	$(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS) --report tests/fuzz/results.json; done
+
 .PHONY: verify-references
 verify-references: env ## Decode and score every tracked stream again; takes a quarter of an hour
 	$(PY) -m bench verify --device cpu $(or $(ARGS),results/reference)

@@ -58,8 +58,14 @@ def read_lock_file(path: Path | None = None) -> dict[str, LockEntry]:
         lines = path.read_text("utf-8").splitlines()
     except FileNotFoundError:
         return {}
-    rows = csv.reader((line for line in lines if line and not line.startswith("#")), delimiter="\t")
-    if tuple(next(rows, ())) != _COLUMNS:
+    except UnicodeDecodeError as error:
+        raise BenchError(path, f"must be UTF-8 text ({error.reason})", _REMEDY) from None
+    reader = csv.reader((line for line in lines if line and not line.startswith("#")), delimiter="\t")
+    try:
+        header, *rows = reader
+    except (csv.Error, ValueError):
+        header, rows = [], []
+    if tuple(header) != _COLUMNS:
         raise BenchError(path, f"must begin with the columns {' '.join(_COLUMNS)}", _REMEDY)
     entries = [_parse_entry(row, path) for row in rows]
     return {entry.sequence: entry for entry in entries}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import pickle
 import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from bench.base.errors import BenchError
+from bench.base.progress_bar import format_megabytes
 
 #: Keys under which training scripts save the weights, beside other values. `module` is DeepSpeed's.
 _KEYS = ("state_dict", "model", "model_state_dict", "network", "net", "module")
@@ -24,11 +25,6 @@ _IN_FOLDER = ("model.safetensors", "pytorch_model.bin", "pytorch_model/mp_rank_0
 _HINERV_BITSTREAM = "model_compressed.pth.tar"
 #: Fields of a tensor in the quantised file of HNeRV's code (quant_vid.pth).
 _QUANTISED = {"quant", "min", "scale"}
-#: Exceptions of torch's readers for files that are damaged or of another format.
-_UNREADABLE = (
-    *(pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError),
-    AssertionError,
-)
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
@@ -63,10 +59,11 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     path = checkpoint_file(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    _check_unpacked_size(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # the errors below say the same
             saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (*_UNREADABLE, OSError) as error:
+    except Exception as error:  # torch raises a dozen types for files that are damaged or of another format
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset beyond its end
             raise
         raise _unreadable(path, error) from error
@@ -81,6 +78,19 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     raise BenchError(path, f"has no state dict ({keys or 'nothing'})", remedy)
 
 
+def _check_unpacked_size(path: Path) -> None:
+    """Refuse a ZIP file whose entries are compressed: `torch.save` stores them as they are.
+
+    A megabyte of compressed zeros can have a gigabyte.
+    """
+    size = 0
+    with suppress(Exception), zipfile.ZipFile(path) as archive:  # the error of torch is clearer
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > 2 * path.stat().st_size + (1 << 20):
+        problem = f"has {format_megabytes(path.stat().st_size)}, but unpacks to {format_megabytes(size)}"
+        raise BenchError(path, problem, "save it again with torch.save")
+
+
 def _weights(path: Path, value: Any) -> dict[str, Tensor] | None:
     """`value` if it is a state dict of tensors or quantised tensors, otherwise None."""
     if not isinstance(value, Mapping) or not value or not all(isinstance(name, str) for name in value):
@@ -90,8 +100,15 @@ def _weights(path: Path, value: Any) -> dict[str, Tensor] | None:
         tensor = item if isinstance(item, Tensor) else _dequantised(path, item)
         if tensor is None:
             return None
+        if tensor.layout is not torch.strided or tensor.is_quantized or not _is_stored(tensor):
+            raise BenchError(path, f"{name} must be a plain tensor", "save the network's state dict")
         weights[name] = tensor
     return weights
+
+
+def _is_stored(tensor: Tensor) -> bool:
+    """Whether each entry is in the file: a tensor with strides of 0 has any size in a few bytes."""
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def _dequantised(path: Path, value: Any) -> Tensor | None:
@@ -102,10 +119,12 @@ def _dequantised(path: Path, value: Any) -> Tensor | None:
     """
     if not isinstance(value, Mapping) or set(value) != _QUANTISED:
         return None
-    if not all(isinstance(item, Tensor) for item in value.values()):
+    if not all(isinstance(item, Tensor) and item.layout is torch.strided for item in value.values()):
         return None
     quant, least, scale = value["quant"], value["min"].float(), value["scale"].float()
     try:
+        if not _is_stored(quant):
+            raise RuntimeError
         return least.expand_as(quant) + scale.expand_as(quant) * quant
     except RuntimeError:
         shapes = ", ".join(f"{key} {list(value[key].shape)}" for key in sorted(_QUANTISED))
@@ -121,7 +140,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise BenchError(path, "needs the package safetensors", "install it, or use torch.save") from error
     try:
         return load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, RuntimeError, ValueError, LookupError, TypeError) as error:
         raise BenchError(path, f"cannot be read ({error})", "copy it again") from error
 
 
@@ -134,9 +153,8 @@ def _unreadable(path: Path, error: Exception) -> BenchError:
         )
         remedy = f'if you trust it, save only its state dict: python -c "{command}"'
         return BenchError(path, f"must contain only weights and plain values ({match[1]})", remedy)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if _HINERV_BITSTREAM in archive.namelist():
-                problem = "is a bitstream of HiNeRV's code, which only that code decodes"
-                return BenchError(path, problem, "give the checkpoint folder that it was coded from")
+    with suppress(Exception), zipfile.ZipFile(path) as archive:  # of any kind: the file is damaged
+        if _HINERV_BITSTREAM in archive.namelist():
+            problem = "is a bitstream of HiNeRV's code, which only that code decodes"
+            return BenchError(path, problem, "give the checkpoint folder that it was coded from")
     return BenchError(path, "is damaged, or not a file of torch.save", "copy it again")

@@ -15,6 +15,7 @@ import torch
 from checkpoint_data import FLOAT32, Case, command, golden_case
 from torch import Tensor
 
+from bench.base.errors import BenchError
 from bench.cli import main
 from bench.codec.container import read_stream
 from bench.codec.decode import codec_of
@@ -162,3 +163,24 @@ def test_the_bitstream_of_hinerv_is_named(case, tmp_path: Path, capsys: pytest.C
         archive.writestr("model_compressed.pth.tar", b"x")
     assert main(words) == 2
     assert "is a bitstream of HiNeRV's code, which only that code decodes" in capsys.readouterr().err
+
+
+def test_weights_that_are_larger_than_their_file_are_refused(tmp_path: Path) -> None:
+    """Compressed entries, strides of 0 and sparse tensors: a few bytes can stand for any amount of memory."""
+    path = tmp_path / "model.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"")
+        archive.writestr("archive/data/0", bytes(4 << 20))
+    with pytest.raises(BenchError, match=r"has 0\.0 MB, but unpacks to 4\.2 MB"):
+        read_checkpoint(path)
+    wide = torch.zeros(1).expand(1 << 40)
+    quantised_wide = {"quant": wide, "min": torch.zeros(1), "scale": torch.ones(1)}
+    sparse = torch.sparse_coo_tensor(torch.tensor([[0]]), torch.ones(1), (1 << 40,), check_invariants=True)
+    for value, message in (
+        (wide, "plain tensor"),
+        (quantised_wide, "contradicting"),
+        (sparse, "plain tensor"),
+    ):
+        torch.save({"a.weight": value}, path)
+        with pytest.raises(BenchError, match=message):
+            read_checkpoint(path)

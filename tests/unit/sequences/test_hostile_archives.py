@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,10 @@ def with_link(folder: Path) -> bytes:
 CASES: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "password": (lambda folder: encrypted(folder, header=False), "is encrypted with a password"),
     "encrypted header": (lambda folder: encrypted(folder, header=True), "is encrypted with a password"),
-    "unsupported filter": (with_unsupported_filter, "uses a filter that py7zr does not support"),
+    "unsupported filter": (
+        with_unsupported_filter,
+        "uses a filter that is not supported (its id is 0303011b)",
+    ),
     "link": (with_link, "must hold one file ReadySteadyGo_64x48_120fps_420_8bit_YUV.yuv, not 0"),
     "two files of the name": (
         lambda folder: make_archive(folder, {f"a/{MEMBER}": RAW, f"b/{MEMBER}": RAW}),
@@ -84,3 +88,33 @@ def test_an_archive_whose_other_files_are_too_large_is_refused_before_it_is_unpa
     server.files[f"/{ARCHIVE}"].data = make_archive(tmp_path, {"a.txt": bytes(3 * len(RAW)), MEMBER: RAW})
     assert "holds 0.1 MB in all, but" in fetch_error(row, tmp_path / "f")
     assert files(tmp_path / "f") == {"sequences/.fetch/tiny-readysetgo.7z"}
+
+
+def test_filters_whose_decoder_is_not_safe_are_not_run(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    """Damaged data makes the decoder of PPMd write outside of its memory."""
+    path = tmp_path / "x.7z"
+    with py7zr.SevenZipFile(path, "w", filters=[{"id": py7zr.FILTER_PPMD, "order": 6, "mem": 16}]) as opened:
+        opened.set_encoded_header_mode(False)
+        opened.writestr(RAW, MEMBER)
+    server.files[f"/{ARCHIVE}"].data = path.read_bytes()
+    assert "uses a filter that is not supported (its id is 030401)" in fetch_error(row, tmp_path / "f")
+    assert files(tmp_path / "f") == {"sequences/.fetch/tiny-readysetgo.7z"}
+
+
+def test_a_header_packed_by_such_a_filter_is_not_unpacked(
+    row: SourceSequence, server: FileServer, tmp_path: Path
+) -> None:
+    """The packed header of a 7z archive names its filter: here LZMA2 is replaced by PPMd."""
+    data = make_archive(tmp_path, {MEMBER: RAW})
+    start = 32 + struct.unpack_from("<Q", data, 12)[0]
+    header = data[start:]
+    assert header[0] == 0x17
+    altered = header
+    for filter_id in (b"\x23\x03\x01\x01", b"\x21\x21\x01"):  # LZMA, LZMA2
+        altered = altered.replace(filter_id, b"\x23\x03\x04\x01")
+    assert altered != header
+    changed = data[:20] + struct.pack("<Q", len(altered)) + data[28:start] + altered
+    server.files[f"/{ARCHIVE}"].data = with_header_checksums(changed)
+    assert "uses a filter that is not supported (it packs the header)" in fetch_error(row, tmp_path / "f")
