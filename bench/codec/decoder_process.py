@@ -121,9 +121,12 @@ class DecodeProcess:
         """Read the last line and set `cost`."""
         reported = self._line()
         wall = time.perf_counter() - self.started - reported.get("waited_s", 0.0)
-        if self.source.read(1):
+        with self._waiting():  # it may also hang at its end
+            more = self.source.read(1)
+        if more:
             raise self._failure("its decoder writes more than its frames and its cost")
-        _, status, usage = os.wait4(self.process.pid, 0)
+        with self._waiting():
+            _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         if self.process.returncode:
             raise self._failure("its decoder failed at its end")

@@ -1,0 +1,71 @@
+"""Try every fault of `faults.FAULTS` in a copy of the repository, and write the table of docs/reliability.md.
+
+    python tests/reliability/matrix.py                   the whole matrix
+    python tests/reliability/matrix.py --only decoder    faults whose name contains a word; no page is written
+    python tests/reliability/matrix.py --tries 1         each fault once; no page is written
+
+The seed is printed. The same seed draws the same times; the moments differ with the load of the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+_TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(_TESTS.parent), str(_TESTS), str(_TESTS / "workflow"), str(_TESTS / "reliability")]
+
+from faults import FAULTS, Fault  # noqa: E402
+from scene import Scene  # noqa: E402
+
+PAGE = _TESTS.parent / "docs" / "reliability.md"
+BEGIN, END = "<!-- begin faults -->", "<!-- end faults -->"
+
+
+def attempt(fault: Fault, scene: Scene, seed: int, tries: int) -> str:
+    """The outcome of a fault: that of the table, or what went wrong."""
+    try:
+        fault.attempt(scene, random.Random(seed), tries)
+    except AssertionError as error:
+        traceback.print_exc()
+        lines = str(error).strip().splitlines() or ["see the traceback"]
+        return f"failed: {lines[0]}"
+    return fault.outcome
+
+
+def write_page(rows: list[tuple[str, str, str]]) -> None:
+    text = PAGE.read_text()
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    lines = ["| fault | tries | outcome |", "|---|---:|---|", *(f"| {' | '.join(row)} |" for row in rows)]
+    PAGE.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{after}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="a word in the names of faults")
+    parser.add_argument("--tries", type=int, help="of each fault, instead of its own number")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 16))
+    args = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
+        scene = Scene(Path(folder))
+        for fault in (fault for fault in FAULTS if args.only in fault.name):
+            tries, started = args.tries or fault.tries, time.monotonic()
+            outcome = attempt(fault, scene, args.seed, tries)
+            rows.append((fault.name, str(tries), outcome))
+            seconds = time.monotonic() - started
+            sys.stdout.write(f"{fault.name}: {tries} tries, seed {args.seed}, {seconds:.0f} s: {outcome}\n")
+            sys.stdout.flush()
+    if not args.only and args.tries is None:
+        write_page(rows)
+    return int(any(outcome.startswith("failed") for _, _, outcome in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
