@@ -75,6 +75,7 @@ def kill_chain(
             kill(process)
             scene.wait(process)
             scene.check_no_orphan()
+            scene.note_early_folders()
             left -= 1
             continue
         assert scene.wait(process) == 0, scene.log
@@ -374,22 +375,26 @@ def no_home(scene: Scene, random_: random.Random, tries: int) -> None:
 
 _SAME = "streams and metric columns are those of an undisturbed run"
 _CLEAN = "no process and no temporary file is left"
+_CLEAN_RUN = f"{_CLEAN}, except an empty folder `snakemake*` in TMPDIR after a kill in the first second"
 
 FAULTS = (
     Fault(
-        "`kill -9` of a run with all its jobs, then plain `snakemake`", 20, f"{_SAME}; {_CLEAN}", kill_of_run
+        "`kill -9` of a run with all its jobs, then plain `snakemake`",
+        20,
+        f"{_SAME}; {_CLEAN_RUN}",
+        kill_of_run,
     ),
-    Fault("`kill -9` of Snakemake alone, then `make run`", 20, f"{_SAME}; {_CLEAN}", kill_of_make),
+    Fault("`kill -9` of Snakemake alone, then `make run`", 20, f"{_SAME}; {_CLEAN_RUN}", kill_of_make),
     Fault(
         "Ctrl-C (SIGINT to all), then plain `snakemake`",
         20,
-        f"{_SAME}; {_CLEAN}",
+        f"{_SAME}; {_CLEAN_RUN}",
         interrupt_run(signal.SIGINT),
     ),
     Fault(
         "SIGTERM to Snakemake, then plain `snakemake`",
         20,
-        f"{_SAME}; {_CLEAN}",
+        f"{_SAME}; {_CLEAN_RUN}",
         interrupt_run(signal.SIGTERM),
     ),
     Fault("`kill -9` of a fit", 20, f"the same stream, byte for byte; {_CLEAN}", kill_of_fit),

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parents[1]
@@ -50,18 +51,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="a word in the names of faults")
     parser.add_argument("--tries", type=int, help="of each fault, instead of its own number")
+    parser.add_argument("--jobs", type=int, default=1, help="faults that are tried at the same time")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 16))
     args = parser.parse_args()
-    rows = []
-    with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
-        scene = Scene(Path(folder))
-        for fault in (fault for fault in FAULTS if args.only in fault.name):
+    chosen = [fault for fault in FAULTS if args.only in fault.name]
+    with tempfile.TemporaryDirectory(prefix="reliability-") as folder, ThreadPoolExecutor(args.jobs) as pool:
+
+        def row(index: int, fault: Fault) -> tuple[str, str, str]:
             tries, started = args.tries or fault.tries, time.monotonic()
-            outcome = attempt(fault, scene, args.seed, tries)
-            rows.append((fault.name, str(tries), outcome))
+            outcome = attempt(fault, Scene(Path(folder, str(index))), args.seed, tries)
             seconds = time.monotonic() - started
             sys.stdout.write(f"{fault.name}: {tries} tries, seed {args.seed}, {seconds:.0f} s: {outcome}\n")
             sys.stdout.flush()
+            return fault.name, str(tries), outcome
+
+        rows = list(pool.map(row, range(len(chosen)), chosen))
     if not args.only and args.tries is None:
         write_page(rows)
     return int(any(outcome.startswith("failed") for _, _, outcome in rows))

@@ -45,11 +45,14 @@ class Scene:
 
     Attributes:
         log: the output of the last command.
+        early: folders in TMPDIR of Snakemake processes that were killed in their first second, before they read
+            the Snakefile. They contain no file. Nothing records whose they are, so no later run removes them.
     """
 
     folder: Path
     repo: Repo = field(init=False)
     log: str = field(init=False, default="")
+    early: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.repo = copy_repo(self.folder / "repo").write_condition(CONDITION, **CHANGES)
@@ -119,12 +122,20 @@ class Scene:
                 os.kill(process, signal.SIGKILL)
         assert not left, f"processes still run after {ORPHAN_LIMIT_S} s: {list(left.values())}"
 
+    def note_early_folders(self) -> None:
+        """Add to `early` the folders that the killed Snakemake had not recorded."""
+        recorded = {path.name for path in (self.root / ".snakemake" / "processes").glob("*")}
+        for folder in self.temporary.glob("snakemake*"):
+            if folder.name not in recorded and not any(path.is_file() for path in folder.rglob("*")):
+                self.early.add(folder.name)
+
     def leftovers(self) -> list[str]:
         """Temporary files in the repository, and everything in TMPDIR."""
         folders = [self.root / name for name in ("results", "resources", "config", "out", "clip")]
         files = [path for folder in folders for path in folder.rglob("*") if _TEMPORARY.fullmatch(path.name)]
         # torch's cache of compiled kernels, which every process that imports torch may create.
         others = [path for path in self.temporary.iterdir() if not path.name.startswith("torchinductor_")]
+        others = [path for path in others if path.name not in self.early]
         return sorted(str(path.relative_to(self.folder)) for path in [*files, *others])
 
     def one_error_line(self) -> str:
