@@ -73,6 +73,15 @@ class SavedState:
     epochs: int
     finished: bool
 
+    @property
+    def total_epochs(self) -> int | None:
+        """Epochs of all phases of its fit; None for a file that an earlier version of the suite wrote."""
+        if self.inputs is None:
+            return None
+        recipe = self.inputs["recipe"]
+        phases = [recipe.get(name) or {} for name in ("prune", "quantise", "rounding")]
+        return recipe["epochs"] + sum(phase.get("epochs", 0) for phase in phases)
+
     def differences(self, inputs: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Inputs that differ, such as "recipe.epochs" -> [value of the state, value of `inputs`]."""
         old, new = _flat(self.inputs or {}), _flat(inputs)
