@@ -5,7 +5,8 @@ SHELL := bash
 
 PYTHON ?= python3
 VENV ?= .venv
-CORES ?= all
+# Those of the machine, at most the CPU quota of a container.
+CORES ?= $$($(PY) -m bench.base.cores)
 # A name of config/conditions; empty: that of config/config.yaml.
 CONDITION ?=
 # What to make; empty: everything. And further arguments, for snakemake or for pytest.

@@ -15,6 +15,9 @@ from typing import BinaryIO
 
 from bench.base.errors import printable
 
+#: Environment variable with the process id of the process that started this one. If it is killed at once, the
+#: new process has another parent from its first statement on.
+STARTER = "BENCH_STARTER"
 _PR_SET_PDEATHSIG = 1
 #: Parameters of glibc's mallopt.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -39,8 +42,9 @@ def die_with_parent(number: int = signal.SIGTERM) -> None:
     if not sys.platform.startswith("linux"):
         return
     parent = os.getppid()
+    starter = int(os.environ.get(STARTER) or parent)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)
-    if os.getppid() != parent:  # the parent ended before the call
+    if os.getppid() != parent or (starter != parent and not _is_running(starter)):  # ended before the call
         raise SystemExit(128 + number)
 
 
@@ -55,6 +59,16 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         mallopt(_M_TRIM_THRESHOLD, -1)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # of another user
+    return True
 
 
 def peak_memory() -> dict[str, int | None]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.base import process
+from bench.base.cores import usable_cores
 from bench.base.errors import BenchError
 from bench.codec import registry
 from bench.codec.device import DEVICES
@@ -120,7 +120,7 @@ def _fit_times(estimate: Estimate, device: str) -> str:
     rows.append(("in all", str(count), "", _time(total)))
     names = ", ".join(f"{device} ({device_name(device)})" for device in sorted(devices))
     notes = [f"Timed on {names}.", *_NOTES]
-    if devices == {"cpu"} and (cores := os.cpu_count() or 1) > 1:
+    if devices == {"cpu"} and (cores := usable_cores()) > 1:
         notes.append(f"With {cores} fits at once, each on a core of its own: {_time(total / cores)}.")
     return plain(TextTable(("fits", "number", "each", "in all"), rows, (False, True, True, True), notes))
 

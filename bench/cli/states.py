@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.base.errors import BenchError
+from bench.base.files import read_json
 from bench.base.locks import locked
 from bench.base.result_files import RESULTS, clip_file
 from bench.codec import registry
@@ -29,9 +30,7 @@ class _NoSuchFit(BenchError):
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("states", help="list the saved states of fits, and remove them")
     parser.add_argument("folder", type=Path, nargs="*", default=[STATES], help=f"default: {STATES}")
-    parser.add_argument(
-        "--unused", action="store_true", help="only those that no fit of a condition resumes"
-    )
+    parser.add_argument("--unused", action="store_true", help="only those that no fit of a condition resumes")
     parser.add_argument("--remove", action="store_true", help="remove the listed states")
     parser.set_defaults(run=run)
 
@@ -93,7 +92,7 @@ def _inputs_of_today(folder: Path, plans: dict[str, Plan]) -> dict[str, Any]:
     """
     from bench.conditions.reader import condition_names
     from bench.inr.encoding import fit_inputs
-    from bench.video.clip import Clip
+    from bench.video.clip import ClipInfo
     from bench.workflow.plan import make_plan
 
     above, condition, clip, codec_id, point, run = (("",) * 6 + folder.absolute().parts)[-6:]
@@ -107,7 +106,8 @@ def _inputs_of_today(folder: Path, plans: dict[str, Plan]) -> dict[str, Any]:
     names = (clip, codec_id, point, run)
     if names not in [(key.clip, key.codec, key.point, key.run) for key in plan.points]:
         raise _NoSuchFit(folder, f"condition {condition} has no such point", "remove the states")
-    info = Clip.load(Path(clip_file(condition, clip, "clip.json"))).info
+    clip_json = Path(clip_file(condition, clip, "clip.json"))
+    info = ClipInfo.from_json(read_json(clip_json, "a clip.json"), where=clip_json)
     codec: INRCodec = registry.load_family(plan.configs[codec_id].family)  # type: ignore[assignment]
     settings = codec.resolve(info, plan.settings_of(clip, codec_id, point))
     return fit_inputs(codec, info, settings, seed=int(run.removeprefix("seed")))

@@ -31,6 +31,7 @@ import numpy as np
 from bench.base.errors import BenchError, StreamError
 from bench.base.files import temporary_folder
 from bench.base.paths import ROOT
+from bench.base.process import STARTER
 from bench.codec.container import Header
 
 _SILENCE = "BENCH_DECODE_SILENCE_S"
@@ -64,7 +65,7 @@ class DecodeProcess:
         self.stream, self.copy, self.header = stream, copy, header
         self.cost: DecodeCost | None = None
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        environment = os.environ | {"PYTHONPATH": _search_path()}
+        environment = os.environ | {"PYTHONPATH": _search_path(), STARTER: str(os.getpid())}
         command = [sys.executable, "-m", "bench", "decode", copy.name, "--pipe", "--device", device]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
+from bench.base.cores import usable_cores
 from bench.base.paths import ROOT
 from bench.codec.fingerprint import code_fingerprint
 
@@ -53,7 +54,7 @@ def provenance(*, family: str, device: str, command: Sequence[str]) -> dict[str,
         "packages": _package_versions(),
         "ffmpeg": ffmpeg_version(),
         "python": platform.python_version(),
-        "machine": {"cpu": cpu_model(), "cores": os.cpu_count(), "system": platform.system()},
+        "machine": {"cpu": cpu_model(), "cores": usable_cores(), "system": platform.system()},
         "device": device,
         "command": shlex.join(word.replace(f"{ROOT}{os.sep}", "") for word in command),
         "date_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

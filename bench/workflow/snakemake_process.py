@@ -10,9 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.base.cores import usable_cores
 from bench.base.errors import BenchError
 from bench.base.locks import try_lock, warn_no_locks
 from bench.base.paths import ROOT
+from bench.base.process import STARTER
 
 _FOLDER = Path(".snakemake")
 #: A locked file for each Snakemake process, which contains the path of its folder in TMPDIR.
@@ -74,6 +76,22 @@ def _remove_ended(path: Path) -> None:
             path.unlink(missing_ok=True)
     finally:
         os.close(record)
+
+
+def warn_of_quota(cores: int | None) -> None:
+    """Warn if Snakemake would run more jobs at once than the CPU quota of its container allows.
+
+    Args:
+        cores: of ``--cores``; None on a cluster.
+    """
+    if cores is not None and cores > (usable := usable_cores()):
+        text = f"warning: --cores {cores}, but this container may use {usable}; times will not compare"
+        sys.stderr.write(f"{text}; start with --cores {usable}\n")
+
+
+def set_starter_of_jobs() -> None:
+    """Let jobs end if this process is killed before they can ask the kernel for a signal at its end."""
+    os.environ[STARTER] = str(os.getpid())
 
 
 def put_this_python_first() -> None:

@@ -45,8 +45,8 @@ class Scene:
 
     Attributes:
         log: the output of the last command.
-        early: folders in TMPDIR of Snakemake processes that were killed in their first second, before they read
-            the Snakefile. They contain no file. Nothing records whose they are, so no later run removes them.
+        early: folders in TMPDIR of Snakemake processes that were killed in their first second, before they
+            read the Snakefile. They contain no file. Nothing records whose they are, so they stay.
     """
 
     folder: Path

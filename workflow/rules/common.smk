@@ -23,10 +23,15 @@ from bench.workflow.snakemake_process import (
     clean_up_after_killed_runs,
     make_suite_importable,
     put_this_python_first,
+    set_starter_of_jobs,
+    warn_of_quota,
 )
 from bench.workflow.targets import NAMED_TARGETS
 
 clean_up_after_killed_runs(workflow.snakemake_tmp_dir, main_process=workflow.is_main_process)
+set_starter_of_jobs()
+if workflow.is_main_process:
+    warn_of_quota(workflow.resource_settings.cores)
 
 # Jobs call `python`: that of this process, even if its environment is not activated. With --sdm it is the `python`
 # of the rule's own environment.
