@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import pipe_frames, video_file_args
 from bench.base.files import FileState, file_state
@@ -54,6 +56,7 @@ class FrameFacts:
         aspect: sample aspect ratio; 1 if it is not stated.
         interlaced: whether the frame consists of two fields.
         rotation: degrees, clockwise, by which a player turns the frame.
+        display_matrix: whether the file has the matrix that the rotation comes from. It may mirror, too.
     """
 
     width: int
@@ -67,6 +70,7 @@ class FrameFacts:
     aspect: Fraction
     interlaced: bool
     rotation: float = 0
+    display_matrix: bool = False
 
     def tags(self) -> str:
         """The facts as text for ``clip.json``."""
@@ -106,7 +110,7 @@ class DecodeLog:
     _time_base: Fraction = Fraction(0)
     _times: list[Fraction | None] = field(default_factory=list)
     _pending: re.Match[str] | None = None
-    _rotation: float = 0
+    _rotation: float | None = None
     _in_output: bool = False
 
     def add(self, line: str) -> None:
@@ -126,7 +130,7 @@ class DecodeLog:
             self._time_base = Fraction(base, below) if below else Fraction(0)
             self.fps = Fraction(rate, per) if rate and per else None
         elif frame := _FRAME.match(text):
-            self._pending, self._rotation = frame, 0
+            self._pending, self._rotation = frame, None
         elif rotation := _ROTATION.search(text):
             # ffmpeg counts anticlockwise.
             self._rotation = -float(rotation[1]) % 360
@@ -153,7 +157,8 @@ class DecodeLog:
             siting="" if siting in _UNKNOWN else _SITINGS.get(siting, siting),
             aspect=Fraction(int(over), int(under)) if int(over) and int(under) else Fraction(1),
             interlaced=field_order not in "P?",
-            rotation=self._rotation,
+            rotation=self._rotation or 0,
+            display_matrix=self._rotation is not None,
         )
         self.first = self.first or facts
         if facts != self.first and self.changed is None:
@@ -190,6 +195,20 @@ def probe(path: Path, *, frames: int | None = 1) -> DecodeLog:
         BenchError: ffmpeg cannot open or decode the file, or there is no frame.
     """
     return _probe(path, frames, file_state(path))
+
+
+def is_mirrored(path: Path, facts: FrameFacts) -> bool:
+    """Whether a player mirrors the frames, which the log does not state.
+
+    ffmpeg applies the whole display matrix by default. The result is compared with the rotated frame.
+    """
+    output = ["-map", "0:V:0", "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "gray", "pipe:1"]
+    shown, stored = (
+        next(pipe_frames([*options, *output], frame_bytes=facts.width * facts.height, where=path))
+        for options in (video_file_args(path), ["-noautorotate", *video_file_args(path)])
+    )
+    turned = np.rot90(stored.reshape(facts.height, facts.width), -int(facts.rotation) // 90)
+    return not np.array_equal(turned.ravel(), shown)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.base.errors import BenchError
 from bench.sequences.pixel_format import PixelFormat
-from bench.sequences.probe import DecodeLog, FrameFacts
+from bench.sequences.probe import DecodeLog, FrameFacts, is_mirrored
 from bench.sequences.table import SourceSequence
 from bench.video.y4m import Y4M_MAGIC, check_whole_frames
 
@@ -23,7 +23,7 @@ def check_suitable(log: DecodeLog, path: Path) -> FrameFacts:
 
     Raises:
         BenchError: several video streams, RGB or grey or alpha, interlaced, HDR or wide gamut, another matrix
-            than BT.709 and BT.601, a rotation by other than quarter turns. The error names the remedy.
+            than BT.709 and BT.601, a rotation by other than quarter turns, mirrored. The error has the remedy.
     """
     facts = log.first
     assert facts is not None  # `probe` refuses a file without a frame
@@ -48,6 +48,9 @@ def check_suitable(log: DecodeLog, path: Path) -> FrameFacts:
     elif facts.rotation % 90:
         problem = f"is rotated by {facts.rotation:g} degrees, which is not a quarter turn"
         remedy = "rotate its frames with ffmpeg first"
+    elif facts.display_matrix and is_mirrored(path, facts):
+        problem = "is displayed mirrored, which the suite does not apply"
+        remedy = "apply it first: ffmpeg -i FILE -c:v ffv1 OUT.mkv"
     if problem:
         raise BenchError(path, problem, remedy)
     return facts

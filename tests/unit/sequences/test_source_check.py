@@ -100,6 +100,28 @@ def test_rotation_is_applied_or_reported(
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-display_hflip"], "is displayed mirrored"),
+        (["-display_vflip"], "is displayed mirrored"),
+        (["-display_rotation", 90, "-display_hflip"], "is displayed mirrored"),
+        (["-display_rotation", 45], "is rotated by 315 degrees, which is not a quarter turn"),
+    ],
+)
+def test_other_display_matrices_are_refused(
+    video: Path, tmp_path: Path, options: list[object], message: str
+) -> None:
+    ffmpeg(*options, "-i", video, "-c", "copy", tmp_path / "a.mp4")
+    assert message in refusal(row_of(tmp_path / "a.mp4"), tmp_path)
+    ffmpeg("-display_rotation", 180, "-i", video, "-c", "copy", tmp_path / "a.mp4")
+    clip = prepared(row_of(tmp_path / "a.mp4", rotation=180), tmp_path / "out")
+    stored = prepared(row_of(video), tmp_path / "stored")
+    size = WIDTH * HEIGHT
+    for one, other in zip(clip.frames(), stored.frames(), strict=True):
+        assert np.array_equal(one[:size], other[:size][::-1])
+
+
+@pytest.mark.parametrize(
     ("tags", "values", "message"),
     [
         ([], {"fps": "120"}, "its fps is 25, but 120 in sequences.tsv; correct fps of mine"),
