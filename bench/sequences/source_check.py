@@ -23,7 +23,7 @@ def check_suitable(log: DecodeLog, path: Path) -> FrameFacts:
 
     Raises:
         BenchError: several video streams, RGB or grey or alpha, interlaced, HDR or wide gamut, another matrix
-            than BT.709 and BT.601, a rotation by other than quarter turns, mirrored. The error has the remedy.
+            than BT.709 and BT.601, a rotation by other than quarter turns, mirrored.
     """
     facts = log.first
     assert facts is not None  # `probe` refuses a file without a frame
