@@ -34,7 +34,7 @@ _UNKNOWN = ("unknown", "unspecified", "reserved")
 
 _STREAM = re.compile(r"\[info\]   Stream #0:\d+\S*: Video: (.*)")
 _CONFIG = re.compile(r"config in time_base: (\d+)/(\d+), frame_rate: (\d+)/(\d+)")
-_ROTATION = re.compile(r"displaymatrix: rotation of (-?[\d.]+) degrees")
+_ROTATION = re.compile(r"displaymatrix: rotation of (-?\d+(?:\.\d+)?) degrees")
 _FRAME = re.compile(
     r"n: *\d+ pts: *(\S+) pts_time:.* fmt:(\S+) cl:(\S+) sar:(\d+)/(\d+) s:(\d+)x(\d+) i:(\S)"
 )

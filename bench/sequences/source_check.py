@@ -107,7 +107,8 @@ def check_decode(log: DecodeLog, path: Path) -> None:
     """
     if log.errors:
         problem = f"is damaged: ffmpeg reports {log.errors[0]!r}"
-        raise BenchError(path, problem, "get the file again, or re-encode the part that is undamaged")
+        remedy = "get it again; if only the container is at fault, ffmpeg -i FILE -map 0:V:0 -c copy OUT.mkv"
+        raise BenchError(path, problem, remedy)
     if log.first is None:
         problem = "the log of this ffmpeg describes no frame"
         raise BenchError(path, problem, "use the ffmpeg of the package imageio-ffmpeg")

@@ -209,6 +209,36 @@ def to_bt709(bt601: list[np.ndarray]) -> list[np.ndarray]:
     return [full[0], at_chroma[1], at_chroma[2]]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixel_format"),
+    [
+        (".ts", ("libx264", "-preset", "ultrafast", "-crf", 1), "yuv420p"),
+        (".webm", ("libvpx-vp9", "-cpu-used", 8, "-crf", 4, "-b:v", 0), "yuv420p"),
+        (".avi", ("mpeg4", "-q:v", 1), "yuv420p"),
+        (".mov", ("prores_ks", "-qscale:v", 1), "yuv422p10le"),
+        (
+            ".mp4",
+            ("libx265", "-preset", "ultrafast", "-crf", 1, "-x265-params", "log-level=error"),
+            "yuv420p",
+        ),
+        (".flv", ("libx264", "-preset", "ultrafast", "-crf", 1), "yuv420p"),
+    ],
+)
+def test_a_container_with_a_lossy_codec_prepares_to_its_frames(
+    tmp_path: Path, suffix: str, codec: tuple[object, ...], pixel_format: str
+) -> None:
+    path = encode(tmp_path / f"a{suffix}", pixel_format, "-r", FPS, "-c:v", *codec)
+    row, _ = describe_source(path, "mine", {"matrix": "bt709"})
+    assert (row.width, row.height, row.fps, row.frames) == (WIDTH, HEIGHT, FPS, FRAMES)
+    assert (row.pixel_format, row.range) == (pixel_format, "limited")
+    plan = ClipPlan(sequence="mine")
+    clip = prepare_clip(row, plan, name="clip", colour="bt709", out_dir=tmp_path / "out")
+    for index, frame in enumerate(clip.frames()):
+        got, expected = planes(frame, WIDTH, HEIGHT), planes_of("420", index)
+        for plane, right in zip(got, expected, strict=True):
+            assert np.abs(plane - right).mean() < 2  # consecutive frames differ by 6 or more in Y
+
+
 def test_an_added_row_leaves_the_rest_of_the_table_unchanged(table: Path, tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", "yuv420p", *LOSSLESS_H264)
     before = table.read_bytes().decode("utf-8-sig").splitlines()

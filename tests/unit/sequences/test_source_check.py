@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from video_data import FPS, FRAMES, HEIGHT, WIDTH, encode, ffmpeg, raw_frames, row_of
 
 from bench.base.errors import BenchError
@@ -382,3 +384,29 @@ def test_a_file_that_was_replaced_after_its_clip_was_prepared_is_refused(tmp_pat
     check_users_file(row, clip_json)  # a source may be removed when its clips are prepared
     with pytest.raises(BenchError, match="the file of sequence mine is missing"):
         check_users_file(row, tmp_path / "other" / "clip.json")
+
+
+_LINES = [
+    "[info]   Stream #0:0: Video: h264 (High), yuv420p, 64x48, 25 fps",
+    "[Parsed_showinfo_0 @ 0x1] [info] config in time_base: 1/0, frame_rate: 0/0",
+    "[Parsed_showinfo_0 @ 0x1] [info] n:   0 pts:NOPTS pts_time:NOPTS duration: 1 duration_time:1 "
+    "fmt:yuv420p cl:left sar:0/1 s:64x48 i:P iskey:1 type:I",
+    "[Parsed_showinfo_0 @ 0x1] [info]   side data - 3x3 displaymatrix: rotation of nan degrees",
+    "[Parsed_showinfo_0 @ 0x1] [info] color_range:tv color_space:unknown color_primaries:x color_trc:y",
+]
+
+
+@given(
+    st.lists(
+        st.sampled_from(_LINES)
+        | st.sampled_from(_LINES).flatmap(lambda line: st.permutations(line.split())).map(" ".join)
+        | st.text()
+    )
+)
+def test_no_line_of_a_log_ends_the_thread_that_reads_it(lines: list[str]) -> None:
+    """A file's metadata are lines of the log, too."""
+    log = DecodeLog()
+    for line in lines:
+        log.add(line)
+    assert log.frames <= len(lines)
+    assert log.largest_deviation() >= 0
