@@ -10,6 +10,7 @@ by hand. `tests/unit/docs` fails if a page differs from what this script generat
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -90,11 +91,25 @@ def _option(action: argparse.Action) -> str:
     return "`" + ", ".join(action.option_strings) + ("" if action.nargs == 0 else f" {value}") + "`"
 
 
+def fuzz_results() -> str:
+    """A row per fuzz target: its last run, from tests/fuzz/results.json."""
+    results = json.loads((DOCS.parent / "tests" / "fuzz" / "results.json").read_text())
+    lines = [
+        "| target | what is read | search | executions | seconds | date |",
+        "| - | - | - | -: | -: | - |",
+    ]
+    for name, run in results.items():
+        cells = [f"`{name}`", _cell(run["what"]), run["method"], f"{run['executions']:,}"]
+        lines.append(f"| {' | '.join([*cells, str(run['seconds']), run['date']])} |")
+    return "\n".join(lines)
+
+
 PAGES = {
     "codecs.md": {kind: lambda kind=kind: codecs(kind) for kind in KINDS},
     "commands.md": {"commands": commands},
     "configuration.md": {"files": files_tables, "settings": settings_tables},
     "figures-and-tables.md": {"targets": lambda: markdown(listing())},
+    "reliability.md": {"fuzz": fuzz_results},
 }
 
 

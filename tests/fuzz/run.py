@@ -140,12 +140,18 @@ def main() -> int:
         else:
             method = "atheris"
             executions, failed = coverage_search(args.target, seeds, args.seconds, args.seed)
-    seconds = round(time.monotonic() - started)
+    seconds = min(round(time.monotonic() - started), args.seconds)  # without the start of the process
     sys.stderr.write(f"{args.target}: {executions} executions in {seconds} s by {method}\n")
     if args.report and not failed:
         results = json.loads(args.report.read_text()) if args.report.is_file() else {}
         date = datetime.now(UTC).date().isoformat()
-        results[args.target] = {"method": method, "executions": executions, "seconds": seconds, "date": date}
+        results[args.target] = {
+            "what": target.what,
+            "method": method,
+            "executions": executions,
+            "seconds": seconds,
+            "date": date,
+        }
         args.report.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     return int(failed)
 

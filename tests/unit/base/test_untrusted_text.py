@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tomllib
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from bench.base.progress_bar import ProgressBar
 from bench.base.strict_json import parse_json
 from bench.base.strict_yaml import parse_yaml, read_yaml
 from bench.cli import main
-from bench.tables.text_table import TextTable, latex, markdown
+from bench.tables.text_table import TextTable, html, latex, markdown
 
 SOURCES = [
     path for room in ("bench", "baselines", "ffnerv", "workflow") for path in (ROOT / room).rglob("*.py")
@@ -129,7 +130,23 @@ def test_tables_quote_html_and_latex() -> None:
     row = ["<img src=x onerror=alert(1)>", r"\input{/etc/passwd} 5 % & $x$ < 3"]
     table = TextTable(header=["a", "b"], rows=[row], right=[False, False], notes=["</table><script>"])
     assert "<img" not in markdown(table)
-    assert "<script" not in markdown(table)
+    assert "<script" not in markdown(table) + html(table)
+    assert "<img" not in html(table)
     assert "< 3" in markdown(table)
     assert r"\input" not in latex(table)
     assert r"\textbackslash{}input\{/etc/passwd\} 5 \% \& \$x\$ \textless{} 3" in latex(table)
+
+
+def test_every_wildcard_of_the_workflow_is_constrained_and_quoted() -> None:
+    """A wildcard matches any text unless it is constrained, and the name of a folder becomes its value."""
+    rules = {path: path.read_text("utf-8") for path in (ROOT / "workflow" / "rules").glob("*.smk")}
+    everything = "\n".join(rules.values())
+    constrained = set(
+        re.findall(r"^ +(\w+)=(?:NAME\.pattern|CONDITIONS|f?\"[^\"]+\"),$", everything, re.MULTILINE)
+    )
+    for path, text in rules.items():
+        used = set(re.findall(r"wildcards\.(\w+)", text))
+        assert used <= constrained, path
+        for shell in re.findall(r"shell:\n((?: +\"[^\n]*\"\n)+)", text):
+            quoted = re.findall(r"\{wildcards\.\w+(:q)?\}", shell)
+            assert all(quoted), path
