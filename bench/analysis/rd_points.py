@@ -35,6 +35,9 @@ def load_points(points_csv: Path | str) -> pd.DataFrame:
         raise BenchError(path, f"no column {', '.join(missing)}", "collect the records again")
     if rows.empty:
         raise BenchError(path, "no points yet", "measure at least one point first")
+    rates = pd.to_numeric(rows["rate_bpp"], errors="coerce")
+    if not (rates > 0).all() or not np.isfinite(rates).all():
+        raise BenchError(path, "column rate_bpp must have numbers above 0", "collect the records again")
     conditions = sorted(rows["condition"].unique())
     if len(conditions) > 1:
         problem = f"has points of {len(conditions)} conditions ({', '.join(conditions)})"

@@ -56,6 +56,7 @@ class RemoteFile:
         urls: its addresses, in the order in which they are tried.
         size: its bytes; None: unknown.
         magic: its first bytes, which distinguish it from an error page.
+        most_bytes: largest size that it can have, whatever the server states.
         extra_space: free disk space in bytes that is needed besides the file, for what is extracted from it.
     """
 
@@ -63,6 +64,7 @@ class RemoteFile:
     size: int | None = None
     magic: bytes = b""
     extra_space: int = 0
+    most_bytes: int = 1 << 40
 
 
 class _SourceError(BenchError):
@@ -142,11 +144,16 @@ class _Transfer:
         """Check the response and append its body to the part file."""
         start = self._check_response(response, resumed_at, known_total)
         length = response.headers.get("Content-Length", "")
-        total = start + int(length) if length.isdecimal() else self.remote.size
+        total = start + int(length) if re.fullmatch("[0-9]{1,18}", length) else self.remote.size
         if self.remote.size and total != self.remote.size:
             problem = f"has {total} bytes, but {self.remote.size} in sequences.tsv"
             remedy = "check whether the file was replaced, then correct its size in sequences.tsv"
             raise _SourceError(self.url, problem, remedy)
+        most = total or self.remote.most_bytes
+        if most > self.remote.most_bytes:
+            expected = format_megabytes(self.remote.most_bytes)
+            problem = f"has {format_megabytes(most)}, but at most {expected} are expected"
+            raise _SourceError(self.url, problem, "check whether it is the address of the right file")
         if not start:
             self._start_part(response, total)
         check_disk_space(self.part.parent, (total or 0) - start + self.remote.extra_space)
@@ -158,13 +165,15 @@ class _Transfer:
                     self._check_magic(response, block)
                 self._append(file, block)
                 done += len(block)
+                if done > most:  # also a server that states no size and sends for ever
+                    break
                 self.progress_bar.update("downloaded", done, total)
         if not done or (total and done < total):
             of_total = f" of {total}" if total else ""
             raise TransientError(f"the connection broke after {done}{of_total} bytes")
-        if total and done > total:
+        if done > most:
             self._remove_part()
-            raise _SourceError(self.url, f"sends more than its {total} bytes", "try again later")
+            raise _SourceError(self.url, f"sends more than its {most} bytes", "try again later")
 
     def _check_response(self, response: requests.Response, resumed_at: int, known_total: int | None) -> int:
         """The offset at which the body of a successful response starts: `resumed_at`, or 0."""

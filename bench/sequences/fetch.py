@@ -24,6 +24,8 @@ from bench.sequences.source_file import allowed_sizes, check_size
 from bench.sequences.table import DOWNLOADS, SourceSequence, downloaded_file
 
 _WORK_FOLDER = ".fetch"
+#: Bytes that an archive may have besides the frames: its other files, and data that cannot be compressed.
+_ARCHIVE_OVERHEAD = 1 << 30
 _MAGIC = {".7z": b"7z\xbc\xaf\x27\x1c", ".y4m": b"YUV4MPEG2 ", ".yuv": b""}
 
 
@@ -117,7 +119,13 @@ class _Fetch:
         if path.exists():  # complete: an earlier fetch was stopped after its download
             return
         urls = [url for url in (self.sequence.url, self.sequence.mirror) if url]
-        remote = RemoteFile(urls=urls, size=size, magic=_MAGIC[path.suffix], extra_space=extra_space)
+        remote = RemoteFile(
+            urls=urls,
+            size=size,
+            magic=_MAGIC[path.suffix],
+            extra_space=extra_space,
+            most_bytes=max(allowed_sizes(self.sequence)) + _ARCHIVE_OVERHEAD,
+        )
         download(remote, path, progress_bar=self.progress_bar, retry_policy=self.retry_policy)
 
     def _extract(self, archive: Path, path: Path) -> str:

@@ -12,6 +12,9 @@ from bench.base.names import unknown_name
 from bench.codec import registry
 from bench.codec.contract import Download
 
+#: Largest weight file; those of CompressAI have up to 130 MB.
+_MOST_BYTES = 4 << 30
+
 
 def weight_files(codecs: Iterable[str], points: Iterable[str] | None = None) -> list[Download]:
     """The weight files that rate points of these codec ids need, each file once.
@@ -48,7 +51,7 @@ def fetch_weights(file: Download) -> None:
         progress_bar.log("exists")
         return
     unchecked = file.path.with_name(f"{file.path.name}.unchecked")
-    download(RemoteFile(urls=[file.url]), unchecked, progress_bar=progress_bar)
+    download(RemoteFile(urls=[file.url], most_bytes=_MOST_BYTES), unchecked, progress_bar=progress_bar)
     try:
         _check(unchecked, file)
     except BenchError:

@@ -283,3 +283,17 @@ def test_an_error_of_a_full_disk_names_the_file(server: FileServer, tmp_path: Pa
     assert caught.value.filename == str(tmp_path / "a.7z.part")
     get(server.url("/a.7z"), tmp_path / "a.7z")
     assert (tmp_path / "a.7z").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("states_its_size", [True, False])
+def test_a_server_cannot_send_more_than_the_file_can_have(
+    states_its_size: bool, server: FileServer, tmp_path: Path
+) -> None:
+    """Also without Content-Length, where the disk would be filled."""
+    server.files["/a.y4m"] = Served(DATA, length=states_its_size)
+    message = "at most 0.0 MB are expected" if states_its_size else "sends more than its 1000 bytes"
+    with pytest.raises(BenchError, match=message):
+        get(server.url("/a.y4m"), tmp_path / "a.y4m", most_bytes=1000)
+    assert os.listdir(tmp_path) == []
+    get(server.url("/a.y4m"), tmp_path / "a.y4m", most_bytes=len(DATA))
+    assert (tmp_path / "a.y4m").read_bytes() == DATA
