@@ -68,9 +68,10 @@ def reference_folder(condition: str) -> Path:
 
 
 def _tracked(results: str | Path) -> str:
-    """Folder of tracked streams: that of the results or, if they have none, the repository's."""
+    """Folder of tracked streams: that of the results; the repository's if the working directory has none."""
     own, tracked = Path(results, "reference"), ROOT / RESULTS / "reference"
-    return str(tracked if tracked.is_dir() and not own.is_dir() else own)
+    elsewhere = str(results) == RESULTS and not own.is_dir() and tracked.is_dir()
+    return str(tracked if elsewhere else own)
 
 
 def file_of_record(record: Path, name: FileName) -> Path:
@@ -85,7 +86,8 @@ def file_of_record(record: Path, name: FileName) -> Path:
     key = RunKey(condition=condition, clip=clip, codec=codec, point=point, run=run)
     if beside.is_file() or points != "points" or not key.reference:
         return beside
-    return Path(key.file(name, Path(*above)))
+    results = Path(*above)
+    return Path(key.file(name, RESULTS if results == Path(RESULTS).absolute() else results))
 
 
 def clip_file(condition: str, clip: str, name: Literal["clip.y4m", "clip.json", "source.json"]) -> str:

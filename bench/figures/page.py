@@ -6,6 +6,7 @@ All lengths are in inches. A figure of 3.5 or 7 inches fits one or two columns o
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 
 from bench.base.errors import BenchError
 from bench.base.files import atomic_file
+from bench.figures.fonts import set_fonts, use_fonts_for
 from bench.figures.style import Style
 
 DOUBLE_COLUMN, SINGLE_COLUMN = 7.0, 3.5
@@ -35,9 +37,10 @@ HEADING, ROW, GROUP_GAP, SAMPLE, LEGEND_GAP = 0.165, 0.15, 0.09, 0.32, 0.2
 NOTE_ROW, TITLE_ROW = 0.125, 0.155
 GRID, INK, FAINT = "#E4E4E4", "#262626", "#6A6A6A"
 
-#: Only fonts that matplotlib ships, so that a figure is the same on every machine.
+#: A font that matplotlib ships, so that a figure is the same on every machine. `bench.figures.fonts` adds
+#: fonts for labels in other scripts.
 RC: Any = {
-    "font.family": "DejaVu Sans",
+    "font.family": ["DejaVu Sans"],
     "font.size": TEXT_PT,
     "axes.titlesize": TITLE_PT,
     "axes.labelsize": TEXT_PT,
@@ -215,6 +218,7 @@ def _columns(legend: Sequence[LegendGroup], width: float) -> list[list[LegendGro
 
 def text_width(text: str, *, size: float, bold: bool = False) -> float:
     """Width of one line of text in inches."""
+    use_fonts_for(text)
     figure = new_figure(1, 1)
     artist = figure.text(0, 0, text, fontsize=size, fontweight="bold" if bold else "normal")
     return artist.get_window_extent().width / figure.dpi
@@ -262,11 +266,14 @@ def save(figure: Figure, outputs: Sequence[Path | str]) -> None:
     Raises:
         BenchError: a suffix other than .pdf, .png or .svg.
     """
+    set_fonts(figure)
     for out in map(Path, outputs):
         if out.suffix not in _NO_DATES:
             raise BenchError(out, "is not a format of figures", "end it with .pdf, .png or .svg")
         buffer = BytesIO()
-        figure.savefig(buffer, format=out.suffix[1:], dpi=PNG_DPI, metadata=_NO_DATES[out.suffix])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # `set_fonts` has named the characters
+            figure.savefig(buffer, format=out.suffix[1:], dpi=PNG_DPI, metadata=_NO_DATES[out.suffix])
         with atomic_file(out) as file:
             file.write(buffer.getvalue())
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 from tiny_repo import Repo
 
@@ -15,6 +19,51 @@ def jobs(output: str) -> Counter[tuple[str, str]]:
     """(rule, condition) -> jobs of a dry run."""
     found = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
     return Counter((rule, *re.findall(r"condition=([^,\n]+)", details)[:1]) for rule, details in found)
+
+
+#: Hides two installed packages from a Python process.
+SITECUSTOMIZE = """
+import sys
+from importlib.machinery import PathFinder
+
+
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        hidden = name in ("compressai", "safetensors")
+        return None if hidden else super().find_spec(name, path, target)
+
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
+"""
+
+
+def test_without_the_packages_of_learned_codecs_their_points_are_skipped(repo: Repo, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    env = repo.env | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{repo.root}"}
+    words = (
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--dry-run",
+        "--quiet",
+        "host",
+        "--config",
+        "condition=demo-v1",
+        "--",
+        "all",
+    )
+    done = subprocess.run(words, cwd=repo.root, env=env, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert "codec=mean-scale-hyperprior-local" not in done.stdout
+    assert "codec=x264-medium" in done.stdout
+    code = (
+        "from bench.workflow.plan import make_plan; print({s.reason for s in make_plan('demo-v1').skipped})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=repo.root, env=env, text=True, capture_output=True
+    )
+    assert done.stdout == "{'the package compressai is not installed'}\n", done.stderr
 
 
 def test_the_tables_of_all_conditions_are_one_dry_run_away(repo: Repo, monkeypatch) -> None:

@@ -100,6 +100,17 @@ def test_the_conda_environment_has_the_versions_of_the_lock() -> None:
         assert pins()[name.lower()] == version
 
 
+def test_the_conda_environment_has_all_packages_of_the_workflow() -> None:
+    """Those of the suite, of learned codecs, and of the report."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["learned"], *extras["report"]]
+    environment = yaml.safe_load((ROOT / "workflow/envs/suite.yaml").read_text())
+    (named,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    names = {line.partition("==")[0].lower() for line in named}
+    assert {re.split("[<>=]", line)[0].lower() for line in needed} <= names
+
+
 def test_profiles_name_only_options_that_snakemake_has() -> None:
     snakemake = Path(sys.executable).with_name("snakemake")
     text = subprocess.run([snakemake, "--help"], capture_output=True, text=True, check=True).stdout

@@ -17,7 +17,7 @@ rule fetch:
     params:
         sequence=PLANS.of_job("sequence"),
     shell:
-        "exec python -m bench fetch {params.sequence} --receipt {output} --log {log}"
+        "exec python -m bench fetch {params.sequence:q} --receipt {output:q} --log {log:q}"
 
 
 # A digest identifies the source, so its date does not matter (`ancient`).
@@ -37,4 +37,4 @@ rule prepare:
         inputs=PLANS.of_job("prepare_inputs"),
         sources=code_fingerprint("bench.sequences.prepare"),
     shell:
-        "exec python -m bench prepare --plan {params.plan} --clip {wildcards.clip:q} --out {params.folder} --log {log}"
+        "exec python -m bench prepare --plan {params.plan:q} --clip {wildcards.clip:q} --out {params.folder:q} --log {log:q}"

@@ -26,6 +26,6 @@ rule encode:
         inputs=PLANS.of_job("encode_inputs"),
         sources=PLANS.of_job("encode_sources"),
     shell:
-        "exec python -m bench encode --plan {params.plan} --codec {wildcards.codec:q} --point {wildcards.point:q} "
-        "--seed {wildcards.seed:q} --device {params.device} --clip {input.info} --out {output.stream} "
-        "--report {output.report} --state-dir {params.state} {params.adopt}--log {log}"
+        "exec python -m bench encode --plan {params.plan:q} --codec {wildcards.codec:q} --point {wildcards.point:q} "
+        "--seed {wildcards.seed:q} --device {params.device:q} --clip {input.info:q} --out {output.stream:q} "
+        "--report {output.report:q} --state-dir {params.state:q} {params.adopt}--log {log:q}"

@@ -24,8 +24,8 @@ rule figure_parts:
         rate_bpp=PLANS.of_condition("strip_rate_bpp"),
         sources=code_fingerprint("bench.cli.inspect_condition"),
     shell:
-        "exec python -m bench inspect-condition --points {input.points} --clip {wildcards.clip:q} --rate-bpp {params.rate_bpp} "
-        "--frame {params.frame} --pictures {output} --log {log}"
+        "exec python -m bench inspect-condition --points {input.points:q} --clip {wildcards.clip:q} --rate-bpp {params.rate_bpp} "
+        "--frame {params.frame} --pictures {output:q} --log {log:q}"
 
 
 rule inspect:
@@ -50,5 +50,5 @@ rule inspect:
         rate_bpp=PLANS.of_condition("strip_rate_bpp"),
         sources=code_fingerprint("bench.tables.bit_breakdown", "bench.inr.study.bit_breakdown"),
     shell:
-        "exec python -m bench inspect-condition --points {input.points} --clip {wildcards.clip:q} --rate-bpp {params.rate_bpp} "
-        "--tables {output} --log {log}"
+        "exec python -m bench inspect-condition --points {input.points:q} --clip {wildcards.clip:q} --rate-bpp {params.rate_bpp} "
+        "--tables {output:q} --log {log:q}"

@@ -27,4 +27,4 @@ rule train_weights:
         state="results/state/weights",
     shell:
         "exec python -m baselines.compressai.training --evaluated {wildcards.sequence:q} --quality {wildcards.quality:q} "
-        "--out {params.folder} --state-dir {params.state} --log {log}"
+        "--out {params.folder:q} --state-dir {params.state:q} --log {log:q}"

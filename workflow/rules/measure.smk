@@ -24,9 +24,9 @@ rule measure:
         inputs=PLANS.of_job("measure_inputs"),
         sources=PLANS.of_job("measure_sources"),
     shell:
-        "exec python -m bench measure --plan {params.plan} --codec {wildcards.codec:q} --point {wildcards.point:q} "
-        "--run {params.run} --device {params.device} --clip {input.info} --stream {input.stream} --report {input.report} "
-        "--out {output.record} --frames-csv {output.frames} --crop {output.crop} --log {log}"
+        "exec python -m bench measure --plan {params.plan:q} --codec {wildcards.codec:q} --point {wildcards.point:q} "
+        "--run {params.run:q} --device {params.device:q} --clip {input.info:q} --stream {input.stream:q} --report {input.report:q} "
+        "--out {output.record:q} --frames-csv {output.frames:q} --crop {output.crop:q} --log {log:q}"
 
 
 # The same for the tracked streams of long fits, which are scored but not fitted again.

@@ -17,7 +17,7 @@ rule list_figures:
     conda:
         "../envs/suite.yaml"
     shell:
-        "exec python -m bench list-figures --log {log}"
+        "exec python -m bench list-figures --log {log:q}"
 
 
 rule plan:
@@ -28,4 +28,4 @@ rule plan:
     params:
         condition=CONDITION,
     shell:
-        "exec python -m bench plan --condition {params.condition} --log {log}"
+        "exec python -m bench plan --condition {params.condition:q} --log {log:q}"

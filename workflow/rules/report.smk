@@ -12,7 +12,7 @@ rule partial:
     params:
         message=partial_message(PLAN),
     shell:
-        "echo '{params.message}' | tee {log} >&2"
+        "echo {params.message:q} | tee {log:q} >&2"
 
 
 rule show:
@@ -23,4 +23,4 @@ rule show:
     conda:
         "../envs/suite.yaml"
     shell:
-        "cat {input} 2> {log}"
+        "cat {input:q} 2> {log:q}"

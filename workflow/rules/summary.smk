@@ -112,8 +112,8 @@ rule retime:
         repeats=3,
         sources=code_fingerprint("bench.codec.decoder_process", "bench.codec.decode"),
     shell:
-        "exec python -m bench retime {params.records} --out {output.times} --repeats {params.repeats} "
-        "--device {params.device} --log {log}"
+        "exec python -m bench retime {params.records:q} --out {output.times:q} --repeats {params.repeats} "
+        "--device {params.device:q} --log {log:q}"
 
 
 rule complexity:
