@@ -89,15 +89,19 @@ PYTEST := $(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: test
 test: env ## Run all tests but those of a GPU or the internet; ARGS="tests/unit -k metrics" runs some
-	$(PYTEST) -m "not gpu and not network" $(ARGS)
+	$(PYTEST) -m "not gpu and not network and not slurm" $(ARGS)
 
 .PHONY: test-fast
 test-fast: env ## Run the tests that are not slow, in two minutes on two cores
-	$(PYTEST) -m "not slow and not gpu and not network" $(ARGS)
+	$(PYTEST) -m "not slow and not gpu and not network and not slurm" $(ARGS)
 
 .PHONY: test-gpu
 test-gpu: env ## Run the tests that need a CUDA device
 	$(PY) -m pytest -m gpu $(ARGS)
+
+.PHONY: test-slurm
+test-slurm: env ## Run the tests through a SLURM of one node (root; Debian packages slurm-wlm and munge)
+	$(BIN)/python -m pytest -m slurm tests/slurm $(ARGS)
 
 .PHONY: test-properties
 test-properties: env ## Run the property-based tests with many examples

@@ -36,7 +36,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 12], help="seeds of each point")
-    values = {}
+    values: dict[str, float] = {}
     for seeds in parser.parse_args().seeds:
         with tempfile.TemporaryDirectory() as folder:
             condition = yaml.safe_load((ROOT / "config/conditions/uvg-1080p-v1.yaml").read_text())
