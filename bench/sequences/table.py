@@ -324,6 +324,9 @@ def _without_empty_end(cells: list[str]) -> list[str]:
 
 
 def _wrong_header(path: Path, header: tuple[str, ...]) -> BenchError:
+    separator = next((mark for mark in ",; " if len(header) == 1 and mark in header[0]), "")
+    if separator:
+        return BenchError(path, f"separates its columns by {separator!r}", "save it as tab-separated text")
     unknown = [name for name in header if name not in COLUMNS]
     found = f" (unknown: {', '.join(map(repr, unknown[:3]))})" if unknown else ""
     return BenchError(path, f"must begin with a line of its columns{found}", f"use {' '.join(COLUMNS)}")

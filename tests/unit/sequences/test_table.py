@@ -352,3 +352,18 @@ def test_a_raw_file_has_no_rotation(tmp_path: Path) -> None:
     row = [*changed(location="x.yuv"), "-", "90"]
     with pytest.raises(BenchError, match=r"rotation: 90 is for containers such as mp4; write -"):
         read_sequences(table(tmp_path, row, header=list(COLUMNS)))
+
+
+@pytest.mark.parametrize("separator", [",", ";", " "])
+def test_another_separator_is_named(tmp_path: Path, separator: str) -> None:
+    path = written(tmp_path, TEXT.replace("\t", separator))
+    with pytest.raises(BenchError, match=f"separates its columns by '{separator}'; save it as tab-separated"):
+        read_sequences(path)
+
+
+def test_unknown_columns_are_named(tmp_path: Path) -> None:
+    path = written(tmp_path, TEXT.replace("matrix", "Matrix"))
+    with pytest.raises(
+        BenchError, match=r"must begin with a line of its columns \(unknown: 'Matrix'\); use name"
+    ):
+        read_sequences(path)
