@@ -112,6 +112,7 @@ SECONDS ?= 60
 test-fuzz: env ## Fuzz every reader of strangers' files for SECONDS=60 each; guided by coverage if atheris is installed
 	@for target in $(or $(TARGETS),$$($(BIN)/python tests/fuzz/run.py --list)); do \
 	$(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS) --report tests/fuzz/results.json; done
+
 .PHONY: test-reliability
 test-reliability: env ## Kill runs, fits, decoders, downloads at random, fill disks; write docs/reliability.md
 	$(PY) tests/reliability/matrix.py $(ARGS)

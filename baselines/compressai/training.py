@@ -260,7 +260,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--state-dir", type=Path, default=ROOT / "results" / "state" / "weights")
     parser.add_argument("--log", type=Path, metavar="FILE", help="copy progress and errors to this file, too")
     args = parser.parse_args(argv)
-    process.end_cleanly_on_sigterm()
+    process.end_cleanly_on_signals()
     process.die_with_parent()
     with copy_stderr(args.log):
         return _run(args)

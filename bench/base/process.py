@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,14 +23,25 @@ _PR_SET_PDEATHSIG = 1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
-def end_cleanly_on_sigterm() -> None:
-    """Turn SIGTERM into SystemExit, so that temporary files are removed."""
+#: Process groups of child processes. SIGTERM and SIGINT kill them first: this process may wait for output.
+child_groups: set[int] = set()
+
+
+def end_cleanly_on_signals() -> None:
+    """Turn SIGTERM into SystemExit and SIGINT into KeyboardInterrupt, so that temporary files are removed."""
 
     def leave(number: int, frame: object) -> None:
+        for group in list(child_groups):
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(128 + number)
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, leave)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, leave)
 
 
 def die_with_parent(number: int = signal.SIGTERM) -> None:

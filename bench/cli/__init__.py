@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     args = parser(words[0] if words else "").parse_args(argv)
     args.command = ["python", "-m", "bench", *(sys.argv[1:] if argv is None else argv)]
-    process.end_cleanly_on_sigterm()
+    process.end_cleanly_on_signals()
     process.keep_freed_memory()
     try:
         with copy_stderr(args.log):

@@ -31,7 +31,7 @@ import numpy as np
 from bench.base.errors import BenchError, StreamError
 from bench.base.files import temporary_folder
 from bench.base.paths import ROOT
-from bench.base.process import STARTER
+from bench.base.process import STARTER, child_groups
 from bench.codec.container import Header
 
 _SILENCE = "BENCH_DECODE_SILENCE_S"
@@ -77,6 +77,7 @@ class DecodeProcess:
             stderr=self.stderr,
             process_group=0,  # a group of its own, so that it can be killed with its children
         )
+        child_groups.add(self.process.pid)
         self.source = cast("BufferedReader", self.process.stdout)
         self.limit_s = _silence_limit_s()
         self.timed_out = False
@@ -128,6 +129,7 @@ class DecodeProcess:
             raise self._failure("its decoder writes more than its frames and its cost")
         with self._waiting():
             _, status, usage = os.wait4(self.process.pid, 0)
+        child_groups.discard(self.process.pid)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         if self.process.returncode:
             raise self._failure("its decoder failed at its end")
@@ -138,6 +140,7 @@ class DecodeProcess:
         self._closed.set()
         self._kill()
         self.process.wait()
+        child_groups.discard(self.process.pid)
         self.source.close()
         self.stderr.close()
 

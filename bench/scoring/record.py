@@ -10,6 +10,7 @@ from typing import Any
 from bench.base.csv_files import write_csv
 from bench.base.errors import BenchError
 from bench.base.files import json_value, read_json, write_json
+from bench.scoring.record_check import check_files
 from bench.scoring.record_values import problem_of
 
 SCHEMA = 1
@@ -146,13 +147,15 @@ def collect(paths: Iterable[str | Path], out: str | Path) -> int:
     the others.
 
     Raises:
-        BenchError: a record cannot be read, or two records are of the same run.
+        BenchError: a record cannot be read or contradicts the files beside it, or two records are of the same
+            run.
     """
     sources: dict[tuple[str, ...], Path] = {}
     order: dict[str, int] = {}
     rows = []
     for path in map(Path, paths):
         record = Record.read(path)
+        check_files(record, path)
         identity = (record.condition, record.clip, record.codec, record.point, record.run)
         if identity in sources:
             problem = f"is of the same run as {sources[identity]} ({'/'.join(identity)})"

@@ -22,7 +22,7 @@ from tiny_repo import NETWORKS, Repo, copy_repo
 #: Marks all processes of a scene, also those whose parent was killed.
 MARK = "BENCH_RELIABILITY_SCENE"
 #: Seconds within which all processes of a killed one must end.
-ORPHAN_LIMIT_S = 5.0
+ORPHAN_LIMIT_S = 15.0
 CONDITION = "kills"
 CHANGES: dict[str, Any] = {
     "title": "Moving discs, killed at random",

@@ -205,7 +205,7 @@ def test_the_reader_of_stdout_may_end_early(folder: Path) -> None:
 SLEEP = """
 import sys, time
 from bench.cli import process
-process.end_cleanly_on_sigterm()
+process.end_cleanly_on_signals()
 process.die_with_parent()
 sys.stdout.write("ready\\n"); sys.stdout.flush()
 time.sleep(60)

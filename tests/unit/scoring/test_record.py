@@ -171,8 +171,8 @@ def test_json_beyond_the_limits_is_refused(tmp_path: Path, text: str, problem: s
 
 def test_collect(tmp_path: Path) -> None:
     records = [
-        record(codec="z", rate_bpp=0.5, point="p2", reference=True, run="reference-seed0"),
-        record(codec="z", rate_bpp=0.5, point="p2"),
+        record(codec="z", rate_bpp=0.5, stream_bytes=1728, point="p2", reference=True, run="reference-seed0"),
+        record(codec="z", rate_bpp=0.5, stream_bytes=1728, point="p2"),
         record(codec="z", rate_bpp=0.25),
         record(codec="a", metrics={"psnr_rgb_db": 1.0, "new": 2.0}, encode=RUN | {"stages": {}}),
     ]
