@@ -184,7 +184,7 @@ def _chain(
     words = [Path(sequence.location).name if word == str(source.path) else word for word in command]
     return (
         f"source {sequence.kind} {sequence.location} sha256 {source.sha256 or 'unchecked'}",
-        *([f"note {sequence.note}"] if sequence.note else []),
+        *([f"note {sequence.note}"] if sequence.note.strip("-") else []),
         *([f"frames of the file: {log.first.tags()}"] if log.first else []),
         *(f"note {note}" for note in notes),
         f"ffmpeg {ffmpeg_version()}: {' '.join(words)}",

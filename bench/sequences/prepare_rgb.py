@@ -82,7 +82,7 @@ def prepare_rgb_clip(
         yuv_sha256=yuv_sha256,
         chain=(
             f"source frames {sequence.location} sha256 {folder.sha256}",
-            *([f"note {sequence.note}"] if sequence.note else []),
+            *([f"note {sequence.note}"] if sequence.note.strip("-") else []),
             f"decoded by {decoder_version()}{remarks}",
             *chain,
             f"frames {geometry.first} to {geometry.stop} of {sequence.frames}",

@@ -239,6 +239,25 @@ def test_a_container_with_a_lossy_codec_prepares_to_its_frames(
             assert np.abs(plane - right).mean() < 2  # consecutive frames differ by 6 or more in Y
 
 
+def test_what_is_not_applied_is_reported_and_recorded(tmp_path: Path) -> None:
+    row, remarks = describe_source(y4m_with_parameters(tmp_path), "mine", {"siting": "left"})
+    notes = [
+        "note sample aspect ratio 4:3 is not applied: samples are measured as stored",
+        "note siting center of the file is not used: sequences.tsv has left",
+    ]
+    assert [remark for remark in remarks if remark.startswith("note")] == [
+        note.replace("note ", "note: ") for note in notes
+    ]
+    plan = ClipPlan(sequence="mine")
+    chain = prepare_clip(row, plan, name="clip", colour="bt709", out_dir=tmp_path / "out").info.chain
+    assert [step for step in chain if step.startswith("note")] == notes
+    (facts,) = (step for step in chain if step.startswith("frames of the file: "))
+    assert facts.startswith(
+        "frames of the file: 64x48, yuv420p, range limited, siting center, not stated: matrix"
+    )
+    assert facts.endswith("sample aspect ratio 4:3, rotation 0, progressive")
+
+
 def test_an_added_row_leaves_the_rest_of_the_table_unchanged(table: Path, tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", "yuv420p", *LOSSLESS_H264)
     before = table.read_bytes().decode("utf-8-sig").splitlines()
