@@ -6,17 +6,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from pydantic import BeforeValidator
+
 from bench.base.paths import ROOT
-from bench.base.strict_model import AS_TUPLE, UNIQUE, Name, StrictModel, validate
+from bench.base.strict_model import AS_TUPLE, UNIQUE, Name, Problem, StrictModel, validate
 from bench.base.strict_yaml import read_yaml
 
 CONFIG_FILE = ROOT / "config" / "config.yaml"
 
 
+def _check_is_name(value: Any) -> Any:
+    if isinstance(value, int | float):  # `--config condition=01` is 1 for Snakemake, with quotes too
+        raise Problem(f"{value!r} must be a name", "rename a condition whose name is a number: 01 to v01")
+    return value
+
+
 class RunConfig(StrictModel):
     """What the workflow runs by default. `--config key=value` on the command line overrides a key."""
 
-    condition: Name
+    condition: Annotated[Name, BeforeValidator(_check_is_name)]
     """The test condition: the name of a file in config/conditions, without .yaml."""
 
     figures: Annotated[tuple[Literal["rd", "frames", "strip", "fit", "parts"], ...], AS_TUPLE, *UNIQUE]

@@ -101,10 +101,16 @@ def test_the_report_has_every_figure_with_its_caption(finished: Finished, tmp_pa
         "strip_discs.png",
         "fit_discs.svg",
         "parts_discs.png",
-        "bits_discs.csv",
-        "bd_rate.csv",
+        "bits_discs.html",
+        "bd_rate.html",
+        "points.html",
+        "summary.html",
     ):
         assert any(name.endswith(shown) for name in names), shown
+    assert "Against x264 medium, PSNR-RGB" in text  # the summary
+    assert "<td>x264 medium</td><td>discs</td><td>crf38</td>" in text  # the points
+    assert not any(name.endswith(".csv") for name in names)
+    assert '"metric": "PSNR-RGB"' in text
     for category in ("Rate-distortion", "At one rate", "Fitting", "Looking inside", "Tables"):
         assert category in text
 

@@ -26,7 +26,7 @@ def test_the_configuration_is_read() -> None:
         ({"figures": ["rd", "rd"]}, "figures: 'rd' is listed twice; "),
         ({"figures": "rd"}, "figures: 'rd' must be a list; write "),
         ({"condition": "../demo"}, "condition: '../demo' cannot be the name of a folder; use "),
-        ({"condition": 1}, "condition: 1 must be text; put it in quotes"),
+        ({"condition": 1}, "condition: 1 must be a name; rename a condition whose name is a number"),
         ({"my_curves": True}, "my_curves: True must be text; put it in quotes"),
     ],
 )

@@ -288,6 +288,25 @@ def test_a_metric_without_values_is_not_a_column_for_readers(tmp_path):
     assert {row["vmaf"] for row in read_csv(outs[0])} == {""}
 
 
+def test_names_that_look_like_numbers_stay_text_in_every_table(tmp_path):
+    names = dict(zip(("crf23", "crf28", "crf33", "crf38"), ("0.10", "007", "NA", "1e1"), strict=True))
+    table = pd.concat([points_data.rows(clip=clip, references=False) for clip in ("01", "NA")])
+    table["point"] = table["point"].map(lambda point: names.get(point, point))
+    points = write(tmp_path, table)
+    write_points(points, outputs=[tmp_path / f"points{suffix}" for suffix in (".csv", ".md")])
+    rows = read_csv(tmp_path / "points.csv")
+    assert {row["clip"] for row in rows} == {"01", "NA", "mean"}
+    assert set(names.values()) <= {row["point"] for row in rows}
+    cells = {cell.strip() for cell in (tmp_path / "points.md").read_text().split("|")}
+    assert {"01", "NA", *names.values()} <= cells
+    bd = bd_rows(tmp_path, table)
+    assert {clip for _, clip, _ in bd} == {"01", "NA", "mean"}
+    assert bd["x265-medium", "NA", "psnr_rgb_db"]["bd_rate_percent"]
+    summary = write_summary(points, anchor="x264-medium")
+    assert re.search(r"^  0\.10 ", summary, re.MULTILINE)
+    assert re.search(r"^  007 ", summary, re.MULTILINE)
+
+
 def test_pages_of_the_report_have_the_cells_of_the_table_escaped(tmp_path):
     table = TextTable(["A & B", "n"], [["<script>x</script>", "1.5"]], [False, True], ['"note" <b>'])
     assert "<tr><th>A &amp; B</th><th class=n>n</th>" in html(table)

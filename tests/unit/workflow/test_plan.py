@@ -283,6 +283,7 @@ def test_a_hidden_gpu_is_not_requested(plan_of, monkeypatch: pytest.MonkeyPatch)
         ({"figuers": ["rd"]}, "unknown key 'figuers'; try figures"),
         ({"figures": ["rd", "pie"]}, "figures: 1: unknown value 'pie'; try "),
         ({"figures": "rd"}, "figures: 'rd' must be a list; write"),
+        ({"condition": 1}, "condition: 1 must be a name; rename a condition whose name is a number"),
         ({"condition": "../demo"}, "condition: '../demo' cannot be the name of a folder"),
     ],
 )
