@@ -11,6 +11,7 @@ import functools
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -169,16 +170,20 @@ class DecodeLog:
     def largest_deviation(self) -> Fraction:
         """How far a frame is displayed from its time at the constant rate `fps`, in frames.
 
-        Half a frame and more means that frames are missing, or that the rate varies. A container without time
-        stamps has no deviation.
+        A container without time stamps has no deviation.
         """
+        times = self._times_in_frames()
+        return max((abs(time - times[0] - index) for index, time in enumerate(times)), default=Fraction(0))
+
+    def largest_gap(self) -> Fraction:
+        """How far the distance of two consecutive frames is from 1, in frames: 1 where a frame is missing."""
+        times = self._times_in_frames()
+        return max((abs(after - before - 1) for before, after in pairwise(times)), default=Fraction(0))
+
+    def _times_in_frames(self) -> list[Fraction]:
         times = [time for time in self._times if time is not None]
-        if self.fps is None or len(times) < len(self._times):
-            return Fraction(0)
-        return max(
-            (abs((time - times[0]) * self.fps - index) for index, time in enumerate(times)),
-            default=Fraction(0),
-        )
+        complete = self.fps is not None and len(times) == len(self._times)
+        return [time * (self.fps or 0) for time in times] if complete else []
 
     @property
     def tick(self) -> Fraction:

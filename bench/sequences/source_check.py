@@ -14,8 +14,10 @@ from bench.video.y4m import Y4M_MAGIC, check_whole_frames
 #: Transfer functions of standard dynamic range, by ffmpeg's names. The suite converts none of them.
 _SDR_TRANSFERS = ("bt709", "smpte170m", "smpte240m", "bt470m", "bt470bg", "iec61966-2-1", "iec61966-2-4")
 _NAMES = {"smpte2084": "PQ (smpte2084)", "arib-std-b67": "HLG (arib-std-b67)"}
-#: A frame that is displayed half a frame early or late could be another one.
-_LARGEST_DEVIATION = Fraction(1, 2)
+#: Half an interval too much between two frames could be a frame that is missing. A camera's clock is not exact,
+#: so frames may drift from the nominal rate by half a percent.
+_LARGEST_GAP = Fraction(1, 2)
+_LARGEST_DRIFT = Fraction(5, 1000)
 
 
 def check_suitable(log: DecodeLog, path: Path) -> FrameFacts:
@@ -116,10 +118,11 @@ def check_decode(log: DecodeLog, path: Path) -> None:
         index, facts = log.changed
         problem = f"changes: frame 0 is {log.first.tags()}; frame {index} is {facts.tags()}"
         raise BenchError(path, problem, "convert all frames to one format with ffmpeg first")
-    deviation = log.largest_deviation()
-    if deviation >= _LARGEST_DEVIATION:
+    gap, deviation = log.largest_gap(), log.largest_deviation()
+    if gap >= _LARGEST_GAP or deviation >= max(_LARGEST_GAP, _LARGEST_DRIFT * log.frames):
         problem = (
-            f"has a variable frame rate: a frame is {float(deviation):.1f} frames off {log.fps} a second"
+            f"has a variable frame rate: frames are up to {float(gap) + 1:.1f} intervals of {log.fps} a "
+            f"second apart, and {float(deviation):.1f} off their time"
         )
         remedy = "give it a constant rate: ffmpeg -i FILE -fps_mode cfr -c:v ffv1 OUT.mkv"
         raise BenchError(path, problem, remedy)

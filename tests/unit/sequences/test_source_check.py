@@ -25,6 +25,7 @@ from bench.codec.registry import codec_config, resolve_settings
 from bench.conditions.condition import ClipPlan
 from bench.sequences.prepare import prepare_clip
 from bench.sequences.probe import DecodeLog
+from bench.sequences.source_check import check_decode
 from bench.sequences.source_file import Source, check_users_file
 from bench.sequences.table import SourceSequence
 from bench.video.clip import Clip
@@ -176,7 +177,11 @@ def test_a_variable_frame_rate_is_refused(tmp_path: Path) -> None:
         tmp_path / "a.mp4", "yuv420p", *H264, "-vf", r"select=not(eq(n\,2)+eq(n\,3))", "-fps_mode", "vfr"
     )
     message = refusal(row_of(path, frames=FRAMES - 2), tmp_path)
-    assert "has a variable frame rate: a frame is 2.0 frames off 25 a second; give it a constant" in message
+    assert "has a variable frame rate: frames are up to 3.0 intervals of 25 a second apart" in message
+    assert "and 2.0 off their time; give it a constant rate: ffmpeg" in message
+    slower = ("-vf", r"settb=1/1000,setpts=40*N+10*max(0\,N-2)", "-enc_time_base", "1/1000")
+    drifting = encode(tmp_path / "b.mkv", "yuv420p", *FFV1, *slower, "-fps_mode", "passthrough")
+    assert "has a variable frame rate" in refusal(row_of(drifting), tmp_path)
     rounded = encode(tmp_path / "a.mkv", "yuv420p", *FFV1, "-r", "24000/1001")  # time stamps of 1 ms
     clip = prepared(row_of(rounded, fps="24000/1001"), tmp_path / "out")
     assert not any("time stamps" in step for step in clip.info.chain)
@@ -192,6 +197,21 @@ def test_time_stamps_that_vary_a_little_are_reported(tmp_path: Path) -> None:
     note = "note time stamps vary by 0.20 frames: frames are equally spaced"
     assert note in clip.info.chain
     assert clip.info.frames == FRAMES
+
+
+def test_the_clock_of_a_camera_may_drift_but_no_frame_may_be_missing(tmp_path: Path) -> None:
+    """2000 frames at 0.2 % less than 30000/1001 a second; then one of them is missing."""
+    log = DecodeLog()
+    log.add("[Parsed_showinfo_0 @ 0x1] [info] config in time_base: 1/90000, frame_rate: 30000/1001")
+    for index in range(2000):
+        for line in _LINES[2], _LINES[4]:
+            log.add(line.replace("pts:NOPTS", f"pts: {3009 * index}"))
+    check_decode(log, tmp_path)
+    assert 3.9 < log.largest_deviation() < 4
+    for line in _LINES[2], _LINES[4]:
+        log.add(line.replace("pts:NOPTS", f"pts: {3009 * 2001}"))
+    with pytest.raises(BenchError, match=r"frames are up to 2\.0 intervals of 30000/1001 a second apart"):
+        check_decode(log, tmp_path)
 
 
 def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
