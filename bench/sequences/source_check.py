@@ -14,8 +14,8 @@ from bench.video.y4m import Y4M_MAGIC, check_whole_frames
 #: Transfer functions of standard dynamic range, by ffmpeg's names. The suite converts none of them.
 _SDR_TRANSFERS = ("bt709", "smpte170m", "smpte240m", "bt470m", "bt470bg", "iec61966-2-1", "iec61966-2-4")
 _NAMES = {"smpte2084": "PQ (smpte2084)", "arib-std-b67": "HLG (arib-std-b67)"}
-#: Half an interval too much between two frames could be a frame that is missing. A camera's clock is not exact,
-#: so frames may drift from the nominal rate by half a percent.
+#: Half an interval too much between two frames could be a frame that is missing. The clock of a camera is not
+#: exact, so frames may drift from the nominal rate by half a percent.
 _LARGEST_GAP = Fraction(1, 2)
 _LARGEST_DRIFT = Fraction(5, 1000)
 
