@@ -110,8 +110,9 @@ test-properties: env ## Run the property-based tests with many examples
 SECONDS ?= 60
 .PHONY: test-fuzz
 test-fuzz: env ## Fuzz every reader of strangers' files for SECONDS=60 each; guided by coverage if atheris is installed
-	@for target in $(or $(TARGETS),$$($(BIN)/python tests/fuzz/run.py --list)); do \
-	$(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS) --report tests/fuzz/results.json; done
+	@status=0; for target in $(or $(TARGETS),$$($(PY) tests/fuzz/run.py --list)); do \
+	$(PY) tests/fuzz/run.py $$target --seconds $(SECONDS) --report tests/fuzz/results.json || status=1; \
+	done; exit $$status
 
 .PHONY: test-reliability
 test-reliability: env ## Kill runs, fits, decoders, downloads at random, fill disks; write docs/reliability.md

@@ -18,12 +18,15 @@ from run import execute
 from targets import TARGETS
 
 #: Executions of a target that reads a file, and of one that runs a network or a process.
-CHEAP, COSTLY = 150, 12
+CHEAP, COSTLY = 60, 10
 #: Inputs that failed, as <target>-<name>.
 REGRESSIONS = sorted(Path(__file__).with_name("regressions").iterdir())
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if target.costly else ()) for name, target in TARGETS.items()],
+)
 def test_changed_inputs_are_read_or_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
