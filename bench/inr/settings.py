@@ -196,7 +196,7 @@ class FitSettings(Settings):
     """Where the cosine of the first stage begins: at the end of the warm-up, or at the start."""
 
     betas: Annotated[list[_Decay], Field(min_length=2, max_length=2)] = [0.5, 0.999]
-    """Decay rates of Adam's moments."""
+    """Decay rates of Adam's moments; Muon's is fixed."""
 
     loss: Loss = "Fusion6"
     """Training loss; `bench/inr/network/loss_catalogue.py` has its weights of L1, L2, SSIM and MS-SSIM."""

@@ -49,7 +49,7 @@ _MEASURED_AT = (0.1, 0.4, 0.7, 0.9)
 #: Smallest step, the smallest normal number of float16: streams hold steps in float16.
 _SMALLEST_LOG2 = -14.0
 #: Bytes of a stream's header and configuration, about.
-_OVERHEAD_BYTES = 256
+OVERHEAD_BYTES = 256
 #: Range in octaves and number of bisections of the search for the first steps.
 _RANGE, _BISECTIONS = 8.0, 20
 
@@ -210,5 +210,5 @@ class RateDistortion:
             if name in self.steps:
                 single = FixedStepQuantiser(single.bits, float(_stored(self.steps[name])))
             codes.append(single.quantise(self.weights[name] if name in self.steps else others[name]).codes)
-        size = len(encode_tensors(codes)) + 2 * len(codes) + _OVERHEAD_BYTES
+        size = len(encode_tensors(codes)) + 2 * len(codes) + OVERHEAD_BYTES
         self.ratio = 8 * size / float(self._bits())
