@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import check_ffmpeg_version, ffmpeg_identity
+from bench.base.files import read_json
 from bench.base.names import NAME, unknown_name
 from bench.base.result_files import REFERENCE, RunKey, clip_file, reference_folder
 from bench.codec import registry
@@ -250,8 +251,8 @@ def find_references(condition: Condition) -> list[RunKey]:
     Codecs that the condition runs come first, in its order, so that tables list short and long fits together.
 
     Raises:
-        BenchError: a stream without its report, an unknown clip or codec, or a folder whose name is not that
-            of a run, such as a backup. Hidden folders and files are ignored.
+        BenchError: a stream without its report, an unknown clip or codec, or a folder that is not that of the
+            run in its report, such as a backup. Hidden folders and files are ignored.
     """
     points = []
     rank = {codec: index for index, codec in enumerate(condition.codecs)}
@@ -269,6 +270,11 @@ def find_references(condition: Condition) -> list[RunKey]:
         for name in ("stream.bin", "encode.json"):
             if not (folder / name).is_file():
                 raise BenchError(folder, f"has no {name}", "restore the folder from git, or remove it")
+        report = read_json(folder / "encode.json", "an encode report")
+        for key, value in (("codec", codec), ("point", point), ("seed", int(run.removeprefix("seed")))):
+            if report.get(key) != value:
+                problem = f"{key} is {report.get(key)!r}, but its folder is that of {value!r}"
+                raise BenchError(folder / "encode.json", problem, "move a copy out of results/reference")
         names = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
         points.append(RunKey(**names, run=f"{REFERENCE}{run}"))
     return points

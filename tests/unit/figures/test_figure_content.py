@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from bench.base.errors import BenchError
 from bench.figures.style import FAMILIES
+from bench.scoring.metrics import METRICS, Metric
 
 
 def lines_of(figure: Figure) -> list:
@@ -63,6 +64,21 @@ def test_the_mean_frame_is_a_horizontal_line_and_the_identity_is_not_drawn(demo,
     assert axes.get_ylim()[1] < 50
     assert axes.get_ylim()[0] < 19.4
     assert axes.get_xlim()[1] < 2
+
+
+def test_where_lower_values_are_better_the_axis_states_it(tmp_path, pages, monkeypatch):
+    """The mean frame is then far above the curves, and the axis does not extend to it."""
+    metric = Metric(name="max_error_y", label="Max error", digits=1, higher_is_better=False, ceiling=0)
+    monkeypatch.setitem(METRICS, metric.name, metric)
+    table = points_data.rows().assign(max_error_y=lambda rows: 100 - rows["psnr_rgb_db"])
+    table.loc[table["codec"] == "mean-frame", "max_error_y"] = 400.0
+    table.to_csv(tmp_path / "rd_points.csv", index=False)
+    draw("rd", (tmp_path / "rd_points.csv", tmp_path), [], metric="max_error_y")
+    (axes,) = pages[0].axes
+    assert axes.get_ylabel() == "Max error, lower is better"
+    assert axes.get_ylim()[0] >= -1
+    assert axes.get_ylim()[1] < 90
+    assert "mean frame, 400.0 at 0.0061 bpp (above)" in words(pages[0])
 
 
 def test_a_mean_frame_far_below_does_not_extend_the_axis(demo, pages):

@@ -110,8 +110,10 @@ def test_the_planned_clip_is_the_prepared_one(plan_of, tmp_path: Path) -> None:
 def reference(folder: str, *names: str) -> None:
     path = Path("results/reference/tiny", folder)
     path.mkdir(parents=True)
+    codec, point, run = path.parts[-3:]
     for name in names:
-        (path / name).touch()
+        report = {"codec": codec, "point": point.removesuffix(".bak"), "seed": int(run[4:5] or 0)}
+        (path / name).write_text(json.dumps(report))
 
 
 def test_tracked_streams_are_apart_from_their_records(plan_of) -> None:
@@ -148,6 +150,11 @@ def test_references_of_the_conditions_codecs_come_first(plan_of) -> None:
             "discs/nerv-matched/low/seed0.bak",
             ["stream.bin", "encode.json"],
             "run 'seed0.bak' is not a valid name; call a run seed<k>, or move the folder out",
+        ),
+        (
+            "discs/nerv-matched/low.bak/seed0",
+            ["stream.bin", "encode.json"],
+            "encode.json: point is 'low', but its folder is that of 'low.bak'; move a copy out",
         ),
         ("discs/nerv-matched/low/old", ["stream.bin", "encode.json"], "run 'old' is not a valid name"),
     ],
