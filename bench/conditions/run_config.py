@@ -13,6 +13,8 @@ from bench.base.strict_model import AS_TUPLE, UNIQUE, Name, Problem, StrictModel
 from bench.base.strict_yaml import read_yaml
 
 CONFIG_FILE = ROOT / "config" / "config.yaml"
+#: `--config key=true` is text; Snakemake parses only True and False.
+_TRUE_OR_FALSE = BeforeValidator(lambda value: {"true": True, "false": False}.get(str(value), value))
 
 
 def _check_is_name(value: Any) -> Any:
@@ -37,7 +39,7 @@ class RunConfig(StrictModel):
     """A CSV file of your curves, drawn beside the measured ones. The columns label, rate_bpp and one metric
     are enough (bench/analysis/curve_file.py). null: none."""
 
-    adopt: bool = False
+    adopt: Annotated[bool, _TRUE_OR_FALSE] = False
     """Whether a fit continues the state of other settings in its folder that has the most epochs, where that
     is sound (`bench encode --adopt`). The record of the point contains the adoption."""
 

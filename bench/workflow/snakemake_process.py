@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from bench.base.cores import usable_cores
@@ -19,6 +22,7 @@ from bench.base.process import STARTER
 _FOLDER = Path(".snakemake")
 #: A locked file for each Snakemake process, which contains the path of its folder in TMPDIR.
 _PROCESSES = _FOLDER / "processes"
+_RECORDED_WITHIN_S = 60.0
 _TEMPORARY_NAME = re.compile(r"snakemake[a-z0-9_]{8}")
 
 
@@ -39,6 +43,7 @@ def clean_up_after_killed_runs(temporary: Path, *, main_process: bool) -> None:
             _hold_run_lock()
         for path in _PROCESSES.iterdir():
             _remove_ended(path)
+        _remove_unrecorded(temporary.parent)
         record = os.open(_PROCESSES / temporary.name, os.O_RDWR | os.O_CREAT, 0o666)
         try_lock(record)  # it stays open and locked until the process ends
         os.write(record, os.fsencode(temporary))
@@ -60,6 +65,23 @@ def _hold_run_lock() -> None:
         for folder in _FOLDER.glob("shell_tmp.*"):
             shutil.rmtree(folder, ignore_errors=True)
     try_lock(descriptor, shared=True)  # the file stays open
+
+
+def _remove_unrecorded(parent: Path) -> None:
+    """Remove folders of processes that were killed before they read the Snakefile.
+
+    Snakemake copies the Snakefile into them, so the path of the copy shows whether they belong to this
+    checkout. A process of this checkout records its folder within a minute of its start.
+    """
+    recorded = {path.name for path in _PROCESSES.iterdir()}
+    copies = f"source-cache/snakemake-runtime-cache/*/file{glob.escape(str(ROOT))}"
+    for folder in parent.glob("snakemake*"):
+        if folder.name in recorded or not _TEMPORARY_NAME.fullmatch(folder.name):
+            continue
+        with suppress(FileNotFoundError):  # its process has just removed it
+            is_old = time.time() - folder.stat().st_mtime > _RECORDED_WITHIN_S
+            if is_old and any(folder.glob(copies)):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_ended(path: Path) -> None:

@@ -375,7 +375,7 @@ def no_home(scene: Scene, random_: random.Random, tries: int) -> None:
 
 _SAME = "streams and metric columns are those of an undisturbed run"
 _CLEAN = "no process and no temporary file is left"
-_CLEAN_RUN = f"{_CLEAN}, except an empty folder `snakemake*` in TMPDIR after a kill in the first second"
+_CLEAN_RUN = f"{_CLEAN} (a kill in the first second leaves a folder in TMPDIR for a minute)"
 
 FAULTS = (
     Fault(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from clip_data import write_clip
 
 from bench.base.errors import BenchError, StreamError
+from bench.base.paths import ROOT
 from bench.codec import decoder_process, registry
 from bench.codec.container import Header, read_stream
 from bench.codec.decoder_process import decode_process, time_decode
@@ -71,6 +74,21 @@ def state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
+
+
+def test_a_decoder_that_hangs_after_its_last_line_is_killed(
+    stream: Path, header: Header, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-m", "bench", "decode", str(stream), "--pipe", "--device", "cpu"]
+    output = tmp_path / "output"
+    output.write_bytes(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\ncat {output}\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(decoder_process.sys, "executable", str(program))
+    monkeypatch.setenv("BENCH_DECODE_SILENCE_S", "0.5")
+    with pytest.raises(StreamError, match=r"its decoder wrote nothing for 0\.5 s"):
+        time_decode(stream, header, "cpu")
 
 
 def test_time_for_scoring_is_not_silence(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,21 @@ def test_a_folder_with_another_name_is_never_removed(folder: Path) -> None:
     run.kill()
     Run(folder, "snakemake12345678").kill()
     assert run.temporary.exists()
+
+
+def test_a_folder_that_no_process_recorded_is_removed_after_a_minute(folder: Path) -> None:
+    """Of a run that was killed before it read the Snakefile: only a copy of that file shows whose it was."""
+    ages = {"snakemakeold_ours": 100, "snakemakenew_ours": 0, "snakemakeforeign1": 100}
+    for name, age_s in ages.items():
+        root = "/elsewhere" if "foreign" in name else ROOT
+        copy = folder / "tmp" / name / f"source-cache/snakemake-runtime-cache/tmp1/file{root}/Snakefile"
+        copy.parent.mkdir(parents=True)
+        copy.touch()
+        then = time.time() - age_s
+        os.utime(folder / "tmp" / name, (then, then))
+    Run(folder, "snakemake12345678").kill()
+    left = {path.name for path in (folder / "tmp").iterdir()}
+    assert left == {"snakemakenew_ours", "snakemakeforeign1", "snakemake12345678"}
 
 
 def test_the_process_of_a_job_unlocks_nothing(folder: Path) -> None:
