@@ -136,7 +136,10 @@ def save(fit: Fit) -> None:
     if fit.state_path is None:
         return
     unfinished = not fit.finished
-    caches = unfinished and fit.recipe.refresh == "official"
+    # Just recomputed, the cache is a function of the weights.
+    caches = (
+        unfinished and fit.recipe.refresh == "official" and not fit.recipe.refreshes_after(fit.log[-1].epoch)
+    )
     state = {
         "inputs": fit.inputs,
         "log": [asdict(row) for row in fit.log],

@@ -171,6 +171,28 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
 
 
 @pytest.mark.numeric
+def test_a_large_cache_is_in_no_state(frames, tmp_path, monkeypatch):
+    """The states follow the refreshes of the official recipe, here after every second epoch."""
+    monkeypatch.setattr("bench.inr.fitting.trainer.LARGEST_SAVED_CACHE", 0)
+    monkeypatch.setattr("bench.inr.fitting.recipe._OFFICIAL_EVERY", 2)
+    monkeypatch.setattr("bench.inr.fitting.recipe._OFFICIAL_LAST", 0)
+    recipe = Recipe(epochs=8, learning_rate=1e-2, save_every=1, refresh="official")
+    whole = ffnerv_video()
+    Fit(whole, frames, recipe).run()
+
+    def make() -> Fit:
+        return Fit(ffnerv_video(), frames, recipe, state_dir=tmp_path, inputs=INPUTS)
+
+    interrupt_after_every_epoch(make, 7)
+    state = torch.load(state_file(tmp_path, INPUTS), weights_only=True)
+    assert (state["cache"], len(state["log"])) == ({}, 6)
+    resumed = ffnerv_video()
+    Fit(resumed, frames, recipe, state_dir=tmp_path, inputs=INPUTS).run()
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(weight, resumed.network.state_dict()[name]), name
+
+
+@pytest.mark.numeric
 def test_the_state_of_a_finished_fit_has_only_its_weights(frames, tmp_path):
     """So that they can be coded with another quantiser, without an epoch and without gigabytes of buffer."""
     recipe = Recipe(epochs=3, learning_rate=1e-2, save_every=2, refresh="official")
