@@ -136,7 +136,7 @@ class CompressaiCodec(Codec):
             )
             raise StreamError(stream.path, problem, "encode the clip again on this machine")
 
-    def decoder_memory(self, stream: Stream) -> int:
+    def decoder_memory(self, stream: Stream, *, enough: int = 0) -> int:
         header, stride = stream.header, ARCHITECTURES[Payload.of_stream(stream).architecture].stride
         rows, columns = units(header.height, header.width, stride)
         return _BYTES_PER_PIXEL * rows * columns * stride**2 + _BYTES_PER_CODED_BYTE * len(stream.payload)

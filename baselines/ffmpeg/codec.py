@@ -104,7 +104,7 @@ class FfmpegCodec(Codec):
         finally:
             frames.close()
 
-    def decoder_memory(self, stream: Stream) -> int:
+    def decoder_memory(self, stream: Stream, *, enough: int = 0) -> int:
         return _FFMPEG_BYTES + _FRAMES_IN_MEMORY * 3 * _padded_pixels(stream.header)
 
     def describe(self, stream: Stream) -> dict[str, Any]:

@@ -262,12 +262,15 @@ class Codec(ABC):
             StreamError: the payload is not one that `encode` of this family writes.
         """
 
-    def decoder_memory(self, stream: Stream) -> int:
+    def decoder_memory(self, stream: Stream, *, enough: int = 0) -> int:
         """Upper estimate of the bytes of memory that `decode` allocates, which a hostile stream may inflate.
 
         `bench.codec.decode.decode` compares it with a limit first. It must follow from the header and the
         description of the decoder in the payload, without memory of this order. The default fits decoders
         that hold a few frames.
+
+        Args:
+            enough: an estimate up to this number of bytes may be loose, if that takes less time.
 
         Raises:
             StreamError: as `decode`.

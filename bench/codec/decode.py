@@ -64,7 +64,7 @@ def check_memory(stream: Stream, codec: Codec, max_memory: int | None = None) ->
             installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
             max_memory = min(max_memory, installed * 3 // 4)
     with _errors_name(stream):
-        needed = codec.decoder_memory(stream)
+        needed = codec.decoder_memory(stream, enough=max_memory)
     if needed > max_memory:
         limit = format_megabytes(max_memory)
         problem = f"needs {format_megabytes(needed)} of memory to decode, the limit is {limit}"

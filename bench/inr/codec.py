@@ -251,10 +251,10 @@ class INRCodec(Codec):
                 pixels = runtime.to_8_bit(frame)
             yield pixels
 
-    def decoder_memory(self, stream: Stream) -> int:
+    def decoder_memory(self, stream: Stream, *, enough: int = 0) -> int:
         from bench.inr.decoding import decoder_memory
 
-        return decoder_memory(self, stream)
+        return decoder_memory(self, stream, enough=enough)
 
     def restore(self, stream: Stream) -> Representation:
         """The network of a stream with its weights, on the CPU.

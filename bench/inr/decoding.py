@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
 
 from bench.base.errors import StreamError
-from bench.inr.coding.payload import Payload, check_network, config_from_values, load
+from bench.inr.coding.payload import OutputShape, Payload, check_network, config_from_values, load
 from bench.inr.coding.quantiser_description import parse_description
 from bench.inr.coding.quantisers import AnyQuantiser, build_quantiser
-from bench.inr.network.live_memory import LiveMemory
 from bench.inr.network.representation import Representation
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ _BYTES_PER_WEIGHT = 12
 _BYTES_PER_CODED_WEIGHT = 40
 #: Memory of `render` over that of its tensors, for workspaces of convolutions. Measured: 1.4 to 1.7.
 _WORKSPACE = 2
+#: A bound without rendering: this number of tensors as large as the output, each with as many channels as the
+#: largest side of a weight, and the bytes of E-NeRV's attention with the most tokens.
+_TENSORS, _ATTENTION_BYTES = 8, 2 << 30
 
 
 def restore_network(codec: INRCodec, stream: Stream) -> Representation:
@@ -32,7 +35,7 @@ def restore_network(codec: INRCodec, stream: Stream) -> Representation:
         StreamError: the payload does not hold a network of this family for the header's clip.
     """
     try:
-        representation, quantiser, payload = _empty_network(codec, stream)
+        representation, _, quantiser, payload = _empty_network(codec, stream)
         representation.network.to_empty(device="cpu")
         load(representation.network, quantiser, payload)
     except StreamError as error:
@@ -40,28 +43,39 @@ def restore_network(codec: INRCodec, stream: Stream) -> Representation:
     return representation
 
 
-def decoder_memory(codec: INRCodec, stream: Stream) -> int:
+def decoder_memory(codec: INRCodec, stream: Stream, *, enough: int) -> int:
     """Upper estimate of the bytes that decoding needs: of the weights, and of rendering the middle frame.
 
-    The frame is rendered on the meta device, so no memory is allocated.
+    The frame is rendered on the meta device, so no memory is allocated. That takes 0.6 s, most of it for
+    imports of torch, and is left out if a loose bound is at most `enough`.
 
     Raises:
         StreamError: as `restore_network`, except for the weights, which are not decoded.
     """
-    representation, _, _ = _empty_network(codec, stream)
-    sizes = [parameter.numel() for parameter in representation.network.parameters()]
+    representation, config, _, _ = _empty_network(codec, stream)
+    parameters = list(representation.network.parameters())
+    sizes = [parameter.numel() for parameter in parameters]
+    weights = _BYTES_PER_WEIGHT * sum(sizes) + _BYTES_PER_CODED_WEIGHT * max(sizes)
+    weights += representation.window_bytes()
+    widest = max(max(parameter.shape, default=1) for parameter in parameters)
+    output = 4 * widest * math.prod(config.padded_size)
+    if (loose := weights + _TENSORS * output + _ATTENTION_BYTES) <= enough:
+        return loose
+    from bench.inr.network.live_memory import LiveMemory
+
     middle = stream.header.frames // 2
-    with LiveMemory(representation.network.parameters()) as memory:
+    with LiveMemory(parameters) as memory:
         try:
             next(representation.render(middle, middle + 1))
         except RuntimeError as error:  # shapes that do not fit together, or overflow
             raise StreamError(stream.path, f"the network cannot be run ({error})") from error
-    rendering = _WORKSPACE * memory.peak + representation.window_bytes()
-    return _BYTES_PER_WEIGHT * sum(sizes) + max(_BYTES_PER_CODED_WEIGHT * max(sizes), rendering)
+    return weights + _WORKSPACE * memory.peak
 
 
-def _empty_network(codec: INRCodec, stream: Stream) -> tuple[Representation, AnyQuantiser | None, Payload]:
-    """The representation of a stream on the meta device, and the quantiser and the payload of its weights."""
+def _empty_network(
+    codec: INRCodec, stream: Stream
+) -> tuple[Representation, OutputShape, AnyQuantiser | None, Payload]:
+    """The representation of a stream on the meta device, its configuration, and quantiser and payload."""
     header = stream.header
     size = {"frames": header.frames, "height": header.height, "width": header.width}
     payload = Payload.from_bytes(stream.payload)
@@ -81,4 +95,4 @@ def _empty_network(codec: INRCodec, stream: Stream) -> tuple[Representation, Any
         height=header.height,
         width=header.width,
     )
-    return representation, quantiser, payload
+    return representation, config, quantiser, payload
