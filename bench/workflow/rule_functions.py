@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from bench.base.errors import BenchError
 from bench.base.paths import reported_files
 from bench.base.result_files import FileName
+from bench.scoring.metrics import describe
 from bench.workflow.outputs import Selection, condition_of
 from bench.workflow.plan import Plan, make_plan
 from bench.workflow.plan_file import read_plan, write_plan
@@ -144,6 +145,21 @@ class Plans:
         plan = read_plan(path)
         self._plans[plan.condition.name], self._files[plan.condition.name] = plan, path
         os.environ[PLAN_FILES] = os.pathsep.join(self._files.values())
+
+
+def metric_labels(wildcards: Wildcards) -> dict[str, str]:
+    """Labels of a rate-distortion figure in the report: the metric, and the clip of a figure of one clip."""
+    names: dict[str, str] = dict(wildcards.items())
+    clip = {"clip": names["clip"]} if "clip" in names else {}
+    return {"metric": describe(names["metric"]).label, **clip}
+
+
+def option(name: str, given: object) -> Callable[[Wildcards, Sequence[str]], str]:
+    """A parameter function: an option of a command and a space, or nothing.
+
+    It is a function of `output`, too, because Snakemake leaves such parameters out of its rerun triggers.
+    """
+    return lambda wildcards, output: f"{name} " if given else ""
 
 
 def digest(paths: Iterable[str | Path]) -> str:

@@ -15,10 +15,9 @@ from bench.base.result_files import RunKey, clip_file
 from bench.codec.fingerprint import code_fingerprint
 from bench.conditions.reader import condition_names
 from bench.conditions.run_config import check_config
-from bench.scoring.metrics import describe
 from bench.workflow.messages import closing_message, partial_message
 from bench.workflow.outputs import Selection
-from bench.workflow.rule_functions import PLAN_FILES, Plans
+from bench.workflow.rule_functions import PLAN_FILES, Plans, metric_labels, option
 from bench.workflow.snakemake_process import (
     clean_up_after_killed_runs,
     make_suite_importable,

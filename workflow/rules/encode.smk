@@ -21,7 +21,7 @@ rule encode:
         plan=PLANS.file,
         state="results/state/{condition}/{clip}/{codec}/{point}/seed{seed}",
         # A function of `output`, so that it is no reason to run a job again.
-        adopt=lambda wildcards, output: "--adopt " if str(config.get("adopt")).lower() == "true" else "",
+        adopt=option("--adopt", str(config.get("adopt")).lower() == "true"),
         device=PLANS.of_condition("device"),
         inputs=PLANS.of_job("encode_inputs"),
         sources=PLANS.of_job("encode_sources"),

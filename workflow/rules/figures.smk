@@ -14,7 +14,7 @@ rule figure_rd:
             "results/figures/{selection}/rd_{metric}.svg",
             caption="../report/rd.rst",
             category="Rate-distortion",
-            labels=lambda wildcards: {"metric": describe(wildcards.metric).label},
+            labels=metric_labels,
         ),
     log:
         "logs/figures/{selection}/rd_{metric}.log",
@@ -39,7 +39,7 @@ use rule figure_rd as figure_rd_clip with:
             "results/figures/{selection}/{clip}/rd_{metric}.svg",
             caption="../report/rd.rst",
             category="Rate-distortion",
-            labels=lambda wildcards: {"metric": describe(wildcards.metric).label, "clip": wildcards.clip},
+            labels=metric_labels,
         ),
     log:
         "logs/figures/{selection}/{clip}/rd_{metric}.log",
