@@ -99,6 +99,10 @@ test-fast: env ## Run the tests that are not slow, in two minutes on two cores
 test-gpu: env ## Run the tests that need a CUDA device
 	$(PY) -m pytest -m gpu $(ARGS)
 
+.PHONY: bench
+bench: env ## Time planning and scoring, as ratios; the numbers go to benchmarks/results
+	@for name in planning scoring; do $(BIN)/python -m benchmarks.$$name; done
+
 .PHONY: test-slurm
 test-slurm: env ## Run the tests through a SLURM of one node (root; Debian packages slurm-wlm and munge)
 	$(BIN)/python -m pytest -m slurm tests/slurm $(ARGS)
