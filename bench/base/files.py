@@ -108,7 +108,11 @@ def remove_stale(folder: Path, prefix: str, suffix: str) -> None:
 def _locked_file(path: Path) -> tuple[int, str]:
     """Descriptor and name of a new locked temporary file beside `path`."""
     while True:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        except OSError as error:
+            error.filename = str(path)
+            raise
         # `remove_stale` of another process may remove the file before it is locked.
         if try_lock(handle) is not False and os.fstat(handle).st_nlink:
             return handle, name

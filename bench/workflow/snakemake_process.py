@@ -112,7 +112,7 @@ def warn_of_quota(cores: int | None) -> None:
 
 
 def set_starter_of_jobs() -> None:
-    """Let jobs end if this process is killed before they can ask the kernel for a signal at its end."""
+    """Set the variable by which a job detects that this process was killed while the job started."""
     os.environ[STARTER] = str(os.getpid())
 
 

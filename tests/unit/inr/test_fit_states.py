@@ -220,8 +220,8 @@ def test_a_fit_restarts_once_with_half_the_rate(folder: Folder) -> None:
     assert folder.fit(**settings).run() == log
 
 
-def test_an_encode_records_its_restart(tiny_clip: Clip, tmp_path: Path) -> None:
-    """The rate diverges at once; with half of it the fit of one epoch diverges again and the encode ends."""
+def test_an_encode_restarts_once(tiny_clip: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The rate diverges at once. With half of it the fit diverges again, and the encode ends."""
     config = registry.codec_config("nerv-matched")
     changes = {"learning_rate": 1e30, "restart_diverged": True, "epochs": 2, "save_every": 1}
     settings = registry.resolve_settings(config, {}, {**config.test, **changes})
@@ -230,6 +230,7 @@ def test_an_encode_records_its_restart(tiny_clip: Clip, tmp_path: Path) -> None:
     )
     with pytest.raises(Diverged):
         encode(plan)
+    assert "restarts from epoch 0 with 0.5 of the learning rate" in capsys.readouterr().err
     assert not (tmp_path / "stream.bin").exists()
 
 
