@@ -1,4 +1,7 @@
-"""Some faults of the matrix, once each. `make test-reliability` tries all of them many times."""
+"""Some faults of the matrix, once each. `make test-reliability` tries all of them many times.
+
+Kills of a fit are in tests/unit/inr/test_trainer.py, those of a run in tests/workflow/test_failures.py.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_TESTS), str(_TESTS / "workflow"), str(_TESTS / "reliability")]
 
-from faults import FAULTS, kill_of_decoder, kill_of_fit, kill_of_measure, kill_of_prepare, no_locks  # noqa: E402
+from faults import FAULTS, kill_of_decoder, kill_of_measure, kill_of_prepare  # noqa: E402
 from scene import Scene  # noqa: E402
 
 
@@ -21,14 +24,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attempt", [kill_of_prepare, kill_of_fit, kill_of_measure, kill_of_decoder])
+@pytest.mark.parametrize("attempt", [kill_of_prepare, kill_of_measure, kill_of_decoder])
 def test_a_kill(scene: Scene, attempt) -> None:
     attempt(scene, random.Random(1), 1)
-
-
-@pytest.mark.slow
-def test_a_file_system_without_locks(scene: Scene) -> None:
-    no_locks(scene, random.Random(1), 1)
 
 
 def test_the_page_has_a_row_for_each_fault() -> None:
