@@ -58,20 +58,18 @@ class RunKey:
         """Path of one of the run's files below the folder `results`."""
         if self.reference and name in _TRACKED:
             names = (*astuple(self)[:-1], self.run.removeprefix(REFERENCE))
-            return "/".join((_tracked(results), *names, name))
+            own = "/".join((str(results), "reference", *names, name))
+            tracked = ROOT / own
+            # A new file is never placed in the repository.
+            elsewhere = str(results) == RESULTS and not Path(own).is_file() and tracked.is_file()
+            return str(tracked) if elsewhere else own
         return "/".join((str(results), "points", *astuple(self), name))
 
 
 def reference_folder(condition: str) -> Path:
     """Folder of the tracked runs of a condition: <clip>/<codec>/<point>/seed<k> below it."""
-    return Path(_tracked(RESULTS), condition)
-
-
-def _tracked(results: str | Path) -> str:
-    """Folder of tracked streams: that of the results; the repository's if the working directory has none."""
-    own, tracked = Path(results, "reference"), ROOT / RESULTS / "reference"
-    elsewhere = str(results) == RESULTS and not own.is_dir() and tracked.is_dir()
-    return str(tracked if elsewhere else own)
+    own, tracked = Path(RESULTS, "reference"), ROOT / RESULTS / "reference"
+    return (own if own.is_dir() or not tracked.is_dir() else tracked) / condition
 
 
 def file_of_record(record: Path, name: FileName) -> Path:

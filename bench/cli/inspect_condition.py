@@ -45,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _draw(fits: list[Fit], frame: int, *, title: str, outs: list[Path]) -> None:
-    """Draw the parts of a frame and its two neighbours. Three frames need no GPU, so the CPU decodes them."""
+    """Draw the parts of a frame and its two neighbours; the middle frame where the clip is too short.
+
+    Three frames need no GPU, so the CPU decodes them.
+    """
     from bench.figures.frame_parts import Panel, draw_parts
     from bench.figures.page import DOUBLE_COLUMN, SINGLE_COLUMN
     from bench.inr.study.inspection import open_network, parts_of_frames
@@ -53,7 +56,9 @@ def _draw(fits: list[Fit], frame: int, *, title: str, outs: list[Path]) -> None:
     panels = []
     for fit in fits:
         codec, stream = open_network(Path(fit.stream))
-        frames = [at for at in (frame - 1, frame, frame + 1) if 0 <= at < stream.header.frames]
+        length = stream.header.frames
+        middle = frame if frame < length else length // 2
+        frames = [at for at in (middle - 1, middle, middle + 1) if 0 <= at < length]
         if parts := parts_of_frames(codec, stream, frames, device="cpu"):
             panels.append(Panel(f"{fit.label}, {fit.row['rate_bpp']:.3f} bpp", parts))
     width = SINGLE_COLUMN if len(panels) == 1 else DOUBLE_COLUMN

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir.get_path_or_uri(secret_free
 from bench.analysis.curve_file import load_curves
 from bench.base.errors import BenchError
 from bench.base.names import NAME
-from bench.base.result_files import RunKey, clip_file
+from bench.base.result_files import RunKey, clip_file, reference_folder
 from bench.codec.fingerprint import code_fingerprint
 from bench.conditions.reader import condition_names
 from bench.conditions.run_config import check_config
@@ -64,6 +64,7 @@ USER_CURVES = config.get("my_curves") or []
 NAMES = {name: f"{{{name}}}" for name in ("condition", "clip", "codec", "point")}
 RUN = RunKey(**NAMES, run="seed{seed}")
 REFERENCE_RUN = RunKey(**NAMES, run="reference-seed{seed}")
+REFERENCES = reference_folder("{condition}") / "{clip}/{codec}/{point}/seed{seed}"
 
 
 # Names are words of shell commands and folders: `NAME` allows no character that a shell or a path interprets.

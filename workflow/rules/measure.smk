@@ -34,8 +34,8 @@ use rule measure as measure_reference with:
     input:
         info=clip_file("{condition}", "{clip}", "clip.json"),
         frames=clip_file("{condition}", "{clip}", "clip.y4m"),
-        stream=REFERENCE_RUN.file("stream.bin"),
-        report=REFERENCE_RUN.file("encode.json"),
+        stream=f"{REFERENCES}/stream.bin",
+        report=f"{REFERENCES}/encode.json",
     output:
         crop=REFERENCE_RUN.file("crop.png"),
         record=REFERENCE_RUN.file("record.json"),

@@ -12,6 +12,7 @@ from figure_pages import draw, words
 from matplotlib.figure import Figure
 
 from bench.base.errors import BenchError
+from bench.figures.strip import draw_strip
 from bench.figures.style import FAMILIES
 from bench.scoring.metrics import METRICS, Metric
 
@@ -217,6 +218,18 @@ def test_the_strip_has_the_source_and_every_codec_with_the_psnr_of_the_frame(dem
     tile = figure.axes[0].get_images()[0].get_array()
     assert tile.shape == (5 * 72, 5 * 96, 3)
     assert (tile[:5, :5] == tile[0, 0]).all()
+
+
+def test_the_strip_of_a_clip_without_the_frame_names_the_frame_that_it_shows(demo, pages):
+    """The crop of such a clip is of its middle frame."""
+    points_csv, results = demo
+    options = {"results": results, "clip": points_data.CLIP, "rate_bpp": 0.27, "outputs": []}
+    draw_strip(points_csv, frame=999, **options)
+    assert f"source\nframe {points_data.FRAMES // 2}" in words(pages[0])
+    folder = results / "points" / points_data.CONDITION / points_data.CLIP
+    frames_csv = folder / "ffnerv-matched/bpp0.27/reference-seed0/frames.csv"
+    value = pd.read_csv(frames_csv).loc[points_data.FRAMES // 2, "psnr_rgb_db"]
+    assert f", {value:.2f} dB" in words(pages[0])
 
 
 def test_the_strip_accepts_a_crop_of_the_source(demo, tmp_path, pages):

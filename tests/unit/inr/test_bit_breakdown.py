@@ -113,7 +113,7 @@ def test_the_fits_of_a_network_with_parts_stand_side_by_side(condition, pages) -
 
 
 def test_networks_without_parts_get_a_page_with_the_reason(condition, pages) -> None:
-    assert inside(condition("nerv-matched"), "--pictures", "parts.png") == 0
+    assert inside(condition("nerv-matched"), "--frame", "99", "--pictures", "parts.png") == 0
     assert "No network composes its frames of parts." in words(pages[0])
 
 
