@@ -170,7 +170,7 @@ def test_a_loss_that_is_not_finite_ends_the_fit_in_its_epoch(folder: Folder) -> 
     for epochs in (3, 600):
         with pytest.raises(Diverged) as caught:
             folder.fit(epochs=epochs, learning_rate=1e38, warmup=0.0, betas=(0.0, 0.0)).run()
-        assert caught.value.epoch <= 1
+        assert caught.value.epoch <= 2
         assert "the learning rate (" in str(caught.value)
         assert "is probably too high; lower learning_rate" in str(caught.value)
     assert finite_states(folder)
