@@ -70,7 +70,12 @@ CODEC: dict[str, Any] = {
     "note": "a note",
     "footnote": "a footnote",
 }
-CONFIG: dict[str, Any] = {"condition": "demo-v1", "figures": ["rd", "strip"], "my_curves": "mine.csv"}
+CONFIG: dict[str, Any] = {
+    "condition": "demo-v1",
+    "figures": ["rd", "strip"],
+    "my_curves": "mine.csv",
+    "adopt": True,
+}
 ROW: dict[str, Any] = {
     "name": "x",
     "kind": "url",
@@ -91,6 +96,8 @@ ROW: dict[str, Any] = {
     "archive_bytes": 9,
     "archive_sha256": "1" * 64,
     "raw_bytes": 99,
+    "pixel_format": "yuv420p",
+    "rotation": 0,
 }
 FILES: dict[str, tuple[type[StrictModel], dict[str, Any]]] = {
     "condition": (Condition, CONDITION),
