@@ -127,7 +127,8 @@ def test_payload_round_trips(description: dict, inputs: int, outputs: int, seed:
 
 
 @given(
-    st.dictionaries(st.text(max_size=5), st.integers() | st.booleans(), max_size=4), st.binary(max_size=30)
+    st.dictionaries(st.text(max_size=5), st.integers(-(10**19), 10**19) | st.booleans(), max_size=4),
+    st.binary(max_size=30),
 )
 def test_cut_payload_is_refused_or_has_fewer_weights(network: dict, weights: bytes) -> None:
     data = Payload(network, {"name": "float32"}, b"", weights).to_bytes()

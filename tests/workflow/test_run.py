@@ -27,9 +27,9 @@ def test_every_target_exists_and_is_not_empty(finished: Finished) -> None:
     texts = {
         f"{name}.{suffix}"
         for name in ("points", "skipped", "bd_rate", "bits_discs")
-        for suffix in ("csv", "md", "tex")
+        for suffix in ("csv", "md", "tex", "html")
     }
-    assert tables == {"rd_points.csv", "summary.txt", *texts}
+    assert tables == {"rd_points.csv", "summary.txt", "summary.html", *texts}
     names = ("rd_psnr_rgb_db", "frames_discs", "strip_discs", "fit_discs", "parts_discs")
     assert figures == {f"{name}.{suffix}" for name in names for suffix in ("pdf", "png", "svg")}
     assert all(path.stat().st_size for path in results.rglob("*") if path.is_file() and path.name != ".lock")

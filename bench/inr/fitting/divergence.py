@@ -7,7 +7,7 @@ read only if the log of an epoch is suspicious.
 |---|---|
 | not finite | the loss or the PSNR of the epoch, or a weight before it is saved, is NaN or infinite |
 | collapsed | the PSNR is 10 dB below the best of its phase, below 20 dB, and below that of one flat colour |
-| never rose | the PSNR is 1 dB below a grey picture, and unchanged, or not higher than three epochs ago |
+| never rose | the best PSNR is 1 dB below a grey picture, and unchanged in an epoch, or older than ten |
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _FALL_DB = 10.0
 _HIGHEST_FLAT_DB = 20.0
 _BELOW_GREY_DB = 1.0
-#: Least rise in so many epochs. A fit of two or three epochs may end below grey without having diverged.
-_RISE_DB, _PATIENCE = 0.1, 3
+#: Epochs without a rise. A short fit may end below grey without having diverged.
+_PATIENCE = 10
 #: Least change in one epoch. The images of a saturated network, every sample 0 or 1, do not change at all.
 _STUCK_DB = 1e-4
 
@@ -64,10 +64,10 @@ def divergence(log: Sequence[EpochLog], recipe: Recipe, frames: Tensor) -> str:
     psnr = row.psnr_rgb_db
     if psnr < _HIGHEST_FLAT_DB and psnr < best.psnr_rgb_db - _FALL_DB and psnr < _flat_psnr_db(frames):
         return f"the PSNR fell from {best.psnr_rgb_db:.2f} dB in epoch {best.epoch} to {psnr:.2f} dB"
-    warm, first = recipe.phases[0].warm, row.epoch - _PATIENCE
-    stuck = row.epoch > warm and len(log) > 1 and abs(psnr - log[-2].psnr_rgb_db) < _STUCK_DB
-    stuck |= first > warm and psnr <= log[first].psnr_rgb_db + _RISE_DB
-    if psnr < _HIGHEST_FLAT_DB and stuck and psnr < _flat_psnr_db(frames, colour=0.5) - _BELOW_GREY_DB:
+    stuck = len(log) > 1 and abs(psnr - log[-2].psnr_rgb_db) < _STUCK_DB
+    stuck |= row.epoch - best.epoch >= _PATIENCE
+    never_rose = best.psnr_rgb_db < _HIGHEST_FLAT_DB and row.epoch > recipe.phases[0].warm and stuck
+    if never_rose and best.psnr_rgb_db < _flat_psnr_db(frames, colour=0.5) - _BELOW_GREY_DB:
         return f"the PSNR of {psnr:.2f} dB is below that of a grey picture and does not rise"
     return ""
 

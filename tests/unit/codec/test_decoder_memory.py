@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -123,7 +124,8 @@ def test_estimate_is_above_the_memory_of_a_decode(tmp_path: Path) -> None:
     """FFNeRV, which keeps earlier frames, enlarged to 640 columns: growth of a process that renders two."""
     path = next(path for path in ONE_OF_EACH if path.parents[2].name == "ffnerv-matched")
     command = [sys.executable, __file__, str(path)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     estimate, measured = map(float, ran.stdout.split())
     assert measured < estimate < 4 * measured
 
