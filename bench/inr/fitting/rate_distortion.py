@@ -48,6 +48,8 @@ _REFRESH_EVERY = 8
 _MEASURED_AT = (0.1, 0.4, 0.7, 0.9)
 #: Smallest step, the smallest normal number of float16: streams hold steps in float16.
 _SMALLEST_LOG2 = -14.0
+#: How much the weights of a tensor may grow before the largest code limits them.
+_HEADROOM = 4.0
 #: Bytes of a stream's header and configuration, about.
 OVERHEAD_BYTES = 256
 #: Range in octaves and number of bisections of the search for the first steps.
@@ -134,7 +136,8 @@ class RateDistortion:
             for _ in range(_BISECTIONS):
                 shift = (low + high) / 2
                 for step, value in zip(self.log2_steps, first, strict=True):
-                    step.copy_((value + shift).clamp(min=_SMALLEST_LOG2))
+                    step.copy_(value + shift)
+                self._limit_codes()
                 rate = float(self._bits()) * self.ratio / self.pixels
                 low, high = (shift, high) if rate > self.target_bpp else (low, shift)
         self._measure()
@@ -162,6 +165,7 @@ class RateDistortion:
         """
         rate_bpp = self.ratio * float(torch.stack(self._rates).mean())
         self._rates = []
+        self._limit_codes()
         if self.epoch in self.measured_at:
             self._measure()
         self.epoch += 1
@@ -169,6 +173,17 @@ class RateDistortion:
         self.c = min(max(self.c * math.exp(_INTEGRAL * error), _LEAST_C), _MOST_C)
         self.trade_off = self.c * math.exp(_PROPORTIONAL * error) * distortion / self.target_bpp
         return rate_bpp
+
+    @torch.no_grad()
+    def _limit_codes(self) -> None:
+        """Enlarge steps that are so small that the codes of their weights are near the largest one.
+
+        Steps shrink without end where a network is too small for its target, which the rate then stays below.
+        """
+        for name, step in self.steps.items():
+            largest = self.weights[name].abs().amax()
+            least = (_HEADROOM * largest / LARGEST_CODE).log2().clamp(min=_SMALLEST_LOG2)
+            step.copy_(step.maximum(least))
 
     def quantiser(self) -> ByName:
         """The quantiser of the stream: the steps as they are."""

@@ -19,6 +19,7 @@ from bench.inr.coding.payload import Payload, coded_weights
 from bench.inr.coding.rate_model import tensor_bits
 from bench.inr.coding.uniform import FixedStepQuantiser, StepQuantiser
 from bench.inr.coding.weight_coder import encode_tensors
+from bench.inr.coding.weight_model import LARGEST_CODE
 from bench.inr.fitting.optimiser import Muon, make_optimiser
 from bench.inr.fitting.rate_distortion import OVERHEAD_BYTES
 from bench.inr.fitting.recipe import RateTarget, Recipe
@@ -127,6 +128,17 @@ def test_a_fit_meets_its_target(target_bpp: float) -> None:
         single = fit.quantiser.of(name)
         assert isinstance(single, FixedStepQuantiser)
         assert torch.equal(torch.from_numpy(code) * single.step, weight.detach()), name
+
+
+@pytest.mark.slow
+def test_a_target_beyond_reach_saturates_no_code() -> None:
+    """This network cannot use 40 bits a pixel: its steps must not shrink until weights are cut off."""
+    fit = small_fit(epochs=30, target_bpp=40)
+    log = fit.run()
+    _, _, codes = coded_weights(fit.representation.network, fit.quantiser)
+    assert max(int(np.abs(code).max()) for code in codes) < LARGEST_CODE
+    before = log[fit.recipe.rate_from - 1].psnr_rgb_db
+    assert log[-1].psnr_rgb_db > before
 
 
 def test_muon_updates_matrices_in_place_and_adam_the_rest() -> None:
