@@ -38,7 +38,8 @@ from bench.scoring.record import Record
 from bench.video.clip import Clip, ClipInfo
 from benchmarks.report import write_report
 
-CONDITION, TABLE = "demo-v1", "bunny-hnerv-table2"
+#: Conditions of the tracked references, of the five networks that are timed, and of the fits.
+CONDITION, NETWORKS, TABLE = "demo-v1", "local-v1", "bunny-hnerv-table2"
 #: Largest difference of PSNR-RGB between two devices, that of `bench verify`.
 _TOLERANCE_DB = 0.02
 
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--no-fits", action="store_true", help="leave out step 4")
     args = parser.parse_args()
     end = time.monotonic() + 60 * args.minutes
-    condition = load_condition(CONDITION)
+    condition = load_condition(NETWORKS)
     families = [name for name in condition.codecs if registry.codec_config(name).kind == "fitted"]
     values: dict[str, Any] = {"device": args.device}
     values |= _decodes(args.device)
@@ -115,7 +116,7 @@ def _times(condition: Condition, codec_id: str, size: str, device: str, steps: i
     codec: Any = registry.load_family(config.family)
     settings = settings_of(config, point, clip, {}, condition)
     values: dict[str, float] = {}
-    for name, changes in (("plain", {}), ("compiled", {"compile": True})):
+    for name, changes in (("plain", {}), ("compiled", {"compile": True, "rounding": None})):
         try:
             timed = time_network(codec, info, {**settings, **changes}, steps=steps, threads=1, device=device)
         except Exception as error:  # a variant that this torch or device cannot run is a result, too
