@@ -115,8 +115,8 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the names of the targets")
     parser.add_argument("files", nargs="*", type=Path, help="run the target on these files only")
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--report", type=Path, help="JSON file of results, in which the target's is replaced")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    parser.add_argument("--report", type=Path, help="JSON file of results, to which this run is added")
     args = parser.parse_args()
     if args.list or not args.target:
         sys.stdout.write("\n".join(TARGETS) + "\n")
@@ -141,15 +141,16 @@ def main() -> int:
             method = "atheris"
             executions, failed = coverage_search(args.target, seeds, args.seconds, args.seed)
     seconds = min(round(time.monotonic() - started), args.seconds)  # without the start of the process
-    sys.stderr.write(f"{args.target}: {executions} executions in {seconds} s by {method}\n")
+    sys.stderr.write(f"{args.target}: {executions} executions in {seconds} s by {method}, seed {args.seed}\n")
     if args.report and not failed:
         results = json.loads(args.report.read_text()) if args.report.is_file() else {}
         date = datetime.now(UTC).date().isoformat()
+        earlier = results.get(args.target, {"executions": 0, "seconds": 0})
         results[args.target] = {
             "what": target.what,
             "method": method,
-            "executions": executions,
-            "seconds": seconds,
+            "executions": earlier["executions"] + executions,
+            "seconds": earlier["seconds"] + seconds,
             "date": date,
         }
         args.report.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
