@@ -39,7 +39,7 @@ from bench.base.locks import locked
 from bench.base.log_file import copy_stderr
 from bench.base.paths import ROOT
 from bench.codec.fingerprint import file_fingerprint
-from bench.conditions.condition import ClipPlan
+from bench.conditions.sections import ClipPlan
 from bench.sequences.prepare import find_sequence, prepare_clip
 from bench.video.clip import Clip
 

@@ -20,8 +20,9 @@ from typing import Any, BinaryIO
 
 from bench.base.errors import BenchError
 from bench.base.progress_bar import ProgressBar, format_megabytes
+from bench.sequences.row import SourceSequence
 from bench.sequences.source_file import allowed_sizes
-from bench.sequences.table import SourceSequence, downloaded_file
+from bench.sequences.table import downloaded_file
 
 #: Ids of the filters that are used: copy, Delta, LZMA and LZMA2, BCJ of six processors, Deflate, bzip2. The
 #: published archives have LZMA2 and BCJ. Others are left out: damaged data makes the decoder of PPMd write

@@ -20,8 +20,9 @@ from bench.sequences.archive import extract
 from bench.sequences.download import RemoteFile, download
 from bench.sequences.lock_file import LOCK_FILE, LockEntry, check_digest, read_lock_file, write_lock_entry
 from bench.sequences.retry import RetryPolicy
+from bench.sequences.row import SourceSequence
 from bench.sequences.source_file import allowed_sizes, check_size
-from bench.sequences.table import DOWNLOADS, SourceSequence, downloaded_file
+from bench.sequences.table import DOWNLOADS, downloaded_file
 
 _WORK_FOLDER = ".fetch"
 #: Bytes that an archive may have besides the frames: its other files, and data that cannot be compressed.

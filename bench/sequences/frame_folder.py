@@ -33,7 +33,7 @@ import PIL
 from PIL import Image, ImageOps, features
 
 from bench.base.errors import BenchError
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
 #: Files that file managers write into folders of pictures; so do names with a leading dot.

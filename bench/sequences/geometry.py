@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.base.errors import BenchError
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 from bench.video.clip import check_geometry
 
 if TYPE_CHECKING:
-    from bench.conditions.condition import ClipPlan
+    from bench.conditions.sections import ClipPlan
 
 
 class Geometry(NamedTuple):

@@ -19,7 +19,8 @@ from pathlib import Path
 from bench.base.errors import BenchError
 from bench.base.files import atomic_file
 from bench.base.locks import try_lock
-from bench.sequences.table import SEQUENCES, SourceSequence
+from bench.sequences.row import SourceSequence
+from bench.sequences.table import SEQUENCES
 
 LOCK_FILE = SEQUENCES.with_suffix(".lock")
 

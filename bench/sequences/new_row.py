@@ -26,16 +26,9 @@ from bench.sequences.frame_folder import (
 )
 from bench.sequences.pixel_format import EXAMPLES, PixelFormat, check_sample_range
 from bench.sequences.probe import probe
+from bench.sequences.row import SourceSequence
 from bench.sequences.source_check import check_decode, check_row, check_suitable, not_applied
-from bench.sequences.table import (
-    COLUMNS,
-    SEQUENCES,
-    SourceSequence,
-    is_row,
-    read_sequences,
-    read_table_text,
-    split_lines,
-)
+from bench.sequences.table import COLUMNS, SEQUENCES, is_row, read_sequences, read_table_text, split_lines
 
 #: Parts of names of raw files, such as Beauty_1920x1080_120fps_420_8bit_YUV.yuv.
 _SIZE = re.compile(r"(?<![0-9])([1-9][0-9]{1,3})x([1-9][0-9]{1,3})(?![0-9])")

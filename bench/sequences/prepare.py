@@ -31,15 +31,17 @@ from bench.base.process import progress
 from bench.sequences.geometry import Geometry, clip_geometry
 from bench.sequences.prepare_rgb import prepare_rgb_clip
 from bench.sequences.probe import LOG_FILTER, STREAM_OPTIONS, DecodeLog
+from bench.sequences.row import SourceSequence
 from bench.sequences.source_check import check_decode, not_applied
 from bench.sequences.source_file import Source, open_source
-from bench.sequences.table import SourceSequence, find_sequence
+from bench.sequences.table import find_sequence
 from bench.video.clip import Clip, ClipInfo
 from bench.video.colour import conversion
 from bench.video.y4m import y4m_chunks
 
 if TYPE_CHECKING:
-    from bench.conditions.condition import ClipPlan, Condition
+    from bench.conditions.condition import Condition
+    from bench.conditions.sections import ClipPlan
 
 #: Clockwise degrees -> filters of ffmpeg.
 _ROTATIONS = {90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}

@@ -26,14 +26,14 @@ from bench.base.process import progress
 from bench.sequences.frame_folder import FrameFolder, decoder_version
 from bench.sequences.geometry import clip_geometry
 from bench.sequences.lock_file import check_digest
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 from bench.video.clip import Clip, ClipInfo
 from bench.video.colour import conversion, to_yuv
 from bench.video.rgb_file import read_rgb_frames, rgb_file_chunks
 from bench.video.y4m import y4m_chunks
 
 if TYPE_CHECKING:
-    from bench.conditions.condition import ClipPlan
+    from bench.conditions.sections import ClipPlan
 
 
 def prepare_rgb_clip(

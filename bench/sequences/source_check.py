@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.base.errors import BenchError
 from bench.sequences.pixel_format import PixelFormat
 from bench.sequences.probe import DecodeLog, FrameFacts, is_mirrored
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 from bench.video.y4m import Y4M_MAGIC, check_whole_frames
 
 #: Transfer functions of standard dynamic range, by ffmpeg's names. The suite converts none of them.

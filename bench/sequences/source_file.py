@@ -17,8 +17,9 @@ from bench.sequences.frame_folder import check_frame_folder
 from bench.sequences.lock_file import check_digest
 from bench.sequences.pixel_format import EXAMPLES, PixelFormat, check_sample_range
 from bench.sequences.probe import DECODE_OPTIONS, probe
+from bench.sequences.row import SourceSequence
 from bench.sequences.source_check import check_row
-from bench.sequences.table import SourceSequence, downloaded_file, users_file
+from bench.sequences.table import downloaded_file, users_file
 from bench.video.clip import ClipInfo
 from bench.video.synthetic import GENERATORS
 from bench.video.y4m import FRAME_LINE, MAX_HEADER_BYTES, y4m_tags

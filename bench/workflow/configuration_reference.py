@@ -19,7 +19,7 @@ from bench.codec.codec_config import CodecConfig
 from bench.conditions.condition import Condition
 from bench.conditions.run_config import RunConfig
 from bench.inr.settings import FitSettings
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 
 #: File of workflow/schemas -> (title, model).
 SCHEMAS: Mapping[str, tuple[str, type[StrictModel]]] = {

@@ -12,7 +12,8 @@ from bench.base.errors import BenchError
 from bench.base.result_files import RunKey, clip_file
 from bench.codec import registry
 from bench.codec.contract import Codec
-from bench.sequences.table import SourceSequence, downloaded_file, find_sequence
+from bench.sequences.row import SourceSequence
+from bench.sequences.table import downloaded_file, find_sequence
 from bench.video.clip import ClipInfo
 from bench.workflow.plan import Plan, planned_info
 

@@ -15,7 +15,7 @@ from bench.base.paths import CONDITIONS_DIR, ROOT
 from bench.codec import registry
 from bench.conditions.reader import load_condition
 from bench.conditions.run_config import default_condition
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 
 #: Luma samples of the clip: 14 frames of 1080p. All codecs together take a few minutes on two cores.
 _PIXELS = 30_000_000

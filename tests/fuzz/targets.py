@@ -149,7 +149,7 @@ def read_raw(data: bytes, folder: Path) -> None:
 def sequence_row(**values: Any) -> Any:
     """A row of sequences.tsv; a pixel format that a row cannot have raises BenchError."""
     from bench.base.strict_model import validate
-    from bench.sequences.table import SourceSequence
+    from bench.sequences.row import SourceSequence
 
     row: dict[str, Any] = {"name": "x", "kind": "file", "location": "x.yuv", "sha256": ""}
     row |= {"width": 64, "height": 48}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.base.files import write_json
-from bench.conditions.condition import ClipPlan
+from bench.conditions.sections import ClipPlan
 from bench.sequences.prepare import find_sequence, prepare_clip
 from bench.video.clip import Clip, ClipInfo
 from bench.video.y4m import y4m_chunks

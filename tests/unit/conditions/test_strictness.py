@@ -21,7 +21,7 @@ from bench.codec.settings import Settings, check_settings
 from bench.conditions.condition import Condition
 from bench.conditions.reader import parse_condition
 from bench.conditions.run_config import RunConfig, check_config
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 
 Key = tuple[str | int, ...]
 

@@ -18,13 +18,13 @@ from bench.codec import registry
 from bench.codec.container import read_stream
 from bench.codec.decode import codec_of, decode
 from bench.codec.encode import EncodePlan, encode
-from bench.conditions.condition import ClipPlan
+from bench.conditions.sections import ClipPlan
 from bench.scoring.measure import mean_frame_psnr_db, measure
 from bench.scoring.metrics import ROUND_TRIP, ROUND_TRIP_RGB
 from bench.scoring.record import Record
 from bench.scoring.score import round_trip_psnr_db, score
 from bench.sequences.prepare import prepare_clip
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 from bench.video.clip import Clip
 from bench.workflow.estimate import _clip_bytes
 

@@ -10,7 +10,7 @@ from archive_data import ARCHIVE, uvg_archive
 from fetch_data import archive_row
 from file_server import FileServer, Served, running_server
 
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from bench.base.errors import BenchError
 from bench.base.progress_bar import ProgressBar
 from bench.sequences.fetch import fetch
 from bench.sequences.retry import RetryPolicy
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 
 QUICK = RetryPolicy(attempts=2, first_wait_s=0.01, connect_timeout_s=10, read_timeout_s=30)
 RAW = raw_frames()

@@ -13,7 +13,7 @@ from fetch_data import RAW, altered, fetch_error, files, run_fetch
 from file_server import FileServer, Served
 
 from bench.sequences.lock_file import LockEntry, read_lock_file, write_lock_entry
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 from bench.video.synthetic import moving_discs
 from bench.video.y4m import y4m_chunks
 

@@ -13,7 +13,7 @@ from file_server import FileServer
 
 from bench.base.errors import BenchError
 from bench.sequences.lock_file import read_lock_file
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 
 
 def test_a_member_path_outside_the_archive_folder_is_refused(

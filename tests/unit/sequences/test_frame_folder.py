@@ -16,11 +16,11 @@ from PIL import Image
 
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import pipe_frames
-from bench.conditions.condition import ClipPlan
+from bench.conditions.sections import ClipPlan
 from bench.sequences.frame_folder import FrameFolder, find_frame_files
 from bench.sequences.prepare import prepare_clip
+from bench.sequences.row import SourceSequence
 from bench.sequences.source_file import check_users_file
-from bench.sequences.table import SourceSequence
 from bench.video.clip import Clip
 from bench.video.colour import to_yuv
 

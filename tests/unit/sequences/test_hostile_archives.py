@@ -13,7 +13,7 @@ from fetch_data import RAW, fetch_error, files
 from file_server import FileServer
 
 from bench.sequences import archive as archive_module
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 
 #: Method ids of filters in a header, after their length: one that py7zr writes, and one that it lacks.
 BCJ, BCJ2 = b"\x04\x03\x03\x01\x03", b"\x04\x03\x03\x01\x1b"

@@ -16,8 +16,8 @@ from video_data import FPS, FRAMES, HEIGHT, WIDTH, encode, ffmpeg, planes_of, ra
 
 from bench.base.errors import BenchError
 from bench.cli import main
-from bench.conditions.condition import ClipPlan
 from bench.conditions.reader import load_condition
+from bench.conditions.sections import ClipPlan
 from bench.sequences.new_row import describe_source
 from bench.sequences.prepare import prepare_clip
 from bench.sequences.table import COLUMNS, NEW_COLUMNS, find_sequence, read_sequences

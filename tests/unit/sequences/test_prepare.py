@@ -15,11 +15,12 @@ from clip_data import flat_frame, prepare_sequence
 
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import pipe_frames
-from bench.conditions.condition import ClipPlan
 from bench.conditions.reader import load_condition
+from bench.conditions.sections import ClipPlan
 from bench.sequences.lock_file import LockEntry, write_lock_entry
 from bench.sequences.prepare import prepare, prepare_clip
-from bench.sequences.table import DOWNLOADS, SourceSequence
+from bench.sequences.row import SourceSequence
+from bench.sequences.table import DOWNLOADS
 from bench.video.clip import Clip, planes
 from bench.video.synthetic import moving_discs
 from bench.video.y4m import y4m_chunks

@@ -22,12 +22,12 @@ from bench.cli import main
 from bench.codec.encode import EncodePlan
 from bench.codec.encode import encode as encode_clip
 from bench.codec.registry import codec_config, resolve_settings
-from bench.conditions.condition import ClipPlan
+from bench.conditions.sections import ClipPlan
 from bench.sequences.prepare import prepare_clip
 from bench.sequences.probe import DecodeLog
+from bench.sequences.row import SourceSequence
 from bench.sequences.source_check import check_decode
 from bench.sequences.source_file import Source, check_users_file
-from bench.sequences.table import SourceSequence
 from bench.video.clip import Clip
 
 H264 = ("-c:v", "libx264", "-preset", "ultrafast")

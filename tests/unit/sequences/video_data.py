@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.base.ffmpeg import ffmpeg_exe
-from bench.sequences.table import SourceSequence
+from bench.sequences.row import SourceSequence
 
 WIDTH, HEIGHT, FRAMES, FPS = 64, 48, 6, 25
 #: Chroma -> distance of its samples in luma samples.
