@@ -41,7 +41,7 @@ Encoding = Annotated[
     ),
 ]
 _Decay = Annotated[float, Field(ge=0, lt=1)]
-_StageRate = Annotated[float, Field(ge=0)]
+_PhaseRate = Annotated[float, Field(ge=0)]
 
 
 class Prune(StrictModel):
@@ -53,15 +53,15 @@ class Prune(StrictModel):
     epochs: Count
     """Epochs of fine-tuning."""
 
-    learning_rate: _StageRate | None = None
+    learning_rate: _PhaseRate | None = None
     """Learning rate at the start of the fine-tuning; null: the fit's."""
 
 
 class Quantise(StrictModel):
-    """A last stage that trains with quantisation noise (HiNeRV)."""
+    """A last phase that trains with quantisation noise (HiNeRV)."""
 
     epochs: Count
-    """Epochs of this stage."""
+    """Epochs of this phase."""
 
     bits: Bits
     """Bit width of the noise."""
@@ -69,18 +69,18 @@ class Quantise(StrictModel):
     noise: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of the weights that a step quantises."""
 
-    learning_rate: _StageRate | None = None
-    """Learning rate at the start of the stage; null: the fit's."""
+    learning_rate: _PhaseRate | None = None
+    """Learning rate at the start of the phase; null: the fit's."""
 
 
 class Rounding(StrictModel):
-    """A last stage that trains through the rounding of the stream's quantiser."""
+    """A last phase that trains through the rounding of the stream's quantiser."""
 
     epochs: Count
-    """Epochs of this stage."""
+    """Epochs of this phase."""
 
-    learning_rate: _StageRate | None = None
-    """Learning rate at the start of the stage; null: an eighth of the fit's."""
+    learning_rate: _PhaseRate | None = None
+    """Learning rate at the start of the phase; null: an eighth of the fit's."""
 
 
 class RateTarget(StrictModel):
@@ -178,7 +178,7 @@ class FitSettings(Settings):
     """How a network is fitted and its weights are quantised."""
 
     epochs: Count
-    """Passes over the clip, before the stages `prune`, `quantise` and `rounding`."""
+    """Passes over the clip, before the phases `prune`, `quantise` and `rounding`."""
 
     learning_rate: Positive
     """Peak learning rate."""
@@ -190,10 +190,10 @@ class FitSettings(Settings):
     """Share of the peak at which it begins to climb."""
 
     floor: Share = 0.0
-    """Share of a stage's peak at which its cosine schedule ends."""
+    """Share of a phase's peak at which its cosine schedule ends."""
 
     cosine_from: Literal["warmup", "start"] = "warmup"
-    """Where the cosine of the first stage begins: at the end of the warm-up, or at the start."""
+    """Where the cosine of the first phase begins: at the end of the warm-up, or at the start."""
 
     betas: Annotated[list[_Decay], Field(min_length=2, max_length=2)] = [0.5, 0.999]
     """Decay rates of Adam's moments; Muon's is fixed."""
@@ -241,7 +241,7 @@ class FitSettings(Settings):
     """Target for the coded size; null: it follows from the network and the quantiser."""
 
     restart_adam: bool = False
-    """Whether the later stages begin with a new Adam."""
+    """Whether the later phases begin with a new Adam."""
 
     restart_diverged: bool = False
     """Whether a fit that diverges restarts once from its last saved state with half the learning rate."""
