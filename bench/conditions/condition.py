@@ -203,7 +203,8 @@ class Condition(StrictModel):
             raise unknown_name(f"point of {codec}", point, points, where=self.path)
         config, plan = registry.codec_config(codec), self.codecs[codec]
         budget = self.budget if config.kind == "fitted" else {}
-        of_point = plan.clips.get(clip, {}).get(point, points[point])
+        of_clip = (plan.clips.get(clip) or {}).get(point)
+        of_point = points[point] if of_clip is None else of_clip
         return registry.resolve_settings(config, {**budget, **plan.settings}, of_point)
 
     def seeds_of(self, codec: str) -> tuple[int, ...]:

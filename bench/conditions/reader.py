@@ -94,12 +94,12 @@ def _check_codecs(condition: Condition) -> None:
         for point, settings in points.items():
             check_settings(model, settings, where=path, at=[*at, "points", point])
         for clip, of_clip in plan.clips.items():
-            for point, settings in of_clip.items():
+            for point, own in (of_clip or {}).items():
                 if point not in points:
                     raise unknown_name(
                         "point", point, points, where=f"{path}: codecs: {codec}: clips: {clip}"
                     )
-                check_settings(model, settings, where=path, at=[*at, "clips", clip, point])
+                check_settings(model, own or {}, where=path, at=[*at, "clips", clip, point])
 
 
 def settings_of(

@@ -112,6 +112,11 @@ class CodecPlan(StrictModel):
     settings: PointSettings = {}
     """Settings for all points."""
 
-    clips: dict[Name, Annotated[dict[Name, PointSettings], Field(min_length=1)]] = {}
+    clips: dict[Name, Annotated[dict[Name, PointSettings | None], Field(min_length=1)] | None] = {}
     """Clip -> point -> settings that replace those of the point for this clip, such as the size that yields
-    its rate."""
+    its rate; null: not coded at this point. Clip -> null: not coded at all."""
+
+    def codes(self, clip: str, point: str) -> bool:
+        """Whether a clip is coded at a rate point."""
+        points = self.clips.get(clip, {})
+        return points is not None and points.get(point, {}) is not None

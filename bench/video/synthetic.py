@@ -1,4 +1,4 @@
-"""Synthetic clips for tests and examples, computed with integers only: the same bytes on every machine."""
+"""Synthetic clips for tests and examples: the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from bench.video.camera_path import camera_path
+
 
 def moving_discs(*, width: int, height: int, frames: int) -> Iterator[np.ndarray]:
     """Yield flat yuv420p frames (uint8) of three coloured discs that move across a drifting texture.
 
     The clip has motion, occlusion, edges, smooth gradients and colour, so that a broken codec scores visibly
-    worse than a correct one. Samples are in limited range (Y 16 to 235, U and V 16 to 240).
+    worse than a correct one. It is computed with integers only. Samples are in limited range (Y 16 to 235, U
+    and V 16 to 240).
     """
     rows, columns = np.mgrid[0:height, 0:width]
     for index in range(frames):
@@ -39,4 +42,7 @@ def _inside_disc(
 
 
 #: Generators by name: the allowed values of `location` for a sequence of kind `synthetic`.
-GENERATORS: dict[str, Callable[..., Iterator[np.ndarray]]] = {"moving-discs": moving_discs}
+GENERATORS: dict[str, Callable[..., Iterator[np.ndarray]]] = {
+    "moving-discs": moving_discs,
+    "camera-path": camera_path,
+}

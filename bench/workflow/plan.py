@@ -86,8 +86,12 @@ class Plan:
     @property
     def variants(self) -> dict[str, list[str]]:
         """Codec id -> its rate points in order, for fitted codecs."""
-        of_clip = next(iter(self.settings.values()))
-        return {codec: list(of_clip[codec]) for codec in of_clip if self.configs[codec].kind == "fitted"}
+        points: dict[str, dict[str, None]] = {}
+        for of_clip in self.settings.values():
+            for codec, of_codec in of_clip.items():
+                if self.configs[codec].kind == "fitted":
+                    points.setdefault(codec, {}).update(dict.fromkeys(of_codec))
+        return {codec: list(of_codec) for codec, of_codec in points.items()}
 
     def measured(self) -> list[RunKey]:
         """The runs that have a record."""
@@ -195,7 +199,11 @@ def make_plan(name: str) -> Plan:
         check_users_file(find_sequence(info.sequence), prepared)
     settings = {
         clip: {
-            codec: {point: condition.settings(codec, point, clip) for point in condition.points(codec)}
+            codec: {
+                point: condition.settings(codec, point, clip)
+                for point in condition.points(codec)
+                if condition.codecs[codec].codes(clip, point)
+            }
             for codec in condition.codecs
         }
         for clip in condition.clips

@@ -105,6 +105,15 @@ def test_a_clip_may_have_settings_of_its_own(folder: Path) -> None:
     assert preset(condition, "net", "p2", "another") == "point"
 
 
+def test_a_clip_may_leave_out_points_or_a_codec(folder: Path) -> None:
+    text = GOOD.replace("  small: {", "  other: {sequence: bikes}\n  small: {")
+    clips = "clips: {small: {p1: null}, other: null}"
+    text = text.replace("p2: {preset: point}}}", f"p2: {{preset: point}}}}, {clips}}}")
+    net = load(folder, text).codecs["net"]
+    coded = [(clip, p) for clip in ("small", "other") for p in ("p1", "p2") if net.codes(clip, p)]
+    assert coded == [("small", "p2")]
+
+
 def test_footnotes_are_those_of_its_codecs(folder: Path) -> None:
     assert load(folder).footnotes == {}
     with (folder / "codecs" / "old.yaml").open("a") as file:

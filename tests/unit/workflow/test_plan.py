@@ -71,6 +71,15 @@ def test_the_plan_has_every_point_in_the_order_of_the_file(plan_of) -> None:
     ]
 
 
+def test_a_point_that_a_clip_leaves_out_has_no_run(plan_of) -> None:
+    codecs = {"x264-medium": {"points": ["crf38", "crf23"], "clips": {"discs": {"crf38": None}}}}
+    plan = plan_of(codecs=codecs)
+    assert [p.point for p in plan.points] == ["crf23"]
+    assert plan.skipped == ()
+    codecs["x264-medium"]["clips"]["discs"] = None
+    assert [p.codec for p in plan_of(codecs={**codecs, "identity": {}}).points] == ["identity"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(CONDITIONS_DIR.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_condition_can_be_planned(path: Path) -> None:
