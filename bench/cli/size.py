@@ -24,7 +24,11 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--condition", required=True, help="condition whose budget and settings the fit has")
     parser.add_argument("--clip", required=True, type=Path, help="clip.json of the clip to calibrate on")
     parser.add_argument("--targets", required=True, nargs="+", type=float, metavar="BPP")
-    parser.add_argument("--bits-per-weight", type=float, help="of earlier fits; default: one fit measures it")
+    parser.add_argument(
+        "--bits-per-weight",
+        type=float,
+        help="of earlier fits; default: one fit measures it; 3 with the setting rate",
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--out", type=Path, help="YAML file of points (default: standard output)")
     parser.set_defaults(run=run)

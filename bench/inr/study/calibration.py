@@ -2,6 +2,9 @@
 
 One fit measures the bits of a coded weight at the condition's budget. A target rate then is a number of
 weights, and `bench.inr.study.width_search` finds the settings whose network has about as many.
+
+A codec with the setting `rate` trains for a target rate at any size, so nothing is measured. Its points have
+about `RATE_TRAINED_BITS` a weight.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 #: Bits of a coded weight that are assumed to choose the size of the measuring fit.
 _ASSUMED_BITS = 6.0
+#: Bits of a coded weight of networks that train for a target rate. With fewer, quality at the same rate still
+#: rises a little, and the time of a fit rises with the number of weights.
+RATE_TRAINED_BITS = 3.0
 
 
 def calibrate(
@@ -39,7 +45,8 @@ def calibrate(
     Args:
         settings: the codec's complete settings; those of its section `size` are replaced.
         targets: bits per pixel, above 0.
-        bits_per_weight: of earlier fits; with None one fit of the middle target measures it.
+        bits_per_weight: of earlier fits; with None one fit of the middle target measures it. With the setting
+            `rate`: the bits to aim at; with None `RATE_TRAINED_BITS`.
 
     Raises:
         BenchError: the section `size` is missing, or no size is near a target.
@@ -53,7 +60,9 @@ def calibrate(
     def pick(rate_bpp: float, bits: float) -> Sized:
         return closest(sizes, values, rate_bpp * clip.info.pixels / bits, where=str(config.path))
 
-    bits = bits_per_weight
+    bits, trains_for_rate = bits_per_weight, bool(settings.get("rate"))
+    if bits is None and trains_for_rate:
+        bits = RATE_TRAINED_BITS
     if bits is None:
         middle = pick(sorted(targets)[len(targets) // 2], _ASSUMED_BITS)
         bits = _measure_bits(config, {**settings, **middle.settings}, clip, middle.weights, device)
@@ -61,7 +70,8 @@ def calibrate(
     points = {}
     for target in targets:
         sized = pick(target, bits)
-        points[f"bpp{target:.2f}"] = dict(sized.settings)
+        rate = {"rate": {**settings["rate"], "bpp": target}} if trains_for_rate else {}
+        points[f"bpp{target:.2f}"] = {**sized.settings, **rate}
         expected = sized.weights * bits / clip.info.pixels
         progress(
             f"{target} bpp: {sized.weights} weights, {expected:.4f} bpp expected, {dict(sized.settings)}"

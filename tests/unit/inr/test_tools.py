@@ -72,6 +72,24 @@ def test_sizes_reach_their_targets(tiny_clip: Clip, condition: Path, tmp_path: P
         assert rate_bpp == pytest.approx(float(name.removeprefix("bpp")), rel=0.1)
 
 
+def test_sizes_of_a_codec_that_trains_for_its_rate(tiny_clip: Clip, tmp_path: Path, capsys) -> None:
+    """Its points have the target as a setting. No fit is needed: the width chooses the bits per weight."""
+    condition = tmp_path / "rates.yaml"
+    condition.write_text(CONDITION.replace("ffnerv-matched:", "ffnerv-matched-v2:"))
+    arguments = ["size", "--codec", "ffnerv-matched-v2", "--condition", str(condition), "--device", "cpu"]
+    arguments += ["--clip", clip_json(tiny_clip), "--targets", "4", "8"]
+    assert main(arguments) == 0
+    output = capsys.readouterr()
+    points = yaml.safe_load(output.out)["points"]
+    assert [point["rate"] for point in points.values()] == [{"bpp": 4.0}, {"bpp": 8.0}]
+    assert points["bpp4.00"]["channels"] < points["bpp8.00"]["channels"]
+    pixels = tiny_clip.info.pixels
+    weights = [
+        int(line.split(" bpp: ")[1].split()[0]) for line in output.err.splitlines() if " bpp: " in line
+    ]
+    assert [3 * count / pixels for count in weights] == pytest.approx([4, 8], rel=0.2)
+
+
 def test_a_rate_out_of_reach_is_one_line(tiny_clip: Clip, condition: Path, capsys) -> None:
     assert size(tiny_clip, condition, "--targets", "500", "--bits-per-weight", "6") == 2
     message = capsys.readouterr().err.strip().splitlines()[-1]
