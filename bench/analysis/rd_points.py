@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from bench.base.csv_files import read_table
 from bench.base.errors import BenchError
 from bench.scoring.metrics import METRICS
+from bench.scoring.record import Record
 
 #: Kind of codecs that check the measurement. They are not compared with others.
 CONTROL = "control"
@@ -48,8 +50,19 @@ def load_points(points_csv: Path | str) -> pd.DataFrame:
     rows["truth"] = rows["truth"].fillna("yuv420p") if "truth" in rows else "yuv420p"
     if "epochs" not in rows:
         rows["epochs"] = np.nan
-    rows["series"] = np.where(rows["reference"], rows["codec"] + " (reference)", rows["codec"])
-    return with_decibels(rows)
+    return with_decibels(with_series(rows))
+
+
+def rows_of(records: Iterable[Record]) -> pd.DataFrame:
+    """Rows as `load_points` reads them, of records that may be of several conditions, in their order."""
+    rows = pd.DataFrame([record.row() for record in records])
+    rows["epochs"] = pd.to_numeric(rows["epochs"], errors="coerce")
+    return with_decibels(with_series(rows))
+
+
+def with_series(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the column `series`: the codec id, with " (reference)" for the fits that git tracks."""
+    return rows.assign(series=np.where(rows["reference"], rows["codec"] + " (reference)", rows["codec"]))
 
 
 def with_decibels(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 Each command is a module with two functions: `add` defines its arguments, `run` calls the library and
 prints. Output files appear when they are complete. Progress and errors go to stderr and, with ``--log``, to
-a file, too. Exit status: 0 success, 1 a check failed (`verify`) or the reader of stdout left, 2 an error
-that the user can fix (one line on stderr), 130 and 143 interrupted.
+a file, too. Exit status: 0 success, 1 a check failed (`verify`, `compare`) or the reader of stdout left, 2 an
+error that the user can fix (one line on stderr), 130 and 143 interrupted.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from bench.codec.registry import PACKAGES
 
 _COMMANDS = (
     *("add", "fetch", "fetch_weights", "prepare", "encode", "decode", "measure", "verify", "rerun", "retime"),
+    *("compare",),
     *("inspect", "inspect_condition", "import_checkpoint", "size", "speed"),
     *("codecs", "list_figures", "plan", "states", "status"),
 )

@@ -106,6 +106,11 @@ def latex(table: TextTable) -> str:
 
 def html(table: TextTable) -> str:
     """A page with the table and its notes, as the report of the workflow shows it."""
+    return html_page(html_table(table))
+
+
+def html_table(table: TextTable) -> str:
+    """The table and its notes as a part of a page."""
 
     def line(cells: Sequence[str], tag: str) -> str:
         pairs = zip(cells, table.right, strict=True)
@@ -113,7 +118,7 @@ def html(table: TextTable) -> str:
 
     rows = [line(table.header, "th"), *(line(row, "td") for row in table.rows)]
     notes = [f"<p>{escape(note)}" for note in table.notes]
-    return html_page("\n".join(["<table>", *rows, "</table>", *notes]))
+    return "\n".join(["<table>", *rows, "</table>", *notes])
 
 
 def html_page(body: str) -> str:
