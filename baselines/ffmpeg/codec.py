@@ -13,7 +13,7 @@ import numpy as np
 from baselines.ffmpeg.encoders import Encoder, find_encoder
 from baselines.ffmpeg.formats import FORMATS, Format
 from bench.base.errors import BenchError, StreamError
-from bench.base.ffmpeg import ffmpeg_version, pipe_bytes, pipe_frames, raw_video_args
+from bench.base.ffmpeg import ffmpeg_identity, ffmpeg_version, pipe_bytes, pipe_frames, raw_video_args
 from bench.base.files import temporary_folder
 from bench.base.stage_clock import StageClock
 from bench.codec.container import Header, Stream
@@ -56,19 +56,25 @@ class FfmpegCodec(Codec):
     def encode(self, clip: Clip, job: EncodeJob) -> Encoded:
         """Run the encoder on the whole clip; twice if it has a first pass for statistics."""
         encoder = find_encoder(job.settings)
-        info, format_ = clip.info, FORMATS[encoder.format]
+        if job.settings["search"] is not None:
+            from bench.codec.search import search_encode
+
+            identity = {"ffmpeg": ffmpeg_identity()}
+            return search_encode(self, clip, job, family="ffmpeg", identity=identity, encode=self.encode)
+        info, format_ = clip.info, FORMATS[encoder.coded_format(job.settings)]
+        passes = encoder.runs(job.settings)
         source = raw_video_args(pixel_format="yuv420p", width=info.width, height=info.height, fps=info.fps)
-        arguments = [*source, *encoder.arguments(job.settings, job.threads), "-fps_mode", "passthrough"]
+        arguments = [*source, *encoder.arguments(job.settings, job.threads, info), "-fps_mode", "passthrough"]
         with job.clock("encode"), temporary_folder("statistics") as folder:
-            for index in range(1, encoder.passes):
-                _run([*arguments, *_pass(index, folder), "-f", "null", "-"], clip, job, encoder)
-            last = _pass(2, folder) if encoder.passes == 2 else []
-            coded = _run([*arguments, *last, "-f", format_.demuxer, "pipe:1"], clip, job, encoder)
+            for index in range(1, passes):
+                _run([*_pass(arguments, index, folder), "-f", "null", "-"], clip, job, encoder)
+            last = _pass(arguments, 2, folder) if passes == 2 else arguments
+            coded = _run([*last, "-f", format_.demuxer, "pipe:1"], clip, job, encoder)
         details = {
             "arguments": " ".join([*arguments, "-f", format_.demuxer, "pipe:1"]),
-            "passes": encoder.passes,
+            "passes": passes,
             "ffmpeg": ffmpeg_version(),
-            "format": encoder.format,
+            "format": format_.name,
         }
         payload = [bytes([format_.code]), format_.pack(coded)]
         return Encoded(payload=payload, pixel_format="yuv420p", details=details)
@@ -120,8 +126,13 @@ def _run(arguments: Sequence[str], clip: Clip, job: EncodeJob, encoder: Encoder)
     return b"".join(pipe_bytes(arguments, feed=_with_progress(clip, job), where=where, remedy=remedy))
 
 
-def _pass(index: int, folder: Path) -> list[str]:
-    return ["-pass", str(index), "-passlogfile", f"{folder}/statistics"]
+def _pass(arguments: Sequence[str], index: int, folder: Path) -> list[str]:
+    """The arguments of one of two passes. libx265 reads the pass and its file from its own parameters."""
+    if "-x265-params" in arguments:
+        at = arguments.index("-x265-params") + 1
+        file = f"{folder}/statistics".replace("\\", r"\\").replace(":", r"\:")
+        return [*arguments[:at], f"{arguments[at]}:pass={index}:stats={file}", *arguments[at + 1 :]]
+    return [*arguments, "-pass", str(index), "-passlogfile", f"{folder}/statistics"]
 
 
 def _with_progress(clip: Clip, job: EncodeJob) -> Iterator[np.ndarray]:

@@ -12,10 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.base.errors import BenchError
 
+if TYPE_CHECKING:
+    from bench.video.clip import ClipInfo
+
+#: Settings of which exactly one chooses the rate.
+RATES = ("crf", "qp", "rate_bpp")
 #: Keyframe interval longer than any clip, for encoders without a value for "never".
 _NEVER = 1 << 20
 _VVENC_GOP = 32
@@ -30,11 +35,13 @@ class Encoder:
         options: settings and threads -> its arguments, without name and rate.
         presets: names or numbers of its presets.
         tunes: its tunings; x264 and x265 accept several, joined by commas.
-        settings: the settings that it has besides encoder, preset and keyint, among them crf or qp or both.
+        settings: the settings that it has besides encoder, preset and keyint, among them crf, qp or rate_bpp.
         highest: largest crf and qp. ffmpeg refuses larger ones, or encodes with the largest.
         whole: whether crf and qp must be whole numbers.
-        pixel_format: of its input; 10-bit samples are the 8-bit samples times 4.
-        passes: 2 if a first run only collects statistics for the second.
+        pixel_format: of its input; 10-bit samples are the 8-bit samples times 4. The setting bit_depth
+            overrides it.
+        passes: 2 if a first run only collects statistics for the second. With rate_bpp there are always 2.
+        qp_in_options: whether `options` contains the quantiser, for encoders without the option -qp.
         min_side: smallest width and height in pixels.
     """
 
@@ -49,12 +56,26 @@ class Encoder:
     pixel_format: str = "yuv420p"
     passes: int = 1
     min_side: int = 2
+    qp_in_options: bool = False
 
-    def arguments(self, settings: Mapping[str, Any], threads: int) -> list[str]:
+    def arguments(self, settings: Mapping[str, Any], threads: int, clip: ClipInfo) -> list[str]:
         """ffmpeg's arguments for checked settings (see `find_encoder`)."""
-        rate = next(key for key in self.settings if settings[key] is not None)
-        chosen = ["-c:v", self.name, f"-{rate}", f"{settings[rate]:g}", *self.options(settings, threads)]
-        return [*chosen, "-pix_fmt", self.pixel_format]
+        rate = next(key for key in RATES if settings[key] is not None)
+        chosen = [f"-{rate}", f"{settings[rate]:g}"]
+        if rate == "rate_bpp":
+            chosen = ["-b:v", str(round(settings[rate] * clip.width * clip.height * clip.fps))]
+        elif self.qp_in_options:
+            chosen = []
+        pixels = "yuv420p10le" if settings["bit_depth"] == 10 else self.pixel_format
+        return ["-c:v", self.name, *chosen, *self.options(settings, threads), "-pix_fmt", pixels]
+
+    def runs(self, settings: Mapping[str, Any]) -> int:
+        """Number of passes over the clip."""
+        return 2 if settings["rate_bpp"] is not None else self.passes
+
+    def coded_format(self, settings: Mapping[str, Any]) -> str:
+        """Row of `formats.FORMATS` that it writes with these settings."""
+        return f"{self.format}10" if settings["bit_depth"] == 10 else self.format
 
 
 def find_encoder(settings: Mapping[str, Any]) -> Encoder:
@@ -66,10 +87,21 @@ def find_encoder(settings: Mapping[str, Any]) -> Encoder:
     from baselines.ffmpeg.settings import FfmpegSettings
 
     name, defaults = settings["encoder"], FfmpegSettings.default_values()
+    search = settings["search"]
+    if search is not None:  # either end of the range must be valid
+        if search["parameter"] not in ("crf", "qp"):
+            raise BenchError(
+                f"encoder {name}: search", "parameter must be crf or qp", "search one of the two"
+            )
+        low, high = (
+            {**settings, "search": None, search["parameter"]: search[end]} for end in ("low", "high")
+        )
+        find_encoder(high)
+        return find_encoder(low)
     if name not in ENCODERS:
         raise BenchError("family ffmpeg", f"unknown encoder {name!r}", f"use one of {', '.join(ENCODERS)}")
     encoder, where = ENCODERS[name], f"encoder {name}"
-    for key in ("crf", "qp", "tune", "bframes", "scenecut"):
+    for key in ("crf", "qp", "rate_bpp", "tune", "bframes", "scenecut", "bit_depth"):
         if settings[key] != defaults[key] and key not in encoder.settings:
             raise BenchError(
                 where, f"has no setting {key!r}", f"beside preset: {', '.join(encoder.settings)}"
@@ -88,12 +120,15 @@ def find_encoder(settings: Mapping[str, Any]) -> Encoder:
 
 
 def _check_rate(where: str, encoder: Encoder, settings: Mapping[str, Any]) -> None:
-    keys = [key for key in ("crf", "qp") if key in encoder.settings]
+    keys = [key for key in RATES if key in encoder.settings]
     given = [key for key in keys if settings[key] is not None]
     if len(given) != 1:
-        missing = "neither crf nor qp is given" if len(keys) == 2 else f"{keys[0]} is missing"
-        problem = "both crf and qp are given" if given else missing
+        quantisers = [key for key in keys if key != "rate_bpp"]
+        missing = "neither crf nor qp is given" if len(quantisers) == 2 else f"{keys[0]} is missing"
+        problem = f"both {given[0]} and {given[1]} are given" if given else missing
         raise BenchError(where, problem, f"give {' or '.join(keys)} in a point or with --set")
+    if given == ["rate_bpp"]:
+        return
     value = settings[given[0]]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BenchError(where, f"{given[0]}: {value!r} must be a number", "give a number")
@@ -154,13 +189,27 @@ def _tune(settings: Mapping[str, Any]) -> list[str]:
     return ["-tune", settings["tune"]] if settings["tune"] else []
 
 
+def _kvazaar(settings: Mapping[str, Any], threads: int) -> list[str]:
+    # A period of 0 is one intra picture. Without threads there is no overlapped coding of frames (owf).
+    # The SEI messages with its version and with a hash of each picture are disabled.
+    parameters = f"preset={settings['preset']},qp={settings['qp']:g},period={settings['keyint']}"
+    return ["-kvazaar-params", f"{parameters},threads={threads - 1},owf=0,info=0,hash=none"]
+
+
+def _rav1e(settings: Mapping[str, Any], threads: int) -> list[str]:
+    return [
+        *("-speed", str(settings["preset"]), "-threads", str(threads)),
+        *("-g", str(settings["keyint"] or _NEVER)),
+    ]
+
+
 def _frame_types(settings: Mapping[str, Any]) -> str:
     """B-frame and scene cut options, whose names x264 and x265 share."""
     bframes = "" if settings["bframes"] < 0 else f":bframes={settings['bframes']}"
     return bframes + ("" if settings["scenecut"] else ":scenecut=0")
 
 
-_X26X = ("crf", "qp", "tune", "bframes", "scenecut")
+_X26X = ("crf", "qp", "rate_bpp", "tune", "bframes", "scenecut")
 _X26X_PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
@@ -185,7 +234,7 @@ ENCODERS = {
         options=_x265,
         presets=_X26X_PRESETS,
         tunes=_X265_TUNES,
-        settings=_X26X,
+        settings=(*_X26X, "bit_depth"),
         highest=51,
         whole=False,
         min_side=16,
@@ -217,6 +266,35 @@ ENCODERS = {
         tunes=_VPX_TUNES,
         settings=("crf", "tune"),
         passes=2,
+    ),
+    "kvazaar": Encoder(
+        name="libkvazaar",
+        format="hevc",
+        options=_kvazaar,
+        presets=(
+            "ultrafast",
+            "superfast",
+            "veryfast",
+            "faster",
+            "fast",
+            "medium",
+            "slow",
+            "slower",
+            "veryslow",
+        ),
+        settings=("qp",),
+        highest=51,
+        min_side=16,
+        qp_in_options=True,
+    ),
+    "rav1e": Encoder(
+        name="librav1e",
+        format="av1",
+        options=_rav1e,
+        presets=range(11),
+        settings=("qp",),
+        highest=255,
+        min_side=16,
     ),
     "vvenc": Encoder(
         name="libvvenc",

@@ -200,5 +200,13 @@ _FORMATS = (
         units=partial(nal_units, kind=lambda head: head >> 3 & 31, names=_VVC_NAMES),
         output=("-sws_dither", "none", "-pix_fmt", "yuv420p"),
     ),
+    Format(
+        name="hevc10",
+        code=6,
+        demuxer="hevc",
+        decoder="hevc",
+        units=partial(nal_units, kind=lambda head: head >> 9 & 63, names=_HEVC_NAMES),
+        output=("-sws_dither", "none", "-pix_fmt", "yuv420p"),
+    ),
 )
 FORMATS = {format_.name: format_ for format_ in _FORMATS}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from baselines.ffmpeg.encoders import ENCODERS
 from bench.base.strict_model import one_of
+from bench.codec.search import Search
 from bench.codec.settings import Settings
 
 _Quantiser = Annotated[float, Field(ge=0, le=255)]
@@ -27,6 +28,15 @@ class FfmpegSettings(Settings):
 
     qp: _Quantiser | None = None
     """Quantisation parameter, in place of `crf`."""
+
+    rate_bpp: Annotated[float, Field(gt=0, le=64)] | None = None
+    """Target rate in bits per pixel, in place of `crf`: two passes with an average bit rate (x264, x265)."""
+
+    bit_depth: Literal[8, 10] = 8
+    """Bits of a sample within the encoder (x265). The decoded frames are rounded to 8 bit."""
+
+    search: Search | None = None
+    """Search of `crf` or `qp` that reaches a rate or a quality."""
 
     tune: str = ""
     """The encoder's tuning, such as `psnr` or `zerolatency`; empty for none."""

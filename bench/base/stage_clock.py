@@ -10,6 +10,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 def cpu_seconds() -> float:
@@ -29,11 +30,13 @@ class StageClock:
 
     Attributes:
         seconds: stage -> {"wall_s": ..., "cpu_s": ...}.
+        facts: further JSON values for the report of the encode or decode, such as its isolation.
     """
 
     def __init__(self, synchronize: Callable[[], None] | None = None) -> None:
         self.synchronize = synchronize or (lambda: None)
         self.seconds: dict[str, dict[str, float]] = {}
+        self.facts: dict[str, Any] = {}
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:

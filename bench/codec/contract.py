@@ -118,6 +118,7 @@ class EncodeJob:
     """The inputs of an encode besides the clip.
 
     Attributes:
+        codec: the codec id.
         settings: all settings of the family: its defaults, overridden by the codec id, the condition and the
             rate point, in this order. Keys and types are those of `Codec.settings_model` or `Codec.defaults`.
         seed: seed of everything random, 0 or larger. Deterministic codecs ignore it.
@@ -130,6 +131,7 @@ class EncodeJob:
         clock: timer of the stages: ``with job.clock("fit"): ...``. Its seconds are part of the encode report.
     """
 
+    codec: str = ""
     settings: Mapping[str, Any]
     seed: int = 0
     threads: int = 1
@@ -191,6 +193,9 @@ class Codec(ABC):
     #: Whether encode and decode run on a torch device. Other codecs get the device "cpu".
     uses_torch: bool = False
 
+    #: Whether a condition's budget of fits applies to fitted codecs of this family.
+    uses_budget: bool = True
+
     #: Whether streams depend on the ffmpeg binary. The encode then runs again with another one.
     encodes_with_ffmpeg: bool = False
 
@@ -212,6 +217,14 @@ class Codec(ABC):
         description: the clip may not exist yet.
         """
         return None
+
+    def identity(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Versions and digests of programs and files outside the suite that encode and decode run or read.
+
+        JSON values. The points are encoded and measured again when they change. Called only if `skip` returns
+        None.
+        """
+        return {}
 
     def encoder_files(self, clip: ClipInfo, settings: Mapping[str, Any]) -> Sequence[Path]:
         """Files besides the clip that `encode` reads: trained weights.

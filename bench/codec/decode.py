@@ -141,6 +141,7 @@ def write_pipe(
         "stages": clock.seconds,
         "device": device,
         **process.peak_memory(),
+        **clock.facts,
     }
     file.write(_json_line(cost))
     file.flush()

@@ -86,6 +86,7 @@ def encode(plan: EncodePlan, encoder: Encoder | None = None) -> dict[str, Any]:
     started_wall, started_cpu = time.perf_counter(), cpu_seconds()
     with _state_folder(plan) as state_dir:
         job = EncodeJob(
+            codec=plan.config.id,
             settings=plan.settings,
             seed=plan.seed,
             threads=plan.threads,
@@ -108,6 +109,8 @@ def encode(plan: EncodePlan, encoder: Encoder | None = None) -> dict[str, Any]:
         "wall_s": time.perf_counter() - started_wall + earlier_wall,
         "cpu_s": cpu_seconds() - started_cpu + earlier_cpu,
         "stages": clock.seconds,
+        **process.peak_memory(),
+        **clock.facts,
     }
     report = _report(plan, encoded, device=device, stream_bytes=size, cost=cost)
     if plan.report is not None:
@@ -153,7 +156,6 @@ def _report(
             "device": device,
             "stream_bytes": stream_bytes,
             **cost,
-            **process.peak_memory(),
             "details": {**encoded.details, **imported},
             "provenance": {**origin, **imported, **deviations},
         }

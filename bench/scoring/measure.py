@@ -224,6 +224,7 @@ def _record(
     info, details, stream_bytes = clip.info, encoded["details"], stream.stat().st_size
     costs = ("stages", "peak_memory_bytes", "peak_device_memory_bytes", "device")
     decode = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s, **{key: cost.reported.get(key) for key in costs}}
+    decode |= _external(cost.reported)
     device, command = device_name(str(decode["device"] or "cpu")), ["python", "-m", "bench", *sys.argv[1:]]
     block = provenance(family=header.family, device=device, command=command)
     return Record(
@@ -250,10 +251,15 @@ def _record(
         reasons=reasons,
         parameters=details.get("parameters"),
         macs_per_pixel=details.get("macs_per_pixel"),
-        encode={key: encoded.get(key) for key in ("wall_s", "cpu_s", *costs, "threads")},
+        encode={key: encoded.get(key) for key in ("wall_s", "cpu_s", *costs, "threads")} | _external(encoded),
         decode={**decode, "repeatable": repeatable},
         settings=encoded["settings"],
         clip_sha256=info.sha256,
         stream_sha256=sha256_file(stream),
         provenance={**block, "encode": encoded.get("provenance")},
     )
+
+
+def _external(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What a report states about programs outside the suite; empty for other codecs."""
+    return {key: report[key] for key in ("isolation", "programs", "files") if report.get(key)}

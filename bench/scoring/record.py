@@ -38,7 +38,8 @@ class Record:
         metrics: metric name -> value or None. reasons: metric name -> why it has no value.
         parameters, macs_per_pixel: of the decoder's network; None for other codecs.
         encode, decode: wall_s, cpu_s, stages {stage: {wall_s, cpu_s}}, peak_memory_bytes,
-            peak_device_memory_bytes, device. `encode` also has threads, `decode` repeatable. wall_s of a
+            peak_device_memory_bytes, device. `encode` also has threads, `decode` repeatable. Programs outside
+            the suite also have isolation, programs and files. wall_s of a
             decode lasts from the start of its process to its last frame.
         settings: complete settings of the encode.
         provenance: see `bench.codec.provenance.provenance`.
@@ -127,6 +128,7 @@ class Record:
                 row |= value
             elif f.name in ("encode", "decode"):
                 row |= {f"{f.name}_{key}": value.get(key) for key in _RUN_COLUMNS[f.name]}
+                row |= _external_columns(f.name, value)
                 for stage, seconds in (value.get("stages") or {}).items():
                     row[f"{f.name}_{stage.replace('-', '_')}_wall_s"] = seconds.get("wall_s")
             elif f.name == "provenance":
@@ -137,6 +139,23 @@ class Record:
             elif not isinstance(value, Mapping) and f.name != "schema":
                 row[f.name] = value
         return row
+
+
+def _external_columns(name: str, cost: Mapping[str, Any]) -> dict[str, str]:
+    """Columns of an encode or decode by programs outside the suite; none for other codecs."""
+    columns = {f"{name}_isolation": cost["isolation"]} if cost.get("isolation") else {}
+    if programs := cost.get("programs"):
+        columns[f"{name}_programs"] = "; ".join(
+            " ".join(
+                filter(None, [key, value.get("version"), f"(sha256 {(value.get('sha256') or '')[:12]})"])
+            )
+            for key, value in programs.items()
+        )
+    if files := cost.get("files"):
+        columns[f"{name}_files"] = "; ".join(
+            f"{key} {value['bytes']} bytes (sha256 {value['sha256'][:12]})" for key, value in files.items()
+        )
+    return columns
 
 
 def collect(paths: Iterable[str | Path], out: str | Path) -> int:

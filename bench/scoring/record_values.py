@@ -45,6 +45,26 @@ class _StageCost(TypedDict):
     cpu_s: Amount
 
 
+def _check_printable(text: str) -> str:
+    if not text.isprintable():
+        raise Problem(f"{text!r} must be one line of text", "write other text")
+    return text
+
+
+_Printable = Annotated[str, Field(max_length=300), AfterValidator(_check_printable)]
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{0,64}$")]
+
+
+class _Program(TypedDict, total=False):
+    version: _Printable
+    sha256: _Sha256
+
+
+class _File(TypedDict):
+    bytes: Count
+    sha256: _Sha256
+
+
 class _Cost(TypedDict, total=False):
     """Cost of an encode or a decode; None for what was not measured."""
 
@@ -56,6 +76,9 @@ class _Cost(TypedDict, total=False):
     device: Text | None
     threads: Count | None
     repeatable: bool | None
+    isolation: Text
+    programs: dict[Name, _Program]
+    files: dict[Name, _File]
 
 
 class _Machine(TypedDict, total=False):

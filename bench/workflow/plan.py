@@ -139,6 +139,8 @@ class Plan:
         inputs = {"family": config.family, "threads": config.threads, "settings": settings}
         if codec.encodes_with_ffmpeg:
             inputs["ffmpeg"] = ffmpeg_identity()
+        if identity := codec.identity(settings):
+            inputs["identity"] = identity
         # The name of a weight file contains a part of its digest.
         return _text(inputs | ({"files": [path.name for path in files]} if files else {}))
 
@@ -148,8 +150,12 @@ class Plan:
         ffmpeg decodes classical streams, converts colours and computes VMAF.
         """
         strip = vars(self.condition.strip) if self.condition.strip else None
-        label = self.configs[wildcards.codec].label
-        inputs = {"label": label, "strip": strip, "metrics": self.condition.metrics}
+        config = self.configs[wildcards.codec]
+        metrics = self.condition.metrics
+        inputs: dict[str, Any] = {"label": config.label, "strip": strip, "metrics": metrics}
+        if identity := registry.load_family(config.family).identity(config.settings):
+            # The command that decodes is that of the codec's file.
+            inputs |= {"identity": identity, "codec": config.settings}
         return _text(inputs | {"ffmpeg": ffmpeg_identity()})
 
     def encode_sources(self, wildcards: Wildcards) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,8 @@ def test_decoder_opens_only_its_stream(codec, coded, piped) -> None:
     stream = read_stream(coded(codec).stream)
     declared = set(map(str, codec_of(stream).decoder_files(stream)))
     assert declared <= set(log["opened"]), "declares a file that it does not read"
+    external = CODECS[codec].family == "external"
+    described = {str(CODECS[codec].path)} if external else set()
     sources = tuple(str(ROOT / name) + os.sep for name in SOURCES)
     installed = (sys.prefix, sys.base_prefix, *SYSTEM)
     for path in log["opened"]:
@@ -147,11 +150,26 @@ def test_decoder_opens_only_its_stream(codec, coded, piped) -> None:
         source = absolute.startswith(sources) and absolute.endswith((".py", ".pyc"))
         suite = absolute.startswith(str(ROOT)) and not absolute.startswith(sys.prefix)
         library = absolute.startswith(installed) and not suite
-        allowed = {str(folder / "s"), str(CHILD), *declared}
+        allowed = {str(folder / "s"), str(CHILD), *declared, *described}
+        # Files of an external decoder's temporary folders; those that are removed have relative names.
+        temporary = absolute.startswith(os.path.join(tempfile.gettempdir(), "bench-"))
+        library |= external and (temporary or not (os.path.isabs(path) or (folder / path).exists()))
         assert source or library or absolute in allowed, f"opens {absolute}"
     for program, *arguments in log["started"]:
+        if external:
+            assert program in (sys.executable, "bwrap", "unshare", *programs_of(codec)), f"starts {program}"
+            assert str(folder) not in " ".join(arguments), f"{program} receives the stream's folder"
+            continue
         assert program.startswith(sys.prefix) or (program in PROBES and not arguments), f"starts {program}"
         assert not [word for word in arguments if (folder / word).exists()], f"{program} receives a file"
+
+
+def programs_of(codec: str) -> set[str]:
+    """Paths of the programs that an external codec declares."""
+    from baselines.external.programs import install
+    from baselines.external.settings import ExternalSettings
+
+    return set(install(ExternalSettings.model_validate(CODECS[codec].settings), codec).programs.values())
 
 
 def test_only_learned_decoders_have_files_and_streams_hold_their_hashes(codec, coded) -> None:

@@ -18,6 +18,8 @@ CHILD = Path(__file__).with_name("mutate_child.py")
 #: Random changes of a stream, by kind of codec, besides the systematic ones. A control decodes in
 #: microseconds, a classical codec starts a process, the others run a network.
 COUNTS = {"control": 1500, "classical": 150, "fitted": 120, "learned": 60}
+#: Of an external codec, whose decoder starts several processes.
+EXTERNAL_COUNT = 40
 #: Limits of address space and of memory beyond those of an intact stream's decode.
 ALLOWANCE_MIB = 512
 GROWTH_BYTES = 64 << 20
@@ -43,7 +45,7 @@ def test_altered_streams_end_as_errors_or_frames(
     encode_with: Callable[..., Coded],
     tmp_path: Path,
 ) -> None:
-    count = COUNTS[CODECS[name].kind]
+    count = EXTERNAL_COUNT if CODECS[name].family == "external" else COUNTS[CODECS[name].kind]
     stream = (coded(name) if quantiser is None else encode_with(name, quantiser=quantiser)).stream
     command = [sys.executable, str(CHILD), str(stream), str(count), "1", str(ALLOWANCE_MIB)]
     environment = run_environment(tmp_path) | {"PYTHONPATH": str(ROOT)}

@@ -20,6 +20,8 @@ QUICK: dict[str, dict[str, object]] = {
     "aom": {"preset": 8, "crf": 35},
     "vp9": {"preset": 5, "crf": 30},
     "vvenc": {"preset": "faster", "qp": 27},
+    "kvazaar": {"preset": "ultrafast", "qp": 27},
+    "rav1e": {"preset": 10, "qp": 100},
 }
 WIDTH, HEIGHT, FRAMES = 64, 48, 10
 

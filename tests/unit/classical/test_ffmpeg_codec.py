@@ -89,7 +89,7 @@ def test_more_threads_are_deterministic_too(clip: Clip, encoder: str, tmp_path: 
 
 def test_the_stream_has_only_units_that_a_decoder_needs(encoder: str, stream: Stream) -> None:
     data = stream.path.read_bytes()
-    for word in (b"x264", b"x265", b"Lavc", b"libaom", b"SVT", b"DKIF", b"vvenc"):
+    for word in (b"x264", b"x265", b"Lavc", b"libaom", b"SVT", b"DKIF", b"vvenc", b"Kvazaar"):
         assert word not in data
     assert not {"SEI", "AUD", "metadata", "padding"} & set(units_of(stream))
     assert FfmpegCodec().describe(stream)["bytes"] == len(stream.payload) - 1
@@ -117,10 +117,12 @@ def test_the_frame_rate_reaches_the_encoder(clip: Clip, encoder: str, tmp_path: 
 
 
 def test_rate_and_preset_reach_the_encoder(clip: Clip, encoder: str, tmp_path: Path) -> None:
-    rate, slower = ("qp" if encoder == "vvenc" else "crf"), {"x264": "slow", "x265": "slow", "vvenc": "fast"}
+    rate = "crf" if "crf" in ENCODERS[encoder].settings else "qp"
+    slower = {"x264": "slow", "x265": "slow", "vvenc": "fast", "kvazaar": "medium"}.get(encoder, 2)
+    high = 200 if encoder == "rav1e" else 45
     sizes = [
         encode(clip, tmp_path / "s.bin", encoder, **settings).bytes
-        for settings in ({rate: 20}, {rate: 45}, {rate: 20, "preset": slower.get(encoder, 2)})
+        for settings in ({rate: 20}, {rate: high}, {rate: 20, "preset": slower})
     ]
     assert sizes[1] < sizes[0] / 2
     assert len(set(sizes)) == 3
