@@ -107,6 +107,7 @@ class RateDistortion:
     ) -> None:
         self.coded, self.pixels, self.target_bpp = coded, pixels, target_bpp
         self.measured_at = {int(fraction * epochs) for fraction in _MEASURED_AT}
+        self.last_epoch = epochs - 1
         self.c, self.trade_off, self.ratio, self.epoch = _FIRST_C, 0.0, 1.0, 0
         self.weights: dict[str, nn.Parameter] = {}
         self.steps: dict[str, nn.Parameter] = {}
@@ -163,6 +164,8 @@ class RateDistortion:
         Args:
             distortion: mean loss of the epoch, without the rate.
         """
+        if self.epoch == self.last_epoch:  # so that the log ends with the stream's own rate
+            self._measure()
         rate_bpp = self.ratio * float(torch.stack(self._rates).mean())
         self._rates = []
         self._limit_codes()
