@@ -37,6 +37,8 @@ _SYSTEM_FILES = (
     *("/etc/fonts", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf"),
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+#: Folders that share the scratch folder, whose size is limited.
+_SCRATCH = ("/tmp", "/dev/shm")
 _TEST_S = 20
 _UNSHARE = (
     *("unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork"),
@@ -55,7 +57,7 @@ while [ "$1" != -- ]; do
   shift 2
 done
 shift
-mkdir -p "$root/proc" "$root/dev/shm" "$root/.old"
+mkdir -p "$root/proc" "$root/.old"
 mount -t proc proc "$root/proc"
 ln -s /proc/self/fd "$root/dev/fd"
 cd "$root"
@@ -97,45 +99,36 @@ def isolated_command(
     """The command line that runs a command in an isolation. Its working folder is `folder`.
 
     Args:
-        folder: writable folder of the command's files. scratch: empty folder for /tmp, and for mounts.
+        folder: writable folder of the command's files. scratch: empty folder for /tmp and /dev/shm.
         readable: further files and folders that the command may read, at their own paths.
     """
     if kind == "folder":
         return list(command)
-    binds = [(path, path) for path in (*_SYSTEM, *_SYSTEM_FILES) if os.path.exists(path)]
-    binds += [(str(path), str(path)) for path in _outermost(readable)]
+    system = [path for path in (*_SYSTEM, *_SYSTEM_FILES) if os.path.exists(path)]
+    shown = [str(path) for path in _outermost(readable)]
     devices = [str(path) for path in sorted(Path("/dev").glob("nvidia*"))] if gpu else []
+    # What the command may read comes last: it may be below /tmp.
     if kind == "bubblewrap":
         words = ["bwrap", "--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--new-session"]
-        for source, target in binds:
-            link = os.path.islink(source)
-            words += ["--symlink", os.readlink(source), target] if link else ["--ro-bind", source, target]
-        for hidden in _hidden():
-            words += ["--tmpfs", hidden]
-        words += ["--proc", "/proc", "--dev", "/dev"]
-        for device in devices:
-            words += ["--dev-bind", device, device]
-        return [
-            *words,
-            "--bind",
-            str(scratch),
-            "/tmp",
-            "--bind",
-            str(folder),
-            INSIDE,
-            "--chdir",
-            INSIDE,
-            "--",
-            *command,
-        ]
+        for path in system:
+            link = os.path.islink(path)
+            words += ["--symlink", os.readlink(path), path] if link else ["--ro-bind", path, path]
+        for path in _hidden():
+            words += ["--tmpfs", path]
+        words += ["--proc", "/proc", "--dev", "/dev", "--bind", str(folder), INSIDE]
+        words += [word for target in _SCRATCH for word in ("--bind", str(scratch), target)]
+        for path in devices:
+            words += ["--dev-bind", path, path]
+        for path in shown:
+            words += ["--ro-bind", path, path]
+        return [*words, "--remount-ro", "/", "--chdir", INSIDE, "--", *command]
     root, empty = (scratch.with_name(f"{scratch.name}-{name}") for name in ("root", "empty"))
     root.mkdir(exist_ok=True)
     empty.mkdir(exist_ok=True)
-    pairs = [*binds, *((str(empty), hidden) for hidden in _hidden())]
-    pairs += [(f"/dev/{name}", f"/dev/{name}") for name in _DEVICES] + [
-        (device, device) for device in devices
-    ]
-    pairs += [(f"rw:{scratch}", "/tmp"), (f"rw:{folder}", INSIDE)]
+    pairs = [(path, path) for path in system] + [(str(empty), path) for path in _hidden()]
+    pairs += [(path, path) for path in (*(f"/dev/{name}" for name in _DEVICES), *devices)]
+    pairs += [(f"rw:{folder}", INSIDE), *((f"rw:{scratch}", target) for target in _SCRATCH)]
+    pairs += [(path, path) for path in shown]
     return [*_UNSHARE, _SCRIPT, "sh", str(root), *(word for pair in pairs for word in pair), "--", *command]
 
 
