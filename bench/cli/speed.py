@@ -41,10 +41,10 @@ def run(args: argparse.Namespace) -> int:
     from bench.workflow.plan import planned_info
 
     condition = load_condition(args.condition or default_condition())
-    fitted = [codec for codec in condition.codecs if registry.codec_config(codec).kind == "fitted"]
+    fitted = [codec for codec in condition.codecs if registry.codec_config(codec).fitted_by_suite]
     for codec_id in args.codec:
-        if (kind := registry.codec_config(codec_id).kind) != "fitted":
-            problem = f"is a {kind} codec, which has no training steps"
+        if not (config := registry.codec_config(codec_id)).fitted_by_suite:
+            problem = f"is a {config.kind} codec, which has no training steps"
             raise BenchError(codec_id, problem, f"give a fitted codec: {', '.join(fitted)}")
 
     # These modules import torch.

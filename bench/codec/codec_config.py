@@ -122,5 +122,10 @@ class CodecConfig(StrictModel):
         return self._path
 
     @property
+    def fitted_by_suite(self) -> bool:
+        """Whether the suite's trainer fits it: the budget, the fit log and the cost of a fit apply."""
+        return self.kind == "fitted" and registry.load_family(self.family).uses_budget
+
+    @property
     def id(self) -> str:
         return self._path.stem

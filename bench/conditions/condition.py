@@ -202,8 +202,7 @@ class Condition(StrictModel):
         if point not in points:
             raise unknown_name(f"point of {codec}", point, points, where=self.path)
         config, plan = registry.codec_config(codec), self.codecs[codec]
-        fitted = config.kind == "fitted" and registry.load_family(config.family).uses_budget
-        budget = self.budget if fitted else {}
+        budget = self.budget if config.fitted_by_suite else {}
         of_clip = (plan.clips.get(clip) or {}).get(point)
         of_point = points[point] if of_clip is None else of_clip
         return registry.resolve_settings(config, {**budget, **plan.settings}, of_point)

@@ -87,7 +87,7 @@ def _check_codecs(condition: Condition) -> None:
     for codec, plan in condition.codecs.items():
         config = registry.codec_config(codec)
         model, at = registry.settings_model(config.family), ("codecs", codec)
-        if config.kind == "fitted" and registry.load_family(config.family).uses_budget:
+        if config.fitted_by_suite:
             check_settings(model, condition.budget, where=path, at=["budget"])
         check_settings(model, plan.settings, where=path, at=[*at, "settings"])
         points = condition.point_settings(codec)

@@ -152,7 +152,7 @@ class Estimate:
         if self._is_encoded(point):
             return Path(point.file("stream.bin")).stat().st_size
         info, config = self.clips[point.clip], self.plan.configs[point.codec]
-        if config.kind == "fitted":
+        if config.fitted_by_suite:
             return self._fit_bytes(point).stream_bytes
         if config.kind == "control":
             whole = self._settings(point).get("mode") == "identity"
@@ -160,7 +160,7 @@ class Estimate:
         return int(_ASSUMED_BPP * info.pixels / 8)
 
     def _fits(self) -> list[RunKey]:
-        return [point for point in self.encoded if self.plan.configs[point.codec].kind == "fitted"]
+        return [point for point in self.encoded if self.plan.configs[point.codec].fitted_by_suite]
 
     def _fit_bytes(self, point: RunKey) -> FitBytes:
         """Bytes of a fit, counted once for all seeds."""

@@ -133,7 +133,7 @@ class Selection:
         if kind == "strip":
             return "identity" in codecs
         if kind in ("fit", "bits"):
-            return any(self.plan.configs[codec].kind == "fitted" for codec in codecs)
+            return any(self.plan.configs[codec].fitted_by_suite for codec in codecs)
         if kind == "parts":
             return any(load_family(self.plan.configs[codec].family).has_parts for codec in codecs)
         return bool(codecs)
