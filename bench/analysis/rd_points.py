@@ -11,7 +11,7 @@ import pandas as pd
 from bench.base.csv_files import read_table
 from bench.base.errors import BenchError
 from bench.scoring.metrics import METRICS
-from bench.scoring.record import Record
+from bench.scoring.record import Record, series_of
 
 #: Kind of codecs that check the measurement. They are not compared with others.
 CONTROL = "control"
@@ -61,8 +61,10 @@ def rows_of(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def with_series(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add the column `series`: the codec id, with " (reference)" for the fits that git tracks."""
-    return rows.assign(series=np.where(rows["reference"], rows["codec"] + " (reference)", rows["codec"]))
+    """Add the column `series`: the codec id, with a remark for tracked fits and for streams of bundles."""
+    runs = rows["run"] if "run" in rows else [""] * len(rows)
+    names = zip(rows["codec"], map(str, runs), rows["reference"], strict=True)
+    return rows.assign(series=[series_of(codec, run, reference=bool(ref)) for codec, run, ref in names])
 
 
 def with_decibels(table: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,6 @@ the measurement itself is wrong.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from PIL import Image
 from bench.base.csv_files import write_csv
 from bench.base.errors import BenchError, StreamError
 from bench.base.files import atomic_file, read_json, sha256_file
+from bench.base.result_files import RUN
 from bench.codec import registry
 from bench.codec.container import Header, read_stream
 from bench.codec.decoder_process import DecodeCost, decode_process, frame_md5, time_decode
@@ -44,7 +44,6 @@ _DEFAULT_CROP = (320, 180)
 #: Decoded frames that are in memory before the first is scored.
 _AHEAD_BYTES = 256 << 20
 _CONTROL_TOLERANCE_DB = 0.01
-_RUN = re.compile(r"(reference-)?seed(\d+)")
 
 
 def measure(
@@ -72,7 +71,7 @@ def measure(
         stream, clip: the stream file, and clip.json of its clip.
         report: encode.json of the stream; None where there is none.
         condition: name for the record. metrics: names of metrics to compute besides those that always are.
-        run: seed<k> or reference-seed<k>.
+        run: seed<k>, reference-seed<k> or bundle-<name>-seed<k>.
         out, frames_csv, crop: output files: record.json (written last), one row a frame, and a PNG of a
             region of one decoded frame.
         crop_frame, crop_region: default, also where the clip does not have them: the middle frame, and its
@@ -133,10 +132,10 @@ def _check_geometry(stream: Path, header: Header, clip: Clip) -> None:
 
 def _read_report(report: Path | None, stream: Path, codec: str, point: str, run: str) -> dict[str, Any]:
     """encode.json of this stream; without one, the values that the codec's configuration has."""
-    match = _RUN.fullmatch(run)
+    match = RUN.fullmatch(run)
     if match is None:
         raise BenchError(f"run {run!r}", "is not the name of a run", "use seed<k> or reference-seed<k>")
-    expected = {"codec": codec, "point": point, "seed": int(match[2])}
+    expected = {"codec": codec, "point": point, "seed": int(match[3])}
     if report is None:
         config = registry.codec_config(codec)
         kind, settings = config.kind, dict(config.settings)

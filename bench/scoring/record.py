@@ -10,6 +10,7 @@ from typing import Any
 from bench.base.csv_files import write_csv
 from bench.base.errors import BenchError
 from bench.base.files import json_value, read_json, write_json
+from bench.base.result_files import RUN
 from bench.scoring.record_check import check_files
 from bench.scoring.record_values import problem_of
 
@@ -79,7 +80,7 @@ class Record:
     @property
     def series(self) -> str:
         """Name of the curve that this point belongs to."""
-        return f"{self.codec} (reference)" if self.reference else self.codec
+        return series_of(self.codec, self.run, reference=self.reference)
 
     def write(self, path: str | Path) -> None:
         """Write record.json, atomically.
@@ -156,6 +157,14 @@ def _external_columns(name: str, cost: Mapping[str, Any]) -> dict[str, str]:
             f"{key} {value['bytes']} bytes (sha256 {value['sha256'][:12]})" for key, value in files.items()
         )
     return columns
+
+
+def series_of(codec: str, run: str, *, reference: bool) -> str:
+    """Name of the curve of a run: the codec id, with " (reference)" or " (bundle NAME)" behind it."""
+    match = RUN.fullmatch(run)
+    if match and match[2]:
+        return f"{codec} (bundle {match[2]})"
+    return f"{codec} (reference)" if reference else codec
 
 
 def collect(paths: Iterable[str | Path], out: str | Path) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from bench.base.result_files import RUN
 from bench.base.strict_model import Name, Problem, config_error
 from bench.scoring.metrics import FITTED, HELD_OUT, METRICS, ROUND_TRIP_PREFIX
 
@@ -101,7 +102,7 @@ class _Values(TypedDict, total=False):
     kind: Literal["fitted", "learned", "classical", "control"]
     label: Text
     point: Name
-    run: Annotated[str, Field(pattern="^(reference-)?seed[0-9]{1,9}$")]
+    run: Annotated[str, Field(pattern=f"^{RUN.pattern}$")]
     seed: Count
     reference: bool
     epochs: Count | None
