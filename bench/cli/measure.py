@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.base import process
 from bench.base.names import unknown_name
+from bench.base.result_files import RUN
 from bench.codec.device import DEVICES
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def add(subparsers: Any) -> None:
     source.add_argument("--plan", type=Path, metavar="FILE", help="a plan file of a run")
     parser.add_argument("--codec", required=True, metavar="ID")
     parser.add_argument("--point", required=True)
-    parser.add_argument("--run", required=True, dest="run_name", help="seed<k> or reference-seed<k>")
+    parser.add_argument(
+        "--run", required=True, dest="run_name", help="seed<k>, reference-seed<k>, bundle-<name>-seed<k>"
+    )
     parser.add_argument("--out", required=True, type=Path, help="record.json")
     parser.add_argument("--frames-csv", required=True, type=Path, help="frames.csv: scores, one row a frame")
     parser.add_argument("--crop", type=Path, help="crop.png: the condition's `strip` region")
@@ -50,6 +53,8 @@ def run_measure(args: argparse.Namespace) -> int:
 
     process.die_with_parent()
     condition, label = _condition_and_label(args)
+    if label and (match := RUN.fullmatch(args.run_name)) and match[2]:
+        label += f", bundle {match[2]}"
     strip = condition.strip
     measure(
         stream=args.stream,

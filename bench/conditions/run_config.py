@@ -39,6 +39,10 @@ class RunConfig(StrictModel):
     """A CSV file of your curves, drawn beside the measured ones. The columns label, rate_bpp and one metric
     are enough (bench/analysis/curve_file.py). null: none."""
 
+    bundles: str | None = None
+    """A folder with bundles of others (`bench bundle`). Their streams are decoded and scored here, and drawn
+    beside those of the condition. null: none."""
+
     adopt: Annotated[bool, _TRUE_OR_FALSE] = False
     """Whether a fit continues the state of other settings in its folder that has the most epochs, where that
     is sound (`bench encode --adopt`). The record of the point contains the adoption."""

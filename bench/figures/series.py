@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import pandas as pd
@@ -12,8 +12,9 @@ from bench.analysis.curve_file import REPORTED, USER
 from bench.analysis.labels import epochs_of
 from bench.analysis.published import PublishedCurve
 from bench.analysis.rd_points import CONTROL
+from bench.base.result_files import BUNDLE
 from bench.figures.page import LegendEntry, LegendGroup
-from bench.figures.style import Style, codec_styles, reported_styles, series_style, user_styles
+from bench.figures.style import DOTTED, Style, codec_styles, reported_styles, series_style, user_styles
 
 #: Above this ratio of rates, the note of a figure at about equal rate states the ratio.
 EQUAL_RATE = 1.15
@@ -52,12 +53,13 @@ def drawn_series(rows: pd.DataFrame) -> dict[str, DrawnSeries]:
         legend_group = kind
         if kind == "fitted" and has_references:
             legend_group = "reference" if reference else "short"
+        style = series_style(
+            styles[first["codec"]], kind=kind, reference=reference, has_references=has_references
+        )
         drawn[series] = DrawnSeries(
             series=series,
             label=first["label"],
-            style=series_style(
-                styles[first["codec"]], kind=kind, reference=reference, has_references=has_references
-            ),
+            style=replace(style, line=DOTTED) if str(first["run"]).startswith(BUNDLE) else style,
             group=legend_group,
             epochs=epochs_of(group),
         )

@@ -48,7 +48,7 @@ COMPACT = ("o", "s", "^", "D", "v", ">", "<", "d", "h", "H", "8")
 ALIASES = {"h264": "x264", "avc": "x264", "h265": "x265", "hevc": "x265", "hm": "x265", "vtm": "vvenc"}
 ALIASES |= {"ssf": "compressai"}
 CONTROL_COLOUR = "#767676"
-SOLID, DASHED = "-", (0, (3.6, 1.6))
+SOLID, DASHED, DOTTED = "-", (0, (3.6, 1.6)), (0, (1.0, 1.4))
 #: Lines of curves that were not measured here: thin, with dashes that no measured curve has.
 PUBLISHED_LINES = ((0, (2, 1.4)), (0, (1, 1)), (0, (6, 1.4, 1, 1.4)))
 PUBLISHED_WIDTH = 0.8

@@ -18,7 +18,8 @@ from bench.base.errors import BenchError
 from bench.base.ffmpeg import check_ffmpeg_version, ffmpeg_identity
 from bench.base.files import read_json
 from bench.base.names import NAME, unknown_name
-from bench.base.result_files import REFERENCE, RunKey, clip_file, reference_folder
+from bench.base.result_files import BUNDLE, REFERENCE, RESULTS, RunKey, clip_file, reference_folder
+from bench.bundles.bundle_file import SUFFIX, unpack_once
 from bench.codec import registry
 from bench.codec.codec_config import CodecConfig
 from bench.codec.fingerprint import code_fingerprint
@@ -66,7 +67,7 @@ class Plan:
     runs the job again.
 
     Attributes:
-        points: runs in the order of the condition's file, reference runs last.
+        points: runs in the order of the condition's file, then reference runs, then those of bundles.
         skipped: rate points without a run.
         configs: codec id -> its configuration, reference runs' codecs included.
         settings: clip -> codec id -> rate point -> complete settings.
@@ -187,15 +188,20 @@ class Plan:
         return int(self.condition.device == "cuda" or usable_gpu())
 
 
-def make_plan(name: str) -> Plan:
+def make_plan(name: str, bundles: str | Path | None = None) -> Plan:
     """Plan a condition, given by its name or the path of its YAML file.
 
+    Args:
+        bundles: folder of bundles whose streams are measured and drawn, too (`bench.bundles`).
+
     Raises:
-        BenchError: an error in the condition, a codec, a setting, a clip, a sequence or a reference stream.
+        BenchError: an error in the condition, a codec, a setting, a clip, a sequence, a reference stream or a
+            bundle.
     """
     condition = load_condition(name)
     check_ffmpeg_version()
     references = find_references(condition) if condition.reference else []
+    references += find_bundles(condition, Path(bundles)) if bundles else []
     codecs = dict.fromkeys([*condition.codecs, *(point.codec for point in references)])
     configs = {codec: registry.codec_config(codec) for codec in codecs}
     infos = {clip: planned_info(condition, clip) for clip in condition.clips}
@@ -291,6 +297,26 @@ def find_references(condition: Condition) -> list[RunKey]:
                 raise BenchError(folder / "encode.json", problem, "move a copy out of results/reference")
         names = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
         points.append(RunKey(**names, run=f"{REFERENCE}{run}"))
+    return points
+
+
+def find_bundles(condition: Condition, folder: Path) -> list[RunKey]:
+    """The runs of a condition in the bundles of a folder, which are unpacked below results/bundles.
+
+    Raises:
+        BenchError: the folder has no bundle, or one is invalid or has a clip that the condition lacks.
+    """
+    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    if not paths:
+        raise BenchError(folder, f"has no bundle (*{SUFFIX})", "give the folder of files of `bench bundle`")
+    points = []
+    for bundle in (unpack_once(path, Path(RESULTS)) for path in paths):
+        if bundle.index.condition != condition.name:
+            continue
+        for run in bundle.index.runs:
+            condition.clip(run.clip)
+            names = {"condition": condition.name, "clip": run.clip, "codec": bundle.index.codec}
+            points.append(RunKey(**names, point=run.point, run=f"{BUNDLE}{bundle.name}-{run.run}"))
     return points
 
 

@@ -41,17 +41,20 @@ class Plans:
     Args:
         condition: the chosen condition. main_process: whether this process plans.
         error: class of the error for another condition that cannot be planned; Snakemake prints one line.
+        bundles: folder of bundles, whose streams join those of their condition.
 
     Raises:
         BenchError: the chosen condition cannot be planned.
     """
 
-    def __init__(self, condition: str, *, main_process: bool, error: type[Exception]) -> None:
-        self._main_process, self._error = main_process, error
+    def __init__(
+        self, condition: str, *, main_process: bool, error: type[Exception], bundles: str | None = None
+    ) -> None:
+        self._main_process, self._error, self._bundles = main_process, error, bundles
         self._plans: dict[str, Plan] = {}
         self._files: dict[str, str] = {}
         if main_process:
-            self._add(write_plan(make_plan(condition)))
+            self._add(write_plan(make_plan(condition, bundles)))
         else:
             for path in os.environ[PLAN_FILES].split(os.pathsep):
                 self._add(path)
@@ -65,7 +68,7 @@ class Plans:
                     f"condition {condition} is not in the plans of this run; start the run again"
                 )
             try:
-                self._add(write_plan(make_plan(condition)))
+                self._add(write_plan(make_plan(condition, self._bundles)))
             except BenchError as error:
                 raise self._error(str(error)) from None
         return self._plans[condition]

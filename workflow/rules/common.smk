@@ -46,7 +46,12 @@ try:
         # Before any job: Snakemake deletes the outputs of a figure before its script reads the curves.
         if run_config.my_curves:
             load_curves(run_config.my_curves)
-    PLANS = Plans(config["condition"], main_process=workflow.is_main_process, error=WorkflowError)
+    PLANS = Plans(
+        config["condition"],
+        main_process=workflow.is_main_process,
+        error=WorkflowError,
+        bundles=config.get("bundles"),
+    )
 except BenchError as error:
     sys.exit(f"error: {error}")
 
@@ -64,6 +69,8 @@ USER_CURVES = config.get("my_curves") or []
 NAMES = {name: f"{{{name}}}" for name in ("condition", "clip", "codec", "point")}
 RUN = RunKey(**NAMES, run="seed{seed}")
 REFERENCE_RUN = RunKey(**NAMES, run="reference-seed{seed}")
+BUNDLE_RUN = RunKey(**NAMES, run="bundle-{bundle}-seed{seed}")
+BUNDLES = "results/bundles/{condition}/{bundle}/{clip}/{point}/seed{seed}"
 REFERENCES = reference_folder("{condition}") / "{clip}/{codec}/{point}/seed{seed}"
 
 
@@ -76,4 +83,5 @@ wildcard_constraints:
     codec=NAME.pattern,
     point=NAME.pattern,
     seed="[0-9]+",
+    bundle=NAME.pattern,
     metric="[a-z0-9_]+",

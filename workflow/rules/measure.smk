@@ -48,3 +48,24 @@ use rule measure as measure_reference with:
         device=PLANS.of_condition("device"),
         inputs=PLANS.of_job("measure_inputs"),
         sources=PLANS.of_job("measure_sources"),
+
+
+# The same for the streams of bundles, which are unpacked when the run is planned.
+use rule measure as measure_bundle with:
+    input:
+        info=clip_file("{condition}", "{clip}", "clip.json"),
+        frames=clip_file("{condition}", "{clip}", "clip.y4m"),
+        stream=f"{BUNDLES}/stream.bin",
+        report=f"{BUNDLES}/encode.json",
+    output:
+        crop=BUNDLE_RUN.file("crop.png"),
+        record=BUNDLE_RUN.file("record.json"),
+        frames=BUNDLE_RUN.file("frames.csv"),
+    log:
+        "logs/measure/{condition}/{clip}/{codec}/{point}/bundle-{bundle}-seed{seed}.log",
+    params:
+        plan=PLANS.file,
+        run="bundle-{bundle}-seed{seed}",
+        device=PLANS.of_condition("device"),
+        inputs=PLANS.of_job("measure_inputs"),
+        sources=PLANS.of_job("measure_sources"),
