@@ -153,7 +153,8 @@ docs: env ## Build the documentation as HTML in docs/_build/html; warnings are e
 
 .PHONY: clean
 clean: ## Remove what the workflow made; reference streams, clips and the environment stay
-	rm -rf results/points results/state results/tables results/figures results/partial logs report.zip report.html
+	rm -rf results/points results/state results/tables results/figures results/partial results/report results/report-frames \
+		logs report.zip report.html
 
 .PHONY: distclean
 distclean: clean ## Remove the prepared clips, Snakemake's records, caches and the environment; downloads stay

@@ -26,7 +26,7 @@ from bench.codec.registry import PACKAGES
 _COMMANDS = (
     *("add", "fetch", "fetch_weights", "prepare", "encode", "decode", "measure", "verify", "rerun", "retime"),
     *("compare",),
-    *("inspect", "inspect_condition", "import_checkpoint", "size", "speed"),
+    *("inspect", "inspect_condition", "import_checkpoint", "report", "size", "speed"),
     *("codecs", "list_figures", "plan", "states", "status", "bundle", "check"),
 )
 #: If a module of these packages is missing, that is an error of the suite and not of its environment.

@@ -23,7 +23,14 @@ from bench.base.strict_model import (
     one_of,
 )
 from bench.codec import registry
-from bench.conditions.sections import ClipPlan, CodecPlan, PointSettings, PublishedSelection, Strip
+from bench.conditions.sections import (
+    ClipPlan,
+    CodecPlan,
+    PointSettings,
+    PublishedSelection,
+    ReportPlan,
+    Strip,
+)
 from bench.video.colour import CONVERSIONS
 
 if TYPE_CHECKING:
@@ -93,6 +100,9 @@ class Condition(StrictModel):
     strip: Strip | None = None
     """What the figures of single points show."""
 
+    report: ReportPlan = ReportPlan()
+    """The frames of the report page. Each codec is shown at its point nearest to the strip's rate."""
+
     published: Annotated[tuple[PublishedSelection, ...], AS_TUPLE] = ()
     """Published curves that are drawn beside the measured ones."""
 
@@ -149,6 +159,11 @@ class Condition(StrictModel):
     def selectors(self) -> list[dict[str, str]]:
         """Arguments of a `bench.analysis.published.Selector` for each published curve."""
         return [curve.model_dump(exclude_none=True) for curve in self.published]
+
+    @property
+    def report_settings(self) -> dict[str, Any]:
+        """The settings of the report page as JSON values."""
+        return self.report.model_dump(mode="json")
 
     @property
     def strip_frame(self) -> int | None:

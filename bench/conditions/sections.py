@@ -1,4 +1,4 @@
-"""Models of the sections of a condition: a clip, a codec, the strip figure, a published curve."""
+"""Models of the sections of a condition: a clip, a codec, the strip figure, the report page, a published curve."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from bench.base.strict_model import (
+    AS_TUPLE,
     DISTINCT,
     UNIQUE,
     Finite,
@@ -73,6 +74,32 @@ class Strip(StrictModel):
 
     rate_bpp: PositiveNumber | None = None
     """Bits per pixel: each codec is shown at its nearest point. null: no figures of single points."""
+
+
+#: Rules that choose frames for the report page (`bench.report.frame_choice`).
+FrameRule = Literal["first", "motion", "worst", "even"]
+
+
+class ReportPlan(StrictModel):
+    """What the report page shows of single frames."""
+
+    frames: Annotated[tuple[FrameRule, ...], AS_TUPLE, *UNIQUE] = ("first", "motion", "worst", "even")
+    """Rules that choose frames, in this order. `first`: frame 0. `motion`: the frame that differs most from
+    the one before it. `worst`: of each codec the frame with the lowest headline metric. `even`: evenly
+    spaced."""
+
+    even: Annotated[int, Field(ge=1, le=100)] = 4
+    """Number of evenly spaced frames."""
+
+    most: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Largest number of chosen frames; later ones are left out."""
+
+    region: Annotated[Rectangle, AfterValidator(_check_region)] | None = None
+    """x, y, width and height in pixels of the clip. null, or outside the clip: the whole frame, or 640x360
+    pixels around the strip's region if the frame is larger."""
+
+    excerpt: Annotated[Pair, AfterValidator(_check_trim)] | None = None
+    """First frame, and the one after the last, of consecutive frames for playback; null: none."""
 
 
 class PublishedSelection(StrictModel):

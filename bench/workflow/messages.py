@@ -26,6 +26,7 @@ def closing_message(plan: Plan, command: Sequence[str] = ()) -> str:
         lines.append("errors: see logs/   tables and figures of the measured points: snakemake partial")
     else:
         lines.append(f"figures: results/figures/{name}/   tables: results/tables/{name}/")
+        lines.append(f"report page: results/report/{name}/index.html")
         lines.append("snakemake show: print the summary; snakemake --report report.zip: pack a report")
     return "\n".join(lines) + "\n"
 

@@ -114,12 +114,28 @@ class Selection:
             *(f"results/figures/{self.name}/{name}{suffix}" for name in figures for suffix in SUFFIXES),
         ]
 
+    @property
+    def page(self) -> str:
+        """Folder of the report page."""
+        return f"results/report/{self.name}"
+
+    def page_frames(self) -> list[str]:
+        """Folders of the frames of the report page, one for each clip that has a point of a codec."""
+        kinds = {point.clip: set[str]() for point in self.points}
+        for point in self.points:
+            kinds[point.clip].add(self.plan.configs[point.codec].kind)
+        return [f"results/report-frames/{self.name}/{clip}" for clip in kinds if kinds[clip] - {"control"}]
+
+    def page_bits(self) -> list[str]:
+        """The tables of bits that the report page shows."""
+        return [f"results/tables/{self.name}/{name}.csv" for name in self._at_one_rate("bits")]
+
     def targets(self, kinds: Iterable[str]) -> list[str]:
-        """Paths of all tables and of the figures of these kinds; none if there is no point."""
+        """Paths of all tables, of the figures of these kinds and of the report page; none without a point."""
         if not self.points:
             return []
         first = [f"results/tables/{self.name}/{name}" for name in ("rd_points.csv", "summary.txt")]
-        return [*first, *self.files(tables=self.tables(), figures=self.figures(kinds))]
+        return [*first, *self.files(tables=self.tables(), figures=self.figures(kinds)), self.page]
 
     def _at_one_rate(self, kind: str) -> list[str]:
         """`<kind>_<clip>` of the clips whose points can fill it, if the condition has a rate."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.base.errors import BenchError
-from bench.base.paths import reported_files
+from bench.base.paths import ROOT, reported_files
 from bench.base.result_files import FileName
 from bench.scoring.metrics import describe
 from bench.workflow.outputs import Selection, condition_of
@@ -80,7 +80,8 @@ class Plans:
         triggers: the file changes with every edit of the condition, the job's own inputs
         (`Plan.encode_inputs` and so on) do not.
         """
-        condition = dict(wildcards.items())["condition"]
+        names: dict[str, str] = dict(wildcards.items())
+        condition = names.get("condition") or condition_of(names["selection"])
         self.of(condition)
         return self._files[condition]
 
@@ -108,6 +109,14 @@ class Plans:
         return lambda wildcards: self.selection(wildcards).result_files(
             name, clip=dict(wildcards.items()).get("clip")
         )
+
+    def page_frames(self, wildcards: Wildcards) -> list[str]:
+        """The folders of frames that a report page has as inputs."""
+        return self.selection(wildcards).page_frames()
+
+    def page_bits(self, wildcards: Wildcards) -> list[str]:
+        """The tables of bits that a report page has as inputs."""
+        return self.selection(wildcards).page_bits()
 
     def records(self, wildcards: Wildcards) -> list[str]:
         """The records of a selection."""
@@ -163,6 +172,11 @@ def option(name: str, given: object) -> Callable[[Wildcards, Sequence[str]], str
     It is a function of `output`, too, because Snakemake leaves such parameters out of its rerun triggers.
     """
     return lambda wildcards, output: f"{name} " if given else ""
+
+
+def page_assets() -> list[Path]:
+    """The files of the report page that are the same for all conditions."""
+    return sorted(path for path in (ROOT / "bench" / "report" / "assets").rglob("*") if path.is_file())
 
 
 def digest(paths: Iterable[str | Path]) -> str:

@@ -24,6 +24,7 @@ class NamedTarget:
     Attributes:
         shows: content of the figure or table. needs: inputs and time.
         conditions: whose points it shows; empty: the chosen condition's.
+        page: whether it is the report page.
         tables, figures: names of `Selection.tables` and `Selection.figures`; `*` matches any text.
     """
 
@@ -33,18 +34,23 @@ class NamedTarget:
     conditions: Sequence[str] = ()
     tables: Sequence[str] = ()
     figures: Sequence[str] = ()
+    page: bool = False
 
     def files(self, selection: Selection) -> list[str]:
         """Paths of the target's files for one selection of points."""
         names = selection.figures(FIGURE_KINDS)
         figures = [name for name in names if any(fnmatch(name, pattern) for pattern in self.figures)]
-        return selection.files(tables=self.tables, figures=figures)
+        page = [selection.page] if self.page else []
+        return [*page, *selection.files(tables=self.tables, figures=figures)]
 
 
 #: Targets that compute no points: they print, list, or draw what exists.
 UTILITY_TARGETS = ("partial", "show", "plan", "list_figures", "train_learned")
 
 NAMED_TARGETS = (
+    NamedTarget(
+        name="report_page", shows="one page in a browser: curves, frames, bits, points, trust", page=True
+    ),
     NamedTarget(name="fig_rd", shows="quality over rate, every metric", figures=["rd_*", "*/rd_*"]),
     NamedTarget(name="fig_frames", shows="quality of each frame at one rate", figures=["frames_*"]),
     NamedTarget(name="fig_strip", shows="the same region from every codec", figures=["strip_*"]),

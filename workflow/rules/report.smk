@@ -17,10 +17,11 @@ rule partial:
 
 rule show:
     input:
-        f"results/tables/{CONDITION}/summary.txt",
+        summary=f"results/tables/{CONDITION}/summary.txt",
+        page=f"results/report/{CONDITION}",
     log:
         "logs/show.log",
     conda:
         "../envs/suite.yaml"
     shell:
-        "cat {input:q} 2> {log:q}"
+        "cat {input.summary:q} 2> {log:q}; echo; echo Report page: {input.page:q}/index.html"
