@@ -1,4 +1,4 @@
-"""Models of the sections of a condition: a clip, a codec, the strip figure, the report page, a published curve."""
+"""Models of the sections of a condition: clip, codec, strip figure, report page, published curve."""
 
 from __future__ import annotations
 

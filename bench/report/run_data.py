@@ -122,7 +122,8 @@ def trust_data(
     """Controls, environments, seeds, repeated decodes, missing values and skipped points.
 
     Args:
-        metrics: those of the condition. planned: number of runs of the condition. notes: sentences that apply to the whole page.
+        metrics: those of the condition. planned: number of its runs.
+        notes: sentences that apply to the whole page.
     """
     repeatable = [record["decode"].get("repeatable") for record in records.values()]
     fitted = rows[rows["kind"] == "fitted"]

@@ -49,11 +49,11 @@ rule html_report:
     params:
         plan=PLANS.file,
         digest=PLANS.records_digest,
-        curves=lambda wildcards, input: ["--my-curves", *input.user_curves] if input.user_curves else [],
+        curves=option("--my-curves", USER_CURVES),
         settings=PLANS.of_condition("report_settings"),
         footnotes=PLANS.of_condition("footnotes"),
         sources=code_fingerprint("bench.report.page"),
         assets=digest(page_assets()),
     shell:
         "exec python -m bench report --plan {params.plan:q} --frames {input.frames:q} --bits {input.bits:q} "
-        "{params.curves:q} --out {output:q} --log {log:q}"
+        "{params.curves}{input.user_curves:q} --out {output:q} --log {log:q}"
