@@ -24,7 +24,7 @@ from tiny_repo import Repo
 from bench.base.paths import ROOT
 
 BY_HAND = ("quickstart.md", "claims.md")
-_EXTENDING = ("clip", "own-video", "codec", "metric", "condition", "own-curve")
+_EXTENDING = ("clip", "own-video", "codec", "metric", "condition", "own-curve", "report-page")
 EXTEND = tuple(f"how-to/{name}.md" for name in _EXTENDING)
 _FENCE = re.compile(r"^```(\w+)[ ]+(test|output|file=|append=)(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

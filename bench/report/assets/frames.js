@@ -139,8 +139,9 @@
     for (const element of stage.querySelectorAll(".zoomed")) {
       element.style.transform = `translate(${-100 * x * zoom}%, ${-100 * y * zoom}%) scale(${zoom})`;
     }
-    stage.classList.toggle("magnified", zoom > 1);
     const mode = State.get("mode"), top = stage.querySelector(".layer1"), viewport = stage.querySelector(".viewport");
+    // Enlarged pixels stay squares; the browser smooths a picture that it shrinks.
+    stage.classList.toggle("magnified", zoom * viewport.clientWidth * devicePixelRatio >= set().region[2]);
     if (!top) return;
     top.style.clipPath = mode === "wipe" ? `inset(0 0 0 ${State.get("wipe")}%)` : "";
     viewport.style.filter = mode === "difference" ? `brightness(${State.get("gain")})` : "";

@@ -167,6 +167,14 @@
     return marks;
   }
 
+  /* The name of the line of the mean frame, a control. */
+  function meanFrame(log) {
+    const curve = curvesOf(clip()).find((one) => one.series === "mean-frame" && one.points.length);
+    if (!curve) return [];
+    const y = log ? Math.log10(curve.quality[0]) : curve.quality[0];
+    return [{xref: "paper", x: 1, xanchor: "right", yref: "y", y, yanchor: "bottom", showarrow: false, text: "mean frame (control)", font: {size: 11, color: Chart.style("--faint")}}];
+  }
+
   /* Ends of an axis that show all points with a margin. */
   function extent(values, log) {
     const scaled = values.filter((value) => !log || value > 0).map((value) => (log ? Math.log10(value) : value));
@@ -195,6 +203,7 @@
       xaxis: Chart.axis("Rate (bits per pixel)", {type: logX ? "log" : "linear", range: spanX, ...(logX ? Chart.logTicks(spanX) : {})}),
       yaxis: Chart.axis(axisLabel(one) + better, {type: logY ? "log" : "linear", range: spanY, ...(logY ? Chart.logTicks(spanY) : {})}),
       shapes: shapes(),
+      annotations: meanFrame(logY),
       dragmode: "zoom",
     });
     if (!chart.listening) {
@@ -313,7 +322,7 @@
     const unit = one.unit ? ` (${one.unit})` : "";
     const columns = [
       {key: "series", label: "Series", value: (row) => seriesById.get(row.series).label, text: (row) => seriesById.get(row.series).label,
-        cell: (row) => [Chart.swatch(seriesById.get(row.series)), " ", seriesById.get(row.series).label]},
+        cell: (row) => [Chart.swatch(seriesById.get(row.series)), seriesById.get(row.series).label]},
       {key: "bd", label: "BD-rate (%)", right: true, value: value("rate"), text: (row) => number(value("rate")(row), 1, {sign: true}),
         title: "Mean difference of rate at equal quality; negative: fewer bits"},
       {key: "bdq", label: `BD-${one.label}${unit}`, right: true, value: value("quality"), text: (row) => number(value("quality")(row), one.digits, {sign: true}),
@@ -332,7 +341,7 @@
     for (const [key, label] of [["encode_wall_s", "Encode (s)"], ["decode_wall_s", "Decode (s)"]]) {
       columns.push({key, label, right: true, value: value(key), text: (row) => number(row[key], key[0] === "e" ? 1 : 2), title: "Of the point nearest to the rate; other jobs may have run at the same time"});
     }
-    columns.push({key: "remark", label: "Remark", value: (row) => BD.remark(row.rate), text: (row) => BD.remark(row.rate)});
+    columns.push({key: "remark", label: "Remark", long: true, value: (row) => BD.remark(row.rate), text: (row) => BD.remark(row.rate)});
     const limits = range();
     const scope = limits
       ? `over the qualities that the anchor reaches from ${limits[0] > 1e-9 ? rate(limits[0]) : "its lowest rate"} to ${limits[1] < 1e9 ? `${rate(limits[1])} bpp` : "its highest rate"}`

@@ -36,7 +36,7 @@
       right: true,
     });
     return [
-      {...text("series", "Series", label), cell: (run) => [Chart.swatch(seriesById.get(run.series)), " ", label(run)]},
+      {...text("series", "Series", label), cell: (run) => [Chart.swatch(seriesById.get(run.series)), label(run)]},
       ...(several ? [text("clip", "Clip", (run) => run.clip)] : []),
       text("point", "Point", (run) => run.point),
       text("run", "Run", (run) => run.run),

@@ -49,7 +49,8 @@
             draw();
             head.querySelector(`[data-key="${CSS.escape(column.key)}"]`).focus();
           };
-          const button = h("button", {type: "button", "data-key": column.key, onclick: press}, column.label, arrow);
+          const button = h("button", {type: "button", "data-key": column.key, onclick: press},
+            column.label.split(" ").map((word) => [h("span", {}, word), " "]), arrow);
           const attributes = {scope: "col", class: column.right ? "n" : null, title: column.title};
           return h("th", {...attributes, "aria-sort": direction}, button);
         })
@@ -65,7 +66,7 @@
               const content = column.cell ? column.cell(row) : column.text(row);
               const open = index === 0 && onrow;
               const node = open ? h("button", {type: "button", class: "link", onclick: () => onrow(row)}, content) : content;
-              return h(index === 0 ? "th" : "td", {scope: index ? null : "row", class: column.right ? "n" : null}, node);
+              return h(index === 0 ? "th" : "td", {scope: index ? null : "row", class: column.right ? "n" : column.long ? "long" : null}, node);
             })
           )
         )
