@@ -12,6 +12,7 @@ import pandas as pd
 
 from bench.analysis.rd_points import CONTROL
 from bench.base.files import json_value, read_json
+from bench.base.paths import ROOT
 from bench.base.result_files import REFERENCE, RunKey, file_of_record
 from bench.scoring.metrics import describe
 
@@ -96,9 +97,10 @@ def _files(key: RunKey, record: Path, out: Path) -> list[dict[str, str]]:
 
 
 def _path(path: Path) -> str:
-    """A path relative to the working directory, where it is below it."""
+    """A path relative to the working directory or to the repository, where it is below one of them."""
     absolute = path.absolute()
-    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path)
+    folder = next((folder for folder in (Path.cwd(), ROOT) if absolute.is_relative_to(folder)), None)
+    return str(absolute.relative_to(folder) if folder else path)
 
 
 def cost_columns(rows: pd.DataFrame) -> list[dict[str, Any]]:
