@@ -12,7 +12,8 @@
   class Pchip {
     constructor(x, y) {
       const n = x.length;
-      const h = [], slope = [];
+      const h = [],
+        slope = [];
       for (let i = 0; i + 1 < n; i++) {
         h.push(x[i + 1] - x[i]);
         slope.push((y[i + 1] - y[i]) / h[i]);
@@ -25,12 +26,14 @@
         return;
       }
       for (let i = 1; i + 1 < n; i++) {
-        const a = slope[i - 1], b = slope[i];
+        const a = slope[i - 1],
+          b = slope[i];
         if (a * b <= 0) {
           this.d[i] = 0;
           continue;
         }
-        const w1 = 2 * h[i] + h[i - 1], w2 = h[i] + 2 * h[i - 1];
+        const w1 = 2 * h[i] + h[i - 1],
+          w2 = h[i] + 2 * h[i - 1];
         this.d[i] = 1 / ((w1 / a + w2 / b) / (w1 + w2));
       }
       this.d[0] = Pchip.end(h[0], h[1], slope[0], slope[1]);
@@ -72,7 +75,8 @@
     integrate(from, to) {
       let area = 0;
       for (let i = 0; i + 1 < this.x.length; i++) {
-        const low = Math.max(from, this.x[i]), high = Math.min(to, this.x[i + 1]);
+        const low = Math.max(from, this.x[i]),
+          high = Math.min(to, this.x[i + 1]);
         if (high <= low) continue;
         const [a, b, c, d] = this.piece(i);
         const primitive = (t) => t * (a + t * (b / 2 + t * (c / 3 + (t * d) / 4)));
@@ -133,7 +137,8 @@
 
   /* Mean of test(x) - anchor(x) over the interval where both are defined and that lies within `limits`. */
   function meanDifference(anchor, test, limits = [-Infinity, Infinity]) {
-    const low = Math.max(anchor.low, test.low, limits[0]), high = Math.min(anchor.high, test.high, limits[1]);
+    const low = Math.max(anchor.low, test.low, limits[0]),
+      high = Math.min(anchor.high, test.high, limits[1]);
     if (!(high > low)) return null;
     const area = test.integrate(low, high) - anchor.integrate(low, high);
     const narrower = Math.min(anchor.high - anchor.low, test.high - test.low);
@@ -196,7 +201,8 @@
       ? [`mean over ${values.length} of ${names.length} clips: no number on ${without.join(", ")}`]
       : [];
     for (const name of names) {
-      if (!(deltas[name] instanceof Error)) notes.push(...deltas[name].notes.map((note) => `${name}: ${note}`));
+      if (!(deltas[name] instanceof Error))
+        notes.push(...deltas[name].notes.map((note) => `${name}: ${note}`));
     }
     const shares = names.map((name) => deltas[name].share).filter((share) => share !== undefined);
     const value = values.reduce((a, b) => a + b, 0) / values.length;

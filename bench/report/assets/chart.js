@@ -32,12 +32,17 @@
       tickcolor: style("--faint"),
       automargin: true,
       exponentformat: "none",
-      ...options,
+      ...options
     };
   }
 
   /* Ticks of a logarithmic axis from 10^low to 10^high: the coarsest steps that give at least five. */
-  const STEPS = [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 7], [1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9]];
+  const STEPS = [
+    [1],
+    [1, 2, 5],
+    [1, 1.5, 2, 3, 4, 5, 7],
+    [1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9]
+  ];
   function logTicks([low, high]) {
     const of = (steps) => {
       const ticks = [];
@@ -62,7 +67,7 @@
       showlegend: false,
       hovermode: "closest",
       hoverdistance: 24,
-      ...options,
+      ...options
     };
   }
 
@@ -71,14 +76,30 @@
   /* Texts of a chart's image are black on white and have a legend, whatever the page looks like. */
   async function save(element, name, format) {
     const restyle = (trace) => ({...trace, name: trace.legend ?? trace.name, hoverinfo: "skip"});
-    const light = {paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: {family: FONT, size: 13, color: "#222"}};
+    const light = {
+      paper_bgcolor: "#fff",
+      plot_bgcolor: "#fff",
+      font: {family: FONT, size: 13, color: "#222"}
+    };
     const legend = {orientation: "v", x: 1.02, y: 1, font: {size: 11}};
     const figure = {
       data: element.data.filter((trace) => trace.meta !== "overlay").map(restyle),
-      layout: {...element.layout, ...light, showlegend: element.data.length > 1, legend, shapes: [], autosize: false},
+      layout: {
+        ...element.layout,
+        ...light,
+        showlegend: element.data.length > 1,
+        legend,
+        shapes: [],
+        autosize: false
+      }
     };
     for (const key of ["xaxis", "yaxis"]) {
-      figure.layout[key] = {...figure.layout[key], gridcolor: "#e4e4e4", linecolor: "#888", tickcolor: "#888"};
+      figure.layout[key] = {
+        ...figure.layout[key],
+        gridcolor: "#e4e4e4",
+        linecolor: "#888",
+        tickcolor: "#888"
+      };
     }
     const scale = format === "png" ? 2 : 1;
     const url = await Plotly.toImage(figure, {format, width: 1000, height: 560, scale});
@@ -110,7 +131,7 @@
     diamond: "M17 1l5 5-5 5-5-5z",
     "diamond-tall": "M17 0.5l3.5 5.5-3.5 5.5-3.5-5.5z",
     cross: "M15.5 2h3v2.500h2.500v3h-2.500v2.500h-3v-2.500h-2.500v-3h2.500z",
-    x: "M14 1.500l3 3 3-3 1.500 1.500-3 3 3 3-1.500 1.500-3-3-3 3-1.500-1.500 3-3-3-3z",
+    x: "M14 1.500l3 3 3-3 1.500 1.500-3 3 3 3-1.500 1.500-3-3-3 3-1.500-1.500 3-3-3-3z"
   };
   function swatch(series) {
     const hollow = series.symbol.endsWith("-open");
@@ -123,7 +144,15 @@
     return h(
       "svg",
       {class: "swatch", viewBox: "0 0 34 12", width: 34, height: 12, "aria-hidden": "true"},
-      h("line", {x1: 0, x2: 34, y1: 6, y2: 6, stroke, "stroke-width": series.width, "stroke-dasharray": dash}),
+      h("line", {
+        x1: 0,
+        x2: 34,
+        y1: 6,
+        y2: 6,
+        stroke,
+        "stroke-width": series.width,
+        "stroke-dasharray": dash
+      }),
       path
     );
   }

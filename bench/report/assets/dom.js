@@ -2,7 +2,8 @@
 "use strict";
 
 (() => {
-  const NONE = "\u2013", MINUS = "\u2212";
+  const NONE = "\u2013",
+    MINUS = "\u2212";
 
   /* Create an element. `attributes`: names to values; `on...` are listeners, true and false set or omit a flag.
      `children`: nodes, texts, numbers or arrays of them; null is left out. */
@@ -38,17 +39,22 @@
     const text = Math.abs(value).toLocaleString("en-US", {
       minimumFractionDigits: digits,
       maximumFractionDigits: digits,
-      useGrouping: Math.abs(value) >= 10000,
+      useGrouping: Math.abs(value) >= 10000
     });
     const zero = !/[1-9]/.test(text);
     if (value < 0 && !zero) return MINUS + text;
     return sign && !zero ? `+${text}` : text;
   }
 
-  const rate = (value) => (value === null || value === undefined ? NONE : Number(value.toPrecision(4)).toString());
+  const rate = (value) =>
+    value === null || value === undefined ? NONE : Number(value.toPrecision(4)).toString();
 
   function bytes(count) {
-    for (const [unit, size] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) {
+    for (const [unit, size] of [
+      ["GB", 1e9],
+      ["MB", 1e6],
+      ["kB", 1e3]
+    ]) {
       if (count >= size) return `${(count / size).toPrecision(3)} ${unit}`;
     }
     return `${count} bytes`;
@@ -105,13 +111,22 @@
       "div",
       {class: "choice", role: "group", "aria-label": label},
       h("span", {class: "caption", "aria-hidden": "true"}, label),
-      h("span", {class: "buttons"}, options.map(([key, text, hint]) =>
-        h(
-          "button",
-          {type: "button", "aria-pressed": String(key === value), title: hint, onclick: () => onchange(key)},
-          text
+      h(
+        "span",
+        {class: "buttons"},
+        options.map(([key, text, hint]) =>
+          h(
+            "button",
+            {
+              type: "button",
+              "aria-pressed": String(key === value),
+              title: hint,
+              onclick: () => onchange(key)
+            },
+            text
+          )
         )
-      ))
+      )
     );
   }
 

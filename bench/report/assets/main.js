@@ -8,7 +8,7 @@
     ["frames", "Frames", Frames],
     ["network", "Inside networks", Network],
     ["points", "All points", Runs],
-    ["trust", "Trust", Trust],
+    ["trust", "Trust", Trust]
   ];
   const THEMES = {auto: "dark", dark: "light", light: "auto"};
   State.declare({tab: "rd", theme: "auto"});
@@ -22,8 +22,21 @@
     fill(
       document.getElementById("tabs"),
       TABS.map(([id, label], index) =>
-        h("button", {type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}`, "aria-selected": String(id === name()),
-          tabindex: id === name() ? 0 : -1, title: `Key ${index + 1}`, onclick: () => State.set({tab: id})}, label))
+        h(
+          "button",
+          {
+            type: "button",
+            role: "tab",
+            id: `tab-${id}`,
+            "aria-controls": `panel-${id}`,
+            "aria-selected": String(id === name()),
+            tabindex: id === name() ? 0 : -1,
+            title: `Key ${index + 1}`,
+            onclick: () => State.set({tab: id})
+          },
+          label
+        )
+      )
     );
   }
 
@@ -32,7 +45,12 @@
     drawTabs();
     for (const [id, , module] of TABS) {
       if (id === name() && !panels.has(id)) {
-        const panel = h("section", {id: `panel-${id}`, role: "tabpanel", "aria-labelledby": `tab-${id}`, class: "panel"});
+        const panel = h("section", {
+          id: `panel-${id}`,
+          role: "tabpanel",
+          "aria-labelledby": `tab-${id}`,
+          class: "panel"
+        });
         panels.set(id, panel);
         main.append(panel);
         module.render(panel);
@@ -51,28 +69,58 @@
     document.title = `${REPORT.condition.name}: report`;
     document.getElementById("title").textContent = REPORT.condition.name;
     document.getElementById("subtitle").textContent = REPORT.condition.title;
-    const link = h("button", {type: "button", title: "Copy a link to this view", onclick: () => copy(location.href, link)}, "Copy link");
-    const theme = h("button", {type: "button", onclick: () => State.set({theme: THEMES[State.get("theme")] ?? "auto"})}, "Theme");
+    const link = h(
+      "button",
+      {type: "button", title: "Copy a link to this view", onclick: () => copy(location.href, link)},
+      "Copy link"
+    );
+    const theme = h(
+      "button",
+      {type: "button", onclick: () => State.set({theme: THEMES[State.get("theme")] ?? "auto"})},
+      "Theme"
+    );
     const update = () => (theme.textContent = `Theme: ${State.get("theme")}`);
     State.onchange(update);
     update();
-    fill(document.getElementById("actions"), link, theme, h("button", {type: "button", onclick: help}, "Keys"));
-    fill(document.getElementById("foot"), `Written by neural-video-bench ${REPORT.suite}. This page loads nothing from a network. Charts: plotly.js (MIT licence, vendor/plotly.LICENSE).`);
+    fill(
+      document.getElementById("actions"),
+      link,
+      theme,
+      h("button", {type: "button", onclick: help}, "Keys")
+    );
+    fill(
+      document.getElementById("foot"),
+      `Written by neural-video-bench ${REPORT.suite}. This page loads nothing from a network. Charts: plotly.js (MIT licence, vendor/plotly.LICENSE).`
+    );
   }
 
   function help() {
     const keys = [
-      ["1 to 5", "sections"], ["\u2190 \u2192", "previous and next frame (Frames), tabs (when one has the focus)"], ["Space", "play frames"],
-      ["b", "blink between A and B"], ["s d f x g", "side by side, wipe, flicker, difference, all"], ["w", "worst frame"],
-      ["+ - 0", "zoom in, zoom out, whole picture"], ["l", "rate axis linear or log"], ["t", "theme"], ["?", "this list"],
+      ["1 to 5", "sections"],
+      ["\u2190 \u2192", "previous and next frame (Frames), tabs (when one has the focus)"],
+      ["Space", "play frames"],
+      ["b", "blink between A and B"],
+      ["s d f x g", "side by side, wipe, flicker, difference, all"],
+      ["w", "worst frame"],
+      ["+ - 0", "zoom in, zoom out, whole picture"],
+      ["l", "rate axis linear or log"],
+      ["t", "theme"],
+      ["?", "this list"]
     ];
-    dialog("Keys", h("dl", {class: "facts"}, keys.map(([key, text]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text)))));
+    dialog(
+      "Keys",
+      h(
+        "dl",
+        {class: "facts"},
+        keys.map(([key, text]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text)))
+      )
+    );
   }
 
   const KEYS = {
     t: () => State.set({theme: THEMES[State.get("theme")] ?? "auto"}),
     l: () => name() === "rd" && State.set({x: State.get("x") === "log" ? "linear" : "log", zoom: ""}),
-    "?": help,
+    "?": help
   };
 
   addEventListener("keydown", (event) => {

@@ -12,7 +12,9 @@
 
   /* Runs of a point: of one clip, or of all with clip "mean". */
   const of = (name, point, clip) =>
-    runs.filter((run) => run.series === name && run.point === point && (clip === "mean" || run.clip === clip));
+    runs.filter(
+      (run) => run.series === name && run.point === point && (clip === "mean" || run.clip === clip)
+    );
 
   /* Mean over seeds, then over clips, as the curves have it. */
   function mean(group, value) {
@@ -33,16 +35,25 @@
       label: one.unit ? `${one.label} (${one.unit})` : one.label,
       value: (run) => run.values[one.name] ?? null,
       text: (run) => number(run.values[one.name], one.digits),
-      right: true,
+      right: true
     });
     return [
-      {...text("series", "Series", label), cell: (run) => [Chart.swatch(seriesById.get(run.series)), label(run)]},
+      {
+        ...text("series", "Series", label),
+        cell: (run) => [Chart.swatch(seriesById.get(run.series)), label(run)]
+      },
       ...(several ? [text("clip", "Clip", (run) => run.clip)] : []),
       text("point", "Point", (run) => run.point),
       text("run", "Run", (run) => run.run),
-      {key: "rate", label: "Rate (bpp)", value: (run) => run.rate, text: (run) => rate(run.rate), right: true},
+      {
+        key: "rate",
+        label: "Rate (bpp)",
+        value: (run) => run.rate,
+        text: (run) => rate(run.rate),
+        right: true
+      },
       ...metrics.map(numeric),
-      ...costs.map(numeric),
+      ...costs.map(numeric)
     ];
   }
 
@@ -50,7 +61,11 @@
     fill(
       element,
       h("h2", {}, "All points"),
-      h("p", {class: "note"}, "Each row is one measured file. A row opens its record, stream, log and commands."),
+      h(
+        "p",
+        {class: "note"},
+        "Each row is one measured file. A row opens its record, stream, log and commands."
+      ),
       Table.table({
         columns: columns(),
         rows: runs,
@@ -58,7 +73,7 @@
         name: "the points",
         sort: "sort",
         filter: "filter",
-        onrow: (run) => State.set({run: run.id}),
+        onrow: (run) => State.set({run: run.id})
       })
     );
   }
@@ -83,18 +98,38 @@
       command("Encode, decode and score", run.command),
       commands,
       h("h3", {}, "Files"),
-      h("ul", {class: "files"}, run.files.map((file) =>
-        h("li", {}, h("a", {href: file.href.split("/").map(encodeURIComponent).join("/")}, file.name), " ", h("code", {}, file.path))
-      )),
-      h("p", {class: "note"}, "Links open where the page lies in its repository. The record is below in any case."),
+      h(
+        "ul",
+        {class: "files"},
+        run.files.map((file) =>
+          h(
+            "li",
+            {},
+            h("a", {href: file.href.split("/").map(encodeURIComponent).join("/")}, file.name),
+            " ",
+            h("code", {}, file.path)
+          )
+        )
+      ),
+      h(
+        "p",
+        {class: "note"},
+        "Links open where the page lies in its repository. The record is below in any case."
+      ),
       record
     );
     box.addEventListener("close", () => State.set({run: ""}));
     loadRecords((records) => {
       const found = records[id];
-      fill(record, h("details", {}, h("summary", {}, "Record"), h("pre", {}, JSON.stringify(found, null, 1))));
+      fill(
+        record,
+        h("details", {}, h("summary", {}, "Record"), h("pre", {}, JSON.stringify(found, null, 1)))
+      );
       const given = {encode: found.provenance.encode?.command, measure: found.provenance.command};
-      fill(commands, Object.entries(given).map(([name, text]) => text && command(`${COMMANDS[name]}, as recorded`, text)));
+      fill(
+        commands,
+        Object.entries(given).map(([name, text]) => text && command(`${COMMANDS[name]}, as recorded`, text))
+      );
     });
   }
 
@@ -106,9 +141,12 @@
   function numbers(run) {
     const lines = [...metrics, ...costs].filter((one) => run.values[one.name] !== undefined);
     const cell = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
-    return h("dl", {class: "numbers"}, cell("Rate", `${rate(run.rate)} bpp`), lines.map((one) =>
-      cell(one.label, `${number(run.values[one.name], one.digits)} ${one.unit}`)
-    ));
+    return h(
+      "dl",
+      {class: "numbers"},
+      cell("Rate", `${rate(run.rate)} bpp`),
+      lines.map((one) => cell(one.label, `${number(run.values[one.name], one.digits)} ${one.unit}`))
+    );
   }
 
   /* The records are a file of their own, which is read when the first one is shown. */

@@ -65,7 +65,7 @@
       State.setList(name, next);
     },
     setList: (name, items) => State.set({[name]: items.map(encode).join("~")}),
-    onchange: (listener) => listeners.push(listener),
+    onchange: (listener) => listeners.push(listener)
   };
   window.State = State;
 })();

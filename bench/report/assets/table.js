@@ -20,14 +20,17 @@
         words = input.value;
         if (filter) State.set({[filter]: words});
         draw();
-      },
+      }
     });
     input.value = words;
 
     function visible() {
       const needles = words.toLowerCase().split(/\s+/).filter(Boolean);
       const kept = rows.filter((row) => {
-        const text = columns.map((column) => column.text(row)).join(" ").toLowerCase();
+        const text = columns
+          .map((column) => column.text(row))
+          .join(" ")
+          .toLowerCase();
         return needles.every((needle) => text.includes(needle));
       });
       const column = columns.find((one) => one.key === order.replace(/^-/, ""));
@@ -49,8 +52,12 @@
             draw();
             head.querySelector(`[data-key="${CSS.escape(column.key)}"]`).focus();
           };
-          const button = h("button", {type: "button", "data-key": column.key, onclick: press},
-            column.label.split(" ").map((word) => [h("span", {}, word), " "]), arrow);
+          const button = h(
+            "button",
+            {type: "button", "data-key": column.key, onclick: press},
+            column.label.split(" ").map((word) => [h("span", {}, word), " "]),
+            arrow
+          );
           const attributes = {scope: "col", class: column.right ? "n" : null, title: column.title};
           return h("th", {...attributes, "aria-sort": direction}, button);
         })
@@ -65,23 +72,34 @@
             columns.map((column, index) => {
               const content = column.cell ? column.cell(row) : column.text(row);
               const open = index === 0 && onrow;
-              const node = open ? h("button", {type: "button", class: "link", onclick: () => onrow(row)}, content) : content;
-              return h(index === 0 ? "th" : "td", {scope: index ? null : "row", class: column.right ? "n" : column.long ? "long" : null}, node);
+              const node = open
+                ? h("button", {type: "button", class: "link", onclick: () => onrow(row)}, content)
+                : content;
+              return h(
+                index === 0 ? "th" : "td",
+                {scope: index ? null : "row", class: column.right ? "n" : column.long ? "long" : null},
+                node
+              );
             })
           )
         )
       );
-      count.textContent = shown.length === rows.length ? `${rows.length} rows` : `${shown.length} of ${rows.length} rows`;
+      count.textContent =
+        shown.length === rows.length ? `${rows.length} rows` : `${shown.length} of ${rows.length} rows`;
     }
 
     const copies = [
       ["Markdown", markdown],
       ["CSV", csv],
-      ["LaTeX", latex],
+      ["LaTeX", latex]
     ].map(([label, format]) => {
       const button = h(
         "button",
-        {type: "button", title: `Copy ${name} as ${label}`, onclick: () => copy(format(columns, visible()), button)},
+        {
+          type: "button",
+          title: `Copy ${name} as ${label}`,
+          onclick: () => copy(format(columns, visible()), button)
+        },
         label
       );
       return button;
@@ -108,13 +126,14 @@
   }
 
   function markdown(columns, rows) {
-    const cell = (text) => text.replace(/\\/g, "\\\\").replace(/\|/g, "\\|").replace(/</g, "\\<").replace(/\s+/g, " ");
+    const cell = (text) =>
+      text.replace(/\\/g, "\\\\").replace(/\|/g, "\\|").replace(/</g, "\\<").replace(/\s+/g, " ");
     const line = (cells) => `| ${cells.map(cell).join(" | ")} |`;
     return [
       line(columns.map((column) => column.label)),
       `| ${columns.map((column) => (column.right ? "---:" : "---")).join(" | ")} |`,
       ...rows.map((row) => line(columns.map((column) => column.text(row)))),
-      "",
+      ""
     ].join("\n");
   }
 
@@ -130,12 +149,18 @@
     return [columns.map((column) => cell(column.label)).join(","), ...lines, ""].join("\n");
   }
 
-  const TEX = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}"};
+  const TEX = {
+    "\\": "\\textbackslash{}",
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "<": "\\textless{}"
+  };
   Object.assign(TEX, {">": "\\textgreater{}", "[": "{[}", "*": "{*}", [MINUS]: "$-$", [NONE]: "--"});
   for (const character of "&%$#_{}") TEX[character] = `\\${character}`;
 
   function latex(columns, rows) {
-    const cell = (text) => [...text.replace(/\s+/g, " ")].map((character) => TEX[character] ?? character).join("");
+    const cell = (text) =>
+      [...text.replace(/\s+/g, " ")].map((character) => TEX[character] ?? character).join("");
     const line = (cells) => `${cells.map(cell).join(" & ")} \\\\`;
     return [
       `\\begin{tabular}{${columns.map((column) => (column.right ? "r" : "l")).join("")}}`,
@@ -145,7 +170,7 @@
       ...rows.map((row) => line(columns.map((column) => column.text(row)))),
       "\\bottomrule",
       "\\end{tabular}",
-      "",
+      ""
     ].join("\n");
   }
 

@@ -152,7 +152,7 @@ def test_a_range_of_rates_limits_the_qualities_of_the_difference(open_page: Open
     ]
     expected = 100 * (10 ** ((integrals[0] - integrals[1]) / (ends[1] - ends[0])) - 1)
     page = open_page(f"clip={CLIP}&lo={low}&hi={high}")
-    (row,) = (row for row in page.evaluate("RD.comparisons()") if row["series"] == "x265-medium")
+    (row,) = (row for row in page.evaluate("Comparison.rows()") if row["series"] == "x265-medium")
     assert row["rate"]["value"] == pytest.approx(expected, rel=1e-9)
     assert row["interval"] is None
     assert "from 0.08 to 0.3 bpp" in page.inner_text("section[aria-label='Comparison with the anchor']")
@@ -168,7 +168,7 @@ def test_the_table_has_the_numbers_of_bd_rate_csv(
     write_bd_rate(points_csv, anchor="x264-medium", metrics=[metric], outputs=[out])
     table = pd.read_csv(out).query("clip == @clip").set_index("series")
     rows = {
-        row["series"]: row for row in open_page(f"metric={metric}&clip={clip}").evaluate("RD.comparisons()")
+        row["series"]: row for row in open_page(f"metric={metric}&clip={clip}").evaluate("Comparison.rows()")
     }
     assert set(table.index) <= set(rows)
     for series, expected in table.iterrows():
@@ -235,7 +235,7 @@ def test_the_view_is_in_the_url(open_page: Open) -> None:
     page.locator("input[data-series='x264-veryslow']").uncheck()
     page.locator("input[data-focus=lo]").fill("0.05")
     page.keyboard.press("Enter")
-    page.evaluate("RD.pin('x264-medium', 'crf33'); State.set({zoom: '-1.5,0,25,40', theme: 'dark'})")
+    page.evaluate("Pins.toggle('x264-medium', 'crf33'); State.set({zoom: '-1.5,0,25,40', theme: 'dark'})")
     view = page.evaluate("location.hash.slice(1)")
     other = open_page(view)
     assert other.evaluate("location.hash.slice(1)") == view
@@ -419,7 +419,7 @@ def test_tabs_are_reached_by_the_keyboard_and_have_roles(open_page: Open) -> Non
 def test_the_treemap_covers_its_area_by_bits(open_page: Open) -> None:
     page = open_page("tab=network")
     areas = page.evaluate(
-        """() => Network.squarify([{bits: 600}, {bits: 300}, {bits: 100}], {x: 0, y: 0, w: 100, h: 50})
+        """() => Treemap.squarify([{bits: 600}, {bits: 300}, {bits: 100}], {x: 0, y: 0, w: 100, h: 50})
             .map(({item, w, h}) => [item.bits, w * h])"""
     )
     assert [area for _, area in areas] == pytest.approx([bits * 5.0 for bits, _ in areas])
