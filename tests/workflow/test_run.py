@@ -70,6 +70,7 @@ def test_the_terminal_and_the_log_both_have_the_progress(finished: Finished) -> 
     assert line in (finished.repo.root / "logs/encode/tiny/discs/nerv-matched/low/seed0.log").read_text()
     assert "6 of 6 points, 0 skipped" in finished.output
     assert "figures: results/figures/tiny/" in finished.output
+    assert "report page: results/report/tiny/index.html" in finished.output
 
 
 def test_a_second_run_does_nothing_from_either_entry(finished: Finished) -> None:
@@ -86,6 +87,7 @@ def test_both_entries_plan_the_same_jobs(repo: Repo) -> None:
 def test_the_summary_can_be_shown(finished: Finished) -> None:
     output = finished.repo.snakemake("--cores", "1", "--quiet", "all", targets=("show",))
     assert (finished.repo.root / "results/tables/tiny/summary.txt").read_text() in output
+    assert output.rstrip().endswith("Report page: results/report/tiny/index.html")
 
 
 def test_the_report_has_every_figure_with_its_caption(finished: Finished, tmp_path: Path) -> None:
@@ -105,13 +107,15 @@ def test_the_report_has_every_figure_with_its_caption(finished: Finished, tmp_pa
         "bd_rate.html",
         "points.html",
         "summary.html",
+        "data.js",
+        "frames/discs/source/0.webp",
     ):
         assert any(name.endswith(shown) for name in names), shown
     assert "Against x264 medium, PSNR-RGB" in text  # the summary
     assert "<td>x264 medium</td><td>discs</td><td>crf38</td>" in text  # the points
     assert not any(name.endswith(".csv") for name in names)
     assert '"metric": "PSNR-RGB"' in text
-    for category in ("Rate-distortion", "At one rate", "Fitting", "Looking inside", "Tables"):
+    for category in ("Rate-distortion", "At one rate", "Fitting", "Looking inside", "Report page", "Tables"):
         assert category in text
 
 

@@ -66,7 +66,7 @@ def write(folder: Path, data: pd.DataFrame, *, with_frames: bool = True) -> Path
         records=records,
         planned=len(data) + 1,
         skipped=[{"clip": CLIP, "label": "VP9", "point": "q1", "reason": "its frames are too small"}],
-        bits=bit_rows(),
+        bits=bit_rows() if with_frames else [],
         frames=frames,
         user_curves=curves,
     )

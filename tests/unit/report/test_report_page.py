@@ -14,7 +14,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 import pytest
-from page_data import FRAMES, HEIGHT, HOSTILE, HOSTILE_IMAGE, SHIFT, WIDTH, source_frame
+from page_data import FRAMES, HEIGHT, HOSTILE, HOSTILE_IMAGE, SHIFT, WIDTH, source_frame, table, write
 from PIL import Image
 from points_data import CLIP
 from scipy.interpolate import PchipInterpolator
@@ -166,12 +166,12 @@ def test_the_table_has_the_numbers_of_bd_rate_csv(
     out = tmp_path / "bd_rate.csv"
     points_csv = page_folder.parent / "rd_points.csv"
     write_bd_rate(points_csv, anchor="x264-medium", metrics=[metric], outputs=[out])
-    table = pd.read_csv(out).query("clip == @clip").set_index("series")
+    expected_rows = pd.read_csv(out).query("clip == @clip").set_index("series")
     rows = {
         row["series"]: row for row in open_page(f"metric={metric}&clip={clip}").evaluate("Comparison.rows()")
     }
-    assert set(table.index) <= set(rows)
-    for series, expected in table.iterrows():
+    assert set(expected_rows.index) <= set(rows)
+    for series, expected in expected_rows.iterrows():
         row = rows[series]
         for key, column in (("rate", "bd_rate_percent"), ("quality", "bd_quality")):
             if pd.isna(expected[column]):
@@ -272,8 +272,8 @@ def test_a_click_pins_a_point_and_the_pointer_shows_its_numbers(open_page: Open)
 
 def test_a_table_is_sorted_filtered_and_copied(open_page: Open) -> None:
     page = open_page("tab=points")
-    table = page.locator("#panel-points table")
-    rate = table.locator("thead button", has_text="Rate (bpp)")
+    points = page.locator("#panel-points table")
+    rate = points.locator("thead button", has_text="Rate (bpp)")
     cells = "[...document.querySelectorAll('#panel-points tbody tr')].map((row) => row.cells[4].textContent)"
     rates = f"{cells}.map(Number)"
     rate.click()
@@ -281,9 +281,9 @@ def test_a_table_is_sorted_filtered_and_copied(open_page: Open) -> None:
     assert ascending == sorted(ascending)
     rate.click()
     assert page.evaluate(rates) == ascending[::-1]
-    assert table.locator("th[aria-sort=descending]").inner_text().startswith("Rate")
+    assert points.locator("th[aria-sort=descending]").inner_text().startswith("Rate")
     page.locator("#panel-points input[type=search]").fill("x264 crf33")
-    assert table.locator("tbody tr").count() == 4
+    assert points.locator("tbody tr").count() == 4
     texts = page.evaluate(
         """() => {
             const columns = [
@@ -428,6 +428,15 @@ def test_the_treemap_covers_its_area_by_bits(open_page: Open) -> None:
     assert HOSTILE in page.inner_text(".parts figcaption")
     page.get_by_role("group", name="Over").get_by_role("button", name="time").click()
     assert page.evaluate("document.getElementById('fit-chart').layout.xaxis.title.text") == "Fit time (s)"
+
+
+def test_a_page_of_controls_alone_opens(open_page: Open, tmp_path: Path) -> None:
+    rows = table(clips=(CLIP,))
+    page = open_page(folder=write(tmp_path, rows[rows["kind"] == "control"], with_frames=False))
+    for tab in ("rd", "frames", "network", "points", "trust"):
+        page.evaluate(f"State.set({{tab: '{tab}'}})")
+        assert page.locator(f"#panel-{tab}").inner_text() != ""
+    assert "no frames" in page.inner_text("#panel-frames")
 
 
 @pytest.mark.parametrize("width", [1280, 800, 400])
