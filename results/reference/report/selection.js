@@ -1,0 +1,84 @@
+/* What the rate-distortion explorer shows: the metric, the clip, the curves and the range of rates in the URL. */
+"use strict";
+
+(() => {
+  const {number, rate} = Dom;
+  const {condition, clips, metrics, series, curves} = REPORT;
+  const metricOf = new Map(metrics.map((one) => [one.name, one]));
+  const {seriesById} = Runs;
+  const headline = metricOf.has(condition.headline) ? condition.headline : (metrics[0]?.name ?? "");
+  const isControl = (name) => seriesById.get(name).kind === "control";
+  const measured = (name) => !["reported", "user"].includes(seriesById.get(name).group);
+
+  const anchors = [
+    ...new Set(series.filter((one) => measured(one.id) && !isControl(one.id)).map((one) => one.id))
+  ];
+  State.declare({
+    metric: headline,
+    clip: clips.length > 1 ? "mean" : clips[0].name,
+    x: "log",
+    y: "linear",
+    off: "",
+    bands: "1",
+    anchor: condition.anchor && anchors.includes(condition.anchor) ? condition.anchor : (anchors[0] ?? ""),
+    lo: "",
+    hi: "",
+    at: condition.rate ? String(condition.rate) : "",
+    zoom: "",
+    pins: "",
+    rdsort: ""
+  });
+
+  const axisLabel = (metric) => (metric.unit ? `${metric.label} (${metric.unit})` : metric.label);
+  const metric = () => metricOf.get(State.get("metric")) ?? metricOf.get(headline);
+  const clip = () => (curves[metric().name][State.get("clip")] ? State.get("clip") : "mean");
+  const curvesOf = (name) => curves[metric().name][name];
+  const shown = () => curvesOf(clip()).filter((curve) => curve.points.length && !isControl(curve.series));
+  const visible = () => shown().filter((curve) => !State.has("off", curve.series));
+  const positive = (text) => (Number(text) > 0 ? Number(text) : null);
+
+  /* The range of rates that BD-rates cover, or null for all of them. */
+  function range() {
+    const low = positive(State.get("lo")),
+      high = positive(State.get("hi"));
+    if (low === null && high === null) return null;
+    return [low ?? 1e-9, high ?? 1e9];
+  }
+
+  /* The curve of a series on a clip; undefined without points. */
+  const curveOf = (place, name) =>
+    curvesOf(place).find((curve) => curve.series === name && curve.points.length);
+
+  /* All numbers of one point: [name, text] pairs. */
+  function facts(name, point) {
+    const curve = curvesOf(clip()).find((one) => one.series === name);
+    const index = curve ? curve.points.indexOf(point) : -1;
+    const group = Runs.of(name, point, clip());
+    const lines = [];
+    if (index >= 0) lines.push(["Rate", `${rate(curve.rate[index])} bpp`]);
+    if (!group.length && index >= 0)
+      lines.push([metric().label, `${number(curve.quality[index], metric().digits)} ${metric().unit}`]);
+    for (const one of [...metrics, ...REPORT.costs]) {
+      const value = Runs.mean(group, (run) => run.values[one.name]);
+      if (value !== null) lines.push([one.label, `${number(value, one.digits)} ${one.unit}`]);
+    }
+    if (group.length > 1) lines.push(["Mean of", `${group.length} runs`]);
+    return lines;
+  }
+
+  window.Selection = {
+    anchors,
+    metricOf,
+    axisLabel,
+    measured,
+    metric,
+    clip,
+    curvesOf,
+    curveOf,
+    shown,
+    visible,
+    range,
+    positive,
+    facts
+  };
+})();
