@@ -40,6 +40,7 @@ class ExternalCodec(Codec):
     """Two programs. `ExternalSettings` has their command lines, `commands` the placeholders in them."""
 
     uses_budget = False
+    runs_programs = True
 
     @classmethod
     def settings_model(cls) -> type[ExternalSettings]:
@@ -107,11 +108,12 @@ class ExternalCodec(Codec):
         with temporary_folder("external") as folder:
             work = folder / "work"
             work.mkdir()
-            source = video_files.file_name("input", settings.input)
-            with job.clock("input"):
-                video_files.write_input(clip, work / source, settings.input, pictures=settings.pictures)
             depth = video_files.bit_depth(settings.input)
             values = commands.geometry_values(clip.info, bit_depth=depth, threads=job.threads)
+            (stem,) = commands.fill([settings.input_name], values)
+            source = video_files.file_name(stem, settings.input)
+            with job.clock("input"):
+                video_files.write_input(clip, work / source, settings.input, pictures=settings.pictures)
             values |= commands.rate_values(clip.info, settings.rate_bpp)
             values |= settings.parameters | {"input": source, "stream": settings.stream[0], "seed": job.seed}
             try:

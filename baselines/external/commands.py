@@ -6,7 +6,8 @@
 | ``{stream}`` | the first file of the setting `stream` |
 | ``{output}`` | the decoded video (decode only) |
 | ``{width}``, ``{height}``, ``{frames}`` | geometry of the clip |
-| ``{fps}``, ``{fps_numerator}``, ``{fps_denominator}`` | frame rate: a decimal number, and as a ratio |
+| ``{fps}``, ``{fps_rounded}`` | frame rate as a decimal and as a whole number |
+| ``{fps_numerator}``, ``{fps_denominator}`` | frame rate as a ratio |
 | ``{bit_depth}`` | of the input (encode) or output (decode) |
 | ``{threads}`` | CPU threads: the codec's for an encode, 1 for a decode |
 | ``{seed}`` | seed of the run (encode only) |
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from baselines.external.settings import ExternalSettings
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_.-]*)\}")
-_GEOMETRY = ("width", "height", "frames", "fps", "fps_numerator", "fps_denominator", "bit_depth", "threads")
+_GEOMETRY = (
+    *("width", "height", "frames", "fps", "fps_rounded", "fps_numerator", "fps_denominator"),
+    *("bit_depth", "threads"),
+)
 _OF_RATE = ("kilobits_per_second", "bits_per_second", "target_bytes")
 BUILT_IN = {
     "encode": frozenset(["input", "stream", "seed", *_GEOMETRY, *_OF_RATE]),
@@ -69,6 +73,7 @@ def geometry_values(geometry: Geometry, *, bit_depth: int, threads: int) -> dict
     return {
         **{name: getattr(geometry, name) for name in ("width", "height", "frames")},
         "fps": fps.numerator if fps.denominator == 1 else f"{float(fps):.6f}",
+        "fps_rounded": round(fps),
         "fps_numerator": fps.numerator,
         "fps_denominator": fps.denominator,
         "bit_depth": bit_depth,

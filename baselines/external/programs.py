@@ -31,7 +31,7 @@ _VERSION_LINES = (
     re.compile(r"\d+\.\d+"),
 )
 #: Parts of a code folder that do not decide what it computes.
-_IGNORED = frozenset([".git", "__pycache__", ".venv"])
+_IGNORED = frozenset([".git", "__pycache__", ".venv", "venv"])
 _SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 _MOST_FOLDER_FILES = 20_000
 

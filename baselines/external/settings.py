@@ -146,6 +146,10 @@ class ExternalSettings(Settings):
     input: VideoFormat = "y4m"
     """Format of the encoder's input. yuv420p10le has the 8-bit samples times 4; png is a folder."""
 
+    input_name: Annotated[str, Field(pattern="^[A-Za-z0-9_{}-]{1,100}$")] = "input"
+    """Name of the input without its suffix, with placeholders of the geometry. Some programs read the size of
+    a raw video from its name."""
+
     output: VideoFormat = "y4m"
     """Format of the decoder's output. y4m may have 8 or 10 bits; png is a folder of 8-bit RGB pictures."""
 

@@ -196,6 +196,9 @@ class Codec(ABC):
     #: Whether a condition's budget of fits applies to fitted codecs of this family.
     uses_budget: bool = True
 
+    #: Whether encode and decode run programs outside the suite, which the table `programs` lists.
+    runs_programs: bool = False
+
     #: Whether streams depend on the ffmpeg binary. The encode then runs again with another one.
     encodes_with_ffmpeg: bool = False
 

@@ -102,6 +102,9 @@ class Selection:
             "bd_rate": condition.anchor is not None,
             "ablation": condition.ablates,
             "interpolation": condition.interpolates,
+            "programs": any(
+                load_family(self.plan.configs[p.codec].family).runs_programs for p in self.points
+            ),
             "reproduction": any(curve.codec for curve in condition.published),
         }
         names = [name for name, exists in optional.items() if exists]

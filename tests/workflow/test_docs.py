@@ -25,6 +25,7 @@ from bench.base.paths import ROOT
 
 BY_HAND = ("quickstart.md", "claims.md")
 _EXTENDING = ("clip", "own-video", "codec", "metric", "condition", "own-curve", "report-page")
+EXTERNAL = "how-to/external-codec.md"
 EXTEND = tuple(f"how-to/{name}.md" for name in _EXTENDING)
 _FENCE = re.compile(r"^```(\w+)[ ]+(test|output|file=|append=)(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -102,7 +103,19 @@ def test_how_tos(repo: Repo) -> None:
     assert "my codec" in figure.read_text()
 
 
+@pytest.mark.slow
+def test_a_script_becomes_a_codec(repo: Repo) -> None:
+    shutil.copytree(ROOT / "docs/examples", repo.root / "docs/examples")
+    run_pages(repo, (EXTERNAL,))
+    rows = pd.read_csv(repo.root / "results/tables/my-autoencoder-v1/rd_points.csv")
+    script = rows[rows.codec == "my-autoencoder"]
+    assert list(script.point) == ["step4", "step1"]
+    assert script.psnr_yuv_db.is_monotonic_increasing
+    assert script.decode_files.str.startswith("weights 58944 bytes").all()
+    assert not (repo.root / "my-codec/__pycache__").exists(), "a codec writes nothing beside its script"
+
+
 def test_every_page_with_tagged_blocks_is_run() -> None:
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     tagged = {page for page in pages if not page.startswith("_build") and blocks(page)}
-    assert tagged == {*BY_HAND, *EXTEND}
+    assert tagged == {*BY_HAND, *EXTEND, EXTERNAL}

@@ -190,6 +190,29 @@ rule interpolation:
         "../scripts/interpolation.py"
 
 
+rule programs:
+    input:
+        points="results/tables/{selection}/rd_points.csv",
+    output:
+        csv="results/tables/{selection}/programs.csv",
+        md="results/tables/{selection}/programs.md",
+        tex="results/tables/{selection}/programs.tex",
+        html=report(
+            "results/tables/{selection}/programs.html",
+            caption="../report/programs.rst",
+            category="Tables",
+            labels={"table": "programs outside the suite"},
+        ),
+    log:
+        "logs/programs/{selection}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        sources=code_fingerprint("bench.tables.programs"),
+    script:
+        "../scripts/programs.py"
+
+
 rule reproduction_table:
     input:
         points="results/tables/{selection}/rd_points.csv",
