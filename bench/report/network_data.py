@@ -14,22 +14,24 @@ from bench.base.result_files import RunKey, file_of_record
 from bench.report.run_data import run_id
 from bench.tables.bit_breakdown import STAGE
 
-#: Most entries of one fit's log; longer logs are thinned out, and their last entry is kept.
-MOST_ENTRIES = 300
+#: Most entries of the log of one fit, and of the logs of all fits. Longer logs are thinned out.
+MOST_ENTRIES, MOST_ENTRIES_IN_ALL = 300, 20_000
 _COLUMNS = ("epoch", "wall_s", "psnr_rgb_db", "loss")
 
 
 def fit_data(rows: pd.DataFrame, paths: Mapping[RunKey, Path]) -> list[dict[str, Any]]:
-    """Epochs, seconds, PSNR-RGB and loss of every fit that has a log."""
-    fits = []
-    for row in rows[rows["kind"] == "fitted"].to_dict("records"):
+    """Epochs, seconds, PSNR-RGB and loss of every fit that has a log; the last entry is kept in any case."""
+    fits: list[dict[str, Any]] = []
+    fitted = rows[rows["kind"] == "fitted"].to_dict("records")
+    most = max(2, min(MOST_ENTRIES, MOST_ENTRIES_IN_ALL // max(len(fitted), 1)))
+    for row in fitted:
         key = RunKey.of(row)
         path = file_of_record(paths[key], "encode.json")
         report = read_json(path, "an encode report") if path.is_file() else {}
         log = (report.get("details") or {}).get("fit_log") or []
         if not log:
             continue
-        step = -(-len(log) // MOST_ENTRIES)
+        step = -(-len(log) // most)
         kept = [*log[: len(log) - 1 : step], log[-1]]
         columns = {name: [_short(entry.get(name)) for entry in kept] for name in _COLUMNS}
         columns["epoch"] = [epoch + 1 for epoch in columns["epoch"]]  # the trainer counts from 0

@@ -2,19 +2,25 @@
 "use strict";
 
 (() => {
-  const {h, fill, choice} = Dom;
+  const {h, fill, select, choice} = Dom;
   const {fits} = REPORT;
 
-  State.declare({fitx: "epoch", fity: "psnr_rgb_db", fitscale: "linear", fitoff: ""});
+  State.declare({
+    fitx: "epoch",
+    fity: "psnr_rgb_db",
+    fitscale: "linear",
+    fitoff: "",
+    fitclip: REPORT.clips[0].name
+  });
 
   const chart = h("div", {class: "chart", id: "fit-chart"});
   const fitLegend = h("div", {class: "legend"});
 
   function render(element) {
     if (!fits.length) return fill(element);
-    const clip = State.get("clip");
-    const several = REPORT.clips.length > 1 && clip !== "mean";
-    const list = fits.filter((fit) => !several || fit.clip === clip);
+    const clips = [...new Set(fits.map((fit) => fit.clip))];
+    const clip = clips.includes(State.get("fitclip")) ? State.get("fitclip") : clips[0];
+    const list = fits.filter((fit) => fit.clip === clip);
     const key = State.get("fity"),
       xs = State.get("fitx");
     const names = [...new Set(list.map((fit) => fit.series))];
@@ -48,6 +54,14 @@
       );
     fill(
       element.querySelector(".controls"),
+      clips.length > 1
+        ? select(
+            "Clip",
+            clips.map((name) => [name, name]),
+            clip,
+            (value) => State.set({fitclip: value})
+          )
+        : null,
       choice(
         "Over",
         [

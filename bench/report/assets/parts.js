@@ -10,27 +10,49 @@
 
   State.declare({part: "0", pframe: ""});
 
+  const current = () => partSets[Number(State.get("part"))] ?? partSets[0];
+  const numbers = () => Object.keys(current().one.parts.names).map(Number);
+  const at = () =>
+    State.get("pframe") !== "" && numbers().includes(Number(State.get("pframe")))
+      ? Number(State.get("pframe"))
+      : numbers()[0];
+  let drawn = null;
+
+  /* The slider stays the same element, so that a drag of it goes on. */
+  const slider = h("input", {
+    type: "range",
+    min: 0,
+    step: 1,
+    "aria-label": "Frame of the parts",
+    oninput: () => State.set({pframe: numbers()[slider.value]})
+  });
+  const where = h("span");
+  const pictures = h("div", {class: "parts"});
+
   function render(element) {
     if (!partSets.length) return fill(element);
-    const {set, one} = partSets[Number(State.get("part"))] ?? partSets[0];
-    const list = Object.keys(one.parts.names).map(Number);
-    const at =
-      list.includes(Number(State.get("pframe"))) && State.get("pframe") !== ""
-        ? Number(State.get("pframe"))
-        : list[0];
-    const slider = h("input", {
-      type: "range",
-      min: 0,
-      max: list.length - 1,
-      "aria-label": "Frame",
-      "aria-valuetext": `frame ${at}`,
-      "data-focus": "pframe",
-      oninput: () => State.set({pframe: list[slider.value]})
+    if (drawn !== current()) frame(element);
+    drawn = current();
+    const {set, one} = current();
+    slider.max = numbers().length - 1;
+    slider.value = numbers().indexOf(at());
+    slider.setAttribute("aria-valuetext", `frame ${at()}`);
+    where.textContent = `Frame ${at()}`;
+    const folder = `frames/${encodeURIComponent(set.clip)}/${encodeURIComponent(one.folder)}`;
+    const names = one.parts.names[at()];
+    while (pictures.children.length > names.length) pictures.lastChild.remove();
+    names.forEach((name, index) => {
+      if (!pictures.children[index]) pictures.append(h("figure", {}, h("img"), h("figcaption")));
+      const [image, caption] = pictures.children[index].children;
+      image.src = `${folder}/${at()}-${index}.webp`;
+      image.alt = `${name} of frame ${at()}`;
+      caption.textContent = name;
     });
-    slider.value = list.indexOf(at);
-    const focused = document.activeElement?.dataset?.focus === "pframe";
-    const path = (index) =>
-      `frames/${encodeURIComponent(set.clip)}/${encodeURIComponent(one.folder)}/${at}-${index}.webp`;
+  }
+
+  /* All but the pictures of a frame. */
+  function frame(element) {
+    const {one} = current();
     fill(
       element,
       h("h3", {}, "Parts of a frame"),
@@ -46,20 +68,9 @@
           State.get("part"),
           (value) => State.set({part: value, pframe: ""})
         ),
-        h("label", {class: "field"}, h("span", {}, `Frame ${at}`), slider)
+        h("label", {class: "field"}, where, slider)
       ),
-      h(
-        "div",
-        {class: "parts"},
-        one.parts.names[at].map((name, index) =>
-          h(
-            "figure",
-            {},
-            h("img", {src: path(index), alt: `${name} of frame ${at}`, loading: "lazy"}),
-            h("figcaption", {}, name)
-          )
-        )
-      ),
+      pictures,
       h(
         "p",
         {class: "note"},
@@ -69,7 +80,6 @@
         "Weights: black is 0, white is 1. These pictures are compressed with loss."
       )
     );
-    if (focused) slider.focus();
   }
 
   window.Parts = {render};

@@ -29,7 +29,10 @@
       list.push({
         x: curve.rate,
         y: curve.quality,
-        mode: "lines+markers",
+        // The points of an ablation are variants, not rates of one method: no line joins them.
+        mode: REPORT.condition.ablates ? "markers+text" : "lines+markers",
+        text: curve.points.map(Chart.plain),
+        textposition: "top center",
         name: Chart.plain(one.label),
         customdata: curve.points.map((point) => [curve.series, point]),
         line: {color: colour, dash: one.dash, width: one.width},

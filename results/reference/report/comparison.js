@@ -147,13 +147,10 @@
         title: "Of the point nearest to the rate; other jobs may have run at the same time"
       });
     }
-    columns.push({
-      key: "remark",
-      label: "Remark",
-      long: true,
-      value: (row) => BD.remark(row.rate),
-      text: (row) => BD.remark(row.rate)
-    });
+    const remark = (row) => BD.remark(row.rate);
+    if (rows.some(remark)) {
+      columns.push({key: "remark", label: "Remark", long: true, value: remark, text: remark});
+    }
     const limits = range();
     const scope = limits
       ? `over the qualities that the anchor reaches from ${limits[0] > 1e-9 ? rate(limits[0]) : "its lowest rate"} to ${limits[1] < 1e9 ? `${rate(limits[1])} bpp` : "its highest rate"}`

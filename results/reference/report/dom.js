@@ -28,11 +28,25 @@
     }
   }
 
+  /* Replace the children. The focus moves to the new element with the name of the one that had it. */
   function fill(element, ...children) {
+    const focused = element.contains(document.activeElement) ? document.activeElement : null;
+    const name = focused && identity(focused);
     element.replaceChildren();
     append(element, children);
+    if (focused && focused !== element && !element.contains(document.activeElement)) {
+      [...element.querySelectorAll(focused.tagName)]
+        .find((one) => identity(one) === name)
+        ?.focus({preventScroll: true});
+    }
     return element;
   }
+
+  const identity = (element) =>
+    element.dataset.key ??
+    element.getAttribute("aria-label") ??
+    element.labels?.[0]?.textContent ??
+    element.textContent;
 
   function number(value, digits, {sign = false} = {}) {
     if (value === null || value === undefined || Number.isNaN(value)) return NONE;

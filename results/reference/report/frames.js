@@ -15,7 +15,6 @@
   const STILL_FPS = 2;
 
   const controls = h("div", {class: "controls"});
-  const strip = h("div", {class: "strip"});
   const chart = h("div", {class: "chart short", id: "frame-chart"});
   const below = h("div");
   let ready = false,
@@ -50,7 +49,6 @@
   }
 
   function drawControls() {
-    const focused = document.activeElement?.closest(".controls [data-focus]")?.dataset.focus;
     const options = set().pictures.map((one) => [one.id, title(one)]);
     const mode = State.get("mode");
     const slider = (name, text, low, high, step, show) => {
@@ -60,7 +58,7 @@
         min: low,
         max: high,
         step,
-        "data-focus": name,
+        "data-key": name,
         "aria-label": text,
         oninput: () => {
           output.textContent = show(input.value);
@@ -98,44 +96,46 @@
         )
       )
     );
-    if (focused) controls.querySelector(`[data-focus="${focused}"]`)?.focus();
   }
+
+  /* The slider stays the same element, so that a drag of it goes on. */
+  const slider = h("input", {
+    type: "range",
+    min: 0,
+    step: 1,
+    "aria-label": "Frame",
+    oninput: () => go(frames()[slider.value])
+  });
+  const player = h("button", {type: "button", onclick: play});
+  const where = h("span", {class: "where"});
+  const strip = h(
+    "div",
+    {class: "strip"},
+    h("button", {type: "button", "aria-label": "Previous frame", onclick: () => step(-1)}, "\u25c0"),
+    player,
+    h("button", {type: "button", "aria-label": "Next frame", onclick: () => step(1)}, "\u25b6"),
+    slider,
+    where,
+    h(
+      "button",
+      {type: "button", title: "The stored frame where B is worst (w)", onclick: worst},
+      "Worst frame"
+    )
+  );
 
   function drawStrip() {
     const list = set().frames,
       at = current();
-    const slider = h("input", {
-      type: "range",
-      min: 0,
-      max: list.length - 1,
-      step: 1,
-      "aria-label": "Frame",
-      "aria-valuetext": `frame ${at}`,
-      oninput: () => go(list[slider.value].frame)
-    });
+    slider.max = list.length - 1;
     slider.value = list.findIndex((one) => one.frame === at);
+    slider.setAttribute("aria-valuetext", `frame ${at}`);
+    player.setAttribute("aria-pressed", String(playing !== null));
+    player.textContent = playing === null ? "Play" : "Stop";
     fill(
-      strip,
-      h("button", {type: "button", "aria-label": "Previous frame", onclick: () => step(-1)}, "\u25c0"),
-      h(
-        "button",
-        {type: "button", "aria-pressed": String(playing !== null), onclick: play},
-        playing === null ? "Play" : "Stop"
-      ),
-      h("button", {type: "button", "aria-label": "Next frame", onclick: () => step(1)}, "\u25b6"),
-      slider,
-      h(
-        "span",
-        {class: "where"},
-        h("b", {}, `frame ${at}`),
-        ` of ${REPORT.clips.find((one) => one.name === set().clip)?.frames ?? "?"}: `,
-        list.find((one) => one.frame === at).reasons.join(", ")
-      ),
-      h(
-        "button",
-        {type: "button", title: "The stored frame where B is worst (w)", onclick: worst},
-        "Worst frame"
-      )
+      where,
+      h("b", {}, `frame ${at}`),
+      ` of ${REPORT.clips.find((one) => one.name === set().clip)?.frames ?? "?"}: `,
+      list.find((one) => one.frame === at).reasons.join(", ")
     );
   }
 
@@ -260,6 +260,11 @@
   State.onchange((changed) => {
     if (!ready || State.get("tab") !== "frames") return;
     if (changed.every((name) => VIEW.includes(name))) return Stage.layOut();
+    if (changed.every((name) => name === "frame")) {
+      Stage.showFrame();
+      drawStrip();
+      return drawChart();
+    }
     if (
       changed.some((name) => ["fclip", "a", "b", "frame", "mode", "fmetric", "theme", "tab"].includes(name))
     )

@@ -6,7 +6,7 @@
   const SECTIONS = [
     {module: Treemap, names: ["net"], element: h("section")},
     {module: Parts, names: ["part", "pframe"], element: h("section")},
-    {module: Fits, names: ["fitx", "fity", "fitscale", "fitoff"], element: h("section")}
+    {module: Fits, names: ["fitx", "fity", "fitscale", "fitoff", "fitclip"], element: h("section")}
   ];
   let ready = false;
 

@@ -62,7 +62,6 @@
   }
 
   function drawControls() {
-    const focused = document.activeElement?.closest(".controls [data-focus]")?.dataset.focus;
     const options = [
       ...(clips.length > 1 ? [["mean", `mean of ${clips.length} clips`]] : []),
       ...clips.map((one) => [one.name, one.name])
@@ -74,7 +73,7 @@
         step: "any",
         inputmode: "decimal",
         placeholder: hint,
-        "data-focus": name,
+        "data-key": name,
         onchange: () => State.set({[name]: field.value})
       });
       field.value = State.get(name);
@@ -126,7 +125,6 @@
       input("hi", "to (bpp)", "highest"),
       input("at", "Compare at (bpp)", "rate")
     );
-    if (focused) controls.querySelector(`[data-focus="${focused}"]`)?.focus();
   }
 
   function drawLegend() {
@@ -167,7 +165,7 @@
           members.map((one) => {
             const box = h("input", {
               type: "checkbox",
-              "data-series": one.id,
+              "data-key": one.id,
               onchange: () => State.toggle("off", one.id)
             });
             box.checked = !State.has("off", one.id);

@@ -92,7 +92,7 @@
         : "Encoded, decoded and scored by this run.";
     const box = dialog(
       `${label(run)}, ${run.point}, ${run.clip}`,
-      h("p", {}, origin),
+      h("p", {}, origin, " ", links(run)),
       numbers(run),
       h("h3", {}, "Make this number again"),
       command("Encode, decode and score", run.command),
@@ -131,6 +131,25 @@
         Object.entries(given).map(([name, text]) => text && command(`${COMMANDS[name]}, as recorded`, text))
       );
     });
+  }
+
+  /* Buttons to the other sections that show the series of a run on its clip. */
+  function links(run) {
+    const set = REPORT.frames.find((one) => one.clip === run.clip);
+    const picture = set?.pictures.find((one) => one.series === run.series);
+    const net = REPORT.bits.findIndex((one) => one.series === run.series && one.clip === run.clip);
+    const go = (text, changes) =>
+      h("button", {type: "button", class: "link", onclick: () => leave(changes)}, text);
+    return [
+      picture ? [go("Its frames", {tab: "frames", fclip: run.clip, a: "source", b: picture.id}), " "] : null,
+      net >= 0 ? go("Its bits", {tab: "network", net}) : null
+    ];
+  }
+
+  /* Close the dialog and show another section. */
+  function leave(changes) {
+    document.querySelector("dialog[open]").close();
+    State.set({run: "", ...changes});
   }
 
   function command(title, text) {

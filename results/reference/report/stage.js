@@ -15,34 +15,32 @@
   let blinked = false,
     flickering = null;
 
-  /* One view: layers of pictures under the common zoom. */
+  /* What depends on the frame: a function of each view that shows the current one. */
+  let updates = [];
+
+  /* One view: layers of pictures under the common zoom. `caption` gives its texts. */
   function pane(pictures, caption, classes = "") {
-    const {width, height} = {width: set().region[2], height: set().region[3]};
+    const [width, height] = set().region.slice(2);
+    const images = pictures.map(() => h("img", {width, height, draggable: "false"}));
+    const text = h("figcaption");
+    updates.push(() => {
+      images.forEach((image, index) => {
+        image.src = url(pictures[index], current());
+        image.alt = `${title(pictures[index])}, frame ${current()}`;
+      });
+      fill(text, caption());
+    });
     return h(
       "figure",
       {class: `pane ${classes}`},
       h(
         "div",
         {class: "viewport", style: `aspect-ratio: ${width} / ${height}`},
-        pictures.map((one, index) =>
-          h(
-            "div",
-            {class: `layer layer${index}`},
-            h(
-              "div",
-              {class: "zoomed"},
-              h("img", {
-                src: url(one, current()),
-                alt: `${title(one)}, frame ${current()}`,
-                width,
-                height,
-                draggable: "false"
-              })
-            )
-          )
+        images.map((image, index) =>
+          h("div", {class: `layer layer${index}`}, h("div", {class: "zoomed"}, image))
         )
       ),
-      h("figcaption", {}, caption)
+      text
     );
   }
 
@@ -56,22 +54,32 @@
 
   function draw() {
     clearInterval(flickering);
-    const mode = State.get("mode");
+    updates = [];
+    const mode = State.get("mode"),
+      [first, second] = [a(), b()];
     const label = (letter, one) => [h("b", {}, letter), " ", title(one), score(one)];
     stage.className = `stage ${mode}`;
     if (mode === "side") {
-      fill(stage, pane([a()], label("A", a())), pane([b()], label("B", b())));
+      fill(
+        stage,
+        pane([first], () => label("A", first)),
+        pane([second], () => label("B", second))
+      );
     } else if (mode === "grid") {
       fill(
         stage,
-        set().pictures.map((one) => pane([one], [title(one), score(one)]))
+        set().pictures.map((one) => pane([one], () => [title(one), score(one)]))
       );
     } else {
-      fill(stage, pane([a(), b()], [label("A", a()), " \u00a0 ", label("B", b())], mode));
+      const both = () => [label("A", first), " \u00a0 ", label("B", second)];
+      fill(stage, pane([first, second], both, mode));
     }
-    if (mode === "flicker") flickering = setInterval(() => blink(), FLICKER_MS);
+    if (mode === "flicker") flickering = setInterval(blink, FLICKER_MS);
+    showFrame();
     layOut();
   }
+
+  const showFrame = () => updates.forEach((update) => update());
 
   /* Zoom, wipe and gain of the pictures that are there. */
   function layOut() {
@@ -139,5 +147,5 @@
   stage.addEventListener("wheel", wheel, {passive: false});
   stage.addEventListener("dblclick", (event) => zoomBy(2, place(event)));
 
-  window.Stage = {stage, draw, layOut, blink};
+  window.Stage = {stage, draw, showFrame, layOut, blink};
 })();

@@ -198,6 +198,13 @@ def test_a_page_opens_from_an_unpacked_zip(open_page: Open, page_folder: Path, t
     assert page.locator("#tabs button").count() == 5
 
 
+def test_the_tracked_page_opens(open_page: Open) -> None:
+    page = open_page("tab=frames", folder=ROOT / "results" / "reference" / "report")
+    wait_until(page, LOADED)
+    page.evaluate("State.set({tab: 'rd'})")
+    assert "FFNeRV, reference fit" in page.inner_text("section[aria-label='Comparison with the anchor']")
+
+
 def test_hostile_labels_are_text(open_page: Open) -> None:
     page = open_page()
     assert page.locator(".legend").get_by_text(HOSTILE).count() > 0
@@ -217,7 +224,7 @@ def test_toggles_metric_anchor_and_axes_change_chart_and_table(open_page: Open) 
     page = open_page(f"clip={CLIP}")
     rows = page.locator("section[aria-label='Comparison with the anchor'] tbody tr")
     before = rows.count()
-    page.locator("input[data-series='x265-medium']").uncheck()
+    page.locator("input[data-key='x265-medium']").uncheck()
     assert rows.count() == before - 1
     names = page.evaluate("document.getElementById('rd-chart').data.map((trace) => trace.name)")
     assert "x265 medium" not in names
@@ -235,16 +242,16 @@ def test_toggles_metric_anchor_and_axes_change_chart_and_table(open_page: Open) 
 def test_the_view_is_in_the_url(open_page: Open) -> None:
     page = open_page()
     page.get_by_label("Clip").select_option(CLIP)
-    page.locator("input[data-series='x264-veryslow']").uncheck()
-    page.locator("input[data-focus=lo]").fill("0.05")
+    page.locator("input[data-key='x264-veryslow']").uncheck()
+    page.locator("input[data-key=lo]").fill("0.05")
     page.keyboard.press("Enter")
     page.evaluate("Pins.toggle('x264-medium', 'crf33'); State.set({zoom: '-1.5,0,25,40', theme: 'dark'})")
     view = page.evaluate("location.hash.slice(1)")
     other = open_page(view)
     assert other.evaluate("location.hash.slice(1)") == view
     assert other.get_by_label("Clip").input_value() == CLIP
-    assert not other.locator("input[data-series='x264-veryslow']").is_checked()
-    assert other.locator("input[data-focus=lo]").input_value() == "0.05"
+    assert not other.locator("input[data-key='x264-veryslow']").is_checked()
+    assert other.locator("input[data-key=lo]").input_value() == "0.05"
     assert "crf33" in other.inner_text("section[aria-label='Pinned points']")
     assert other.evaluate("document.getElementById('rd-chart').layout.xaxis.range") == [-1.5, 0]
     assert other.evaluate("document.documentElement.dataset.theme") == "dark"
@@ -358,7 +365,7 @@ def test_a_wipe_shows_a_on_the_left_and_b_on_the_right(open_page: Open) -> None:
     shown = pixels(page)
     away = np.abs(np.arange(WIDTH) - WIDTH / 4) > 1.5  # the line between them
     assert np.abs(shown - expected)[:, away].max() <= 1
-    page.locator("input[data-focus=wipe]").focus()
+    page.locator("input[data-key=wipe]").focus()
     page.keyboard.press("End")
     assert np.abs(pixels(page) - source_frame(FRAMES[1]))[:, :-2].max() <= 1
 
