@@ -41,6 +41,8 @@ from bench.inr.coding.weight_model import LARGEST_CODE
 _FIRST_C, _LEAST_C, _MOST_C = 0.2, 0.02, 2.0
 #: Gains of the controller: I and P.
 _INTEGRAL, _PROPORTIONAL = 0.5, 4.0
+#: I is larger by this number over the epochs where these are fewer, because the best c changes faster then.
+_MANY_EPOCHS = 40
 #: Steps from one computation of the rate's gradient to the next. It changes slowly, and costs as much as the
 #: forward pass of a small network.
 _REFRESH_EVERY = 8
@@ -119,6 +121,7 @@ class RateDistortion:
                 self.weights[name] = weight = getattr(module, attribute)
                 self.steps[name] = learned.to(weight.device).log2_step
                 parametrize.register_parametrization(module, attribute, learned, unsafe=True)
+        self.integral = _INTEGRAL * max(1.0, _MANY_EPOCHS / epochs)
         self.log2_steps = list(self.steps.values())
         self._parameters = [*self.weights.values(), *self.log2_steps]
         self._gradients: list[Tensor] = []
@@ -173,7 +176,7 @@ class RateDistortion:
             self._measure()
         self.epoch += 1
         error = math.log(rate_bpp / self.target_bpp)
-        self.c = min(max(self.c * math.exp(_INTEGRAL * error), _LEAST_C), _MOST_C)
+        self.c = min(max(self.c * math.exp(self.integral * error), _LEAST_C), _MOST_C)
         self.trade_off = self.c * math.exp(_PROPORTIONAL * error) * distortion / self.target_bpp
         return rate_bpp
 
