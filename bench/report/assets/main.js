@@ -137,8 +137,8 @@
       return;
     }
     const tab = TABS[Number(event.key) - 1];
-    const own = name() === "frames" ? Frames.keys[event.key] : null;
-    const action = own ?? (event.key !== " " && tab ? () => State.set({tab: tab[0]}) : KEYS[event.key]);
+    const ofFrames = name() === "frames" ? Frames.keys[event.key] : null;
+    const action = ofFrames ?? (event.key !== " " && tab ? () => State.set({tab: tab[0]}) : KEYS[event.key]);
     if (action) {
       event.preventDefault();
       action();

@@ -17,7 +17,7 @@
       SECTIONS.map((section) => section.element)
     );
     ready = true;
-    SECTIONS.forEach(({module, element: own}) => module.render(own));
+    SECTIONS.forEach(({module, element: section}) => module.render(section));
   }
 
   State.onchange((changed) => {

@@ -55,7 +55,7 @@ def write(folder: Path, data: pd.DataFrame, *, with_frames: bool = True) -> Path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(_record(row)))
         records[key] = path
-    curves = folder / "mine.csv"
+    curves = folder / "user.csv"
     lines = [f"{HOSTILE_IMAGE},{0.1 * 2**step:g},{27 + 2.5 * step:g}" for step in range(4)]
     curves.write_text("\n".join(["label,rate_bpp,psnr_rgb_db", *lines, ""]))
     frames = [write_frames(folder / "frames" / CLIP)] if with_frames else []
@@ -118,7 +118,7 @@ def bit_rows() -> list[dict[str, Any]]:
 
 
 def source_frame(index: int) -> np.ndarray:
-    """A frame (HEIGHT, WIDTH, 3) whose levels depend on place and number; red leaves room for `SHIFT`."""
+    """A frame (HEIGHT, WIDTH, 3) whose levels depend on position and number; red leaves room for `SHIFT`."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     return np.stack([2 * x + index % 3, 3 * y, np.full_like(x, 90)], axis=-1).astype(np.uint8)
 

@@ -25,6 +25,9 @@ from bench.report.page import _write_script
 from bench.scoring.measure import measure
 from bench.video.clip import Clip
 from bench.video.colour import to_rgb
+from bench.workflow.outputs import Selection
+from bench.workflow.plan import make_plan
+from bench.workflow.targets import NAMED_TARGETS
 
 RULES = ("first", "motion", "worst", "even")
 
@@ -146,3 +149,12 @@ def test_the_command_shows_tracked_records_and_replaces_its_own_page_only(tmp_pa
 
 def test_a_condition_without_records_is_refused(tmp_path: Path) -> None:
     refused(bench("report", "uvg-1080p-v1", "-o", "page", cwd=tmp_path), "no point has a record")
+
+
+def test_every_run_writes_the_page_with_frames_and_bits_of_its_clips() -> None:
+    selection = Selection(make_plan("demo-v1"), "demo-v1")
+    assert "results/report/demo-v1" in selection.targets([])
+    assert selection.page_frames() == ["results/report-frames/demo-v1/bunny-320x180"]
+    assert selection.page_bits() == ["results/tables/demo-v1/bits_bunny-320x180.csv"]
+    (target,) = (target for target in NAMED_TARGETS if target.name == "report_page")
+    assert target.files(selection) == ["results/report/demo-v1"]

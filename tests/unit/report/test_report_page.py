@@ -65,7 +65,7 @@ def open_page(browser: Any, page_folder: Path) -> Iterator[Open]:
 
 
 def wait_until(page: Any, expression: str) -> None:
-    """Wait until an expression is true. The page's policy forbids the `eval` of Playwright's own polling."""
+    """Wait until an expression is true. The page's policy forbids the `eval` of Playwright polling."""
     for _ in range(300):
         if page.evaluate(expression):
             return
@@ -261,7 +261,7 @@ def test_the_view_is_in_the_url(open_page: Open) -> None:
 
 def test_a_click_pins_a_point_and_the_pointer_shows_its_numbers(open_page: Open) -> None:
     page = open_page(f"clip={CLIP}")
-    place = page.evaluate(
+    position = page.evaluate(
         """() => {
             const chart = document.getElementById("rd-chart");
             const {xaxis, yaxis} = chart._fullLayout, box = chart.getBoundingClientRect();
@@ -270,12 +270,12 @@ def test_a_click_pins_a_point_and_the_pointer_shows_its_numbers(open_page: Open)
             return [box.left + across, box.top + yaxis._offset + yaxis.l2p(y[2])];
         }"""
     )
-    page.mouse.move(place[0] - 3, place[1])
-    page.mouse.move(*place)
+    page.mouse.move(position[0] - 3, position[1])
+    page.mouse.move(*position)
     page.wait_for_selector(".tip:not([hidden])")
     assert "x264 medium" in page.inner_text(".tip")
     assert "PSNR-RGB" in page.inner_text(".tip")
-    page.mouse.click(*place)
+    page.mouse.click(*position)
     wait_until(page, "State.get('pins') !== ''")
     assert "x264 medium" in page.inner_text("section[aria-label='Pinned points'] thead")
 
