@@ -23,7 +23,8 @@
   State.onchange((changed) => {
     if (!ready || State.get("tab") !== "network") return;
     for (const {module, names, element} of SECTIONS) {
-      if (changed.some((name) => name === "theme" || names.includes(name))) module.render(element);
+      if (changed.some((name) => ["theme", "tab"].includes(name) || names.includes(name)))
+        module.render(element);
     }
   });
 

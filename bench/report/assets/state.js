@@ -65,7 +65,11 @@
       State.setList(name, next);
     },
     setList: (name, items) => State.set({[name]: items.map(encode).join("~")}),
-    onchange: (listener) => listeners.push(listener)
+    /* Draw again what depends on a value, although it is the same. */
+    refresh: (name) => notify([name]),
+    onchange: (listener) => listeners.push(listener),
+    /* A listener that runs before the others, such as one that shows the section that they draw. */
+    beforeOthers: (listener) => listeners.unshift(listener)
   };
   window.State = State;
 })();

@@ -73,7 +73,7 @@
 
   const draw = (element, traces, options) => Plotly.react(element, traces, layout(options), CONFIG);
 
-  /* Texts of a chart's image are black on white and have a legend, whatever the page looks like. */
+  /* Texts of a chart's image are black on white and have a legend, in both themes. */
   async function save(element, name, format) {
     const restyle = (trace) => ({...trace, name: trace.legend ?? trace.name, hoverinfo: "skip"});
     const light = {

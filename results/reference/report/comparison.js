@@ -19,18 +19,18 @@
         ["rate", BD.bdRate],
         ["quality", BD.bdQuality]
       ]) {
-        row[key] = overClips(names, (place) => {
-          const pair = [curveOf(place, anchor), curveOf(place, curve.series)];
+        row[key] = overClips(names, (name) => {
+          const pair = [curveOf(name, anchor), curveOf(name, curve.series)];
           if (!pair[0])
             throw new Error(`${seriesById.get(anchor)?.label ?? "the anchor"} has no ${metric().label}`);
           if (!pair[1]) throw new Error(`${curve.label} has no ${metric().label}`);
           return difference(...pair, metric(), limits);
         });
       }
-      const mine = bd.find(
+      const ofSuite = bd.find(
         (one) => one.series === curve.series && one.clip === clip() && one.metric === metric().name
       );
-      row.interval = !limits && anchor === condition.anchor ? (mine?.interval ?? null) : null;
+      row.interval = !limits && anchor === condition.anchor ? (ofSuite?.interval ?? null) : null;
       const reference = curveOf(clip(), anchor);
       row.at = at ? attempt(() => BD.qualityAt(curve, metric(), at)) : null;
       row.needs = row.at !== null && reference ? attempt(() => BD.rateAt(reference, metric(), row.at)) : null;

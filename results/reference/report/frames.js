@@ -98,7 +98,7 @@
     );
   }
 
-  /* The slider stays the same element, so that a drag of it goes on. */
+  /* The slider stays the same element, so that a drag of it continues. */
   const slider = h("input", {
     type: "range",
     min: 0,

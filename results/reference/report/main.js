@@ -10,9 +10,9 @@
     ["points", "All points", Runs],
     ["trust", "Trust", Trust]
   ];
-  const THEMES = {auto: "dark", dark: "light", light: "auto"};
-  State.declare({tab: "rd", theme: "auto"});
+  State.declare({tab: "rd"});
   State.start();
+  Theme.apply();
 
   const main = document.getElementById("main");
   const panels = new Map();
@@ -41,7 +41,6 @@
   }
 
   function show() {
-    applyTheme();
     drawTabs();
     for (const [id, , module] of TABS) {
       if (id === name() && !panels.has(id)) {
@@ -59,12 +58,6 @@
     }
   }
 
-  function applyTheme() {
-    const theme = State.get("theme");
-    if (theme === "auto") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = theme;
-  }
-
   function drawHead() {
     document.title = `${REPORT.condition.name}: report`;
     document.getElementById("title").textContent = REPORT.condition.name;
@@ -74,11 +67,7 @@
       {type: "button", title: "Copy a link to this view", onclick: () => copy(location.href, link)},
       "Copy link"
     );
-    const theme = h(
-      "button",
-      {type: "button", onclick: () => State.set({theme: THEMES[State.get("theme")] ?? "auto"})},
-      "Theme"
-    );
+    const theme = h("button", {type: "button", onclick: Theme.next}, "Theme");
     const update = () => (theme.textContent = `Theme: ${State.get("theme")}`);
     State.onchange(update);
     update();
@@ -118,7 +107,7 @@
   }
 
   const KEYS = {
-    t: () => State.set({theme: THEMES[State.get("theme")] ?? "auto"}),
+    t: Theme.next,
     l: () => name() === "rd" && State.set({x: State.get("x") === "log" ? "linear" : "log", zoom: ""}),
     "?": help
   };
@@ -137,17 +126,15 @@
       return;
     }
     const tab = TABS[Number(event.key) - 1];
-    const own = name() === "frames" ? Frames.keys[event.key] : null;
-    const action = own ?? (event.key !== " " && tab ? () => State.set({tab: tab[0]}) : KEYS[event.key]);
+    const ofFrames = name() === "frames" ? Frames.keys[event.key] : null;
+    const action = ofFrames ?? (event.key !== " " && tab ? () => State.set({tab: tab[0]}) : KEYS[event.key]);
     if (action) {
       event.preventDefault();
       action();
     }
   });
 
-  State.onchange((changed) => (changed.includes("tab") || changed.includes("theme")) && show());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => location.reload());
-
+  State.beforeOthers((changed) => changed.includes("tab") && show());
   drawHead();
   show();
   if (State.get("run")) Runs.open(State.get("run"));

@@ -17,13 +17,14 @@
       SECTIONS.map((section) => section.element)
     );
     ready = true;
-    SECTIONS.forEach(({module, element: own}) => module.render(own));
+    SECTIONS.forEach(({module, element: section}) => module.render(section));
   }
 
   State.onchange((changed) => {
     if (!ready || State.get("tab") !== "network") return;
     for (const {module, names, element} of SECTIONS) {
-      if (changed.some((name) => name === "theme" || names.includes(name))) module.render(element);
+      if (changed.some((name) => ["theme", "tab"].includes(name) || names.includes(name)))
+        module.render(element);
     }
   });
 

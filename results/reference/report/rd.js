@@ -189,7 +189,8 @@
     "at",
     "zoom",
     "pins",
-    "theme"
+    "theme",
+    "tab"
   ];
   State.onchange((changed) => {
     if (ready && State.get("tab") === "rd" && changed.some((name) => NAMES.includes(name))) update();

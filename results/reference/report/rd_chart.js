@@ -149,8 +149,8 @@
     if (!REPORT.metrics.length) return;
     const one = metric();
     const list = visible();
-    const own = list.filter((curve) => measured(curve.series));
-    const base = own.length ? own : list;
+    const ofSuite = list.filter((curve) => measured(curve.series));
+    const base = ofSuite.length ? ofSuite : list;
     const logX = State.get("x") === "log",
       logY = State.get("y") === "log";
     const zoom = State.get("zoom").split(",").map(Number);
@@ -205,15 +205,15 @@
 
   function hover(point, event) {
     if (!point?.customdata) return;
-    const [name, place] = point.customdata;
+    const [name, label] = point.customdata;
     fill(
       tip,
       h("strong", {}, Chart.swatch(seriesById.get(name)), " ", seriesById.get(name).label),
-      h("div", {}, place),
+      h("div", {}, label),
       h(
         "table",
         {},
-        facts(name, place).map(([key, text]) => h("tr", {}, h("td", {}, key), h("td", {class: "n"}, text)))
+        facts(name, label).map(([key, text]) => h("tr", {}, h("td", {}, key), h("td", {class: "n"}, text)))
       )
     );
     tip.hidden = false;

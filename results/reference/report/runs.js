@@ -120,12 +120,12 @@
     );
     box.addEventListener("close", () => State.set({run: ""}));
     loadRecords((records) => {
-      const found = records[id];
+      const content = records[id];
       fill(
         record,
-        h("details", {}, h("summary", {}, "Record"), h("pre", {}, JSON.stringify(found, null, 1)))
+        h("details", {}, h("summary", {}, "Record"), h("pre", {}, JSON.stringify(content, null, 1)))
       );
-      const given = {encode: found.provenance.encode?.command, measure: found.provenance.command};
+      const given = {encode: content.provenance.encode?.command, measure: content.provenance.command};
       fill(
         commands,
         Object.entries(given).map(([name, text]) => text && command(`${COMMANDS[name]}, as recorded`, text))
@@ -168,7 +168,7 @@
     );
   }
 
-  /* The records are a file of their own, which is read when the first one is shown. */
+  /* The records are a separate file, which is read when the first one is shown. */
   function loadRecords(then) {
     if (window.RECORDS) return then(RECORDS);
     const script = h("script", {src: "records.js", onload: () => then(RECORDS)});

@@ -46,8 +46,8 @@
   }
 
   /* The curve of a series on a clip; undefined without points. */
-  const curveOf = (place, name) =>
-    curvesOf(place).find((curve) => curve.series === name && curve.points.length);
+  const curveOf = (clipName, name) =>
+    curvesOf(clipName).find((curve) => curve.series === name && curve.points.length);
 
   /* All numbers of one point: [name, text] pairs. */
   function facts(name, point) {

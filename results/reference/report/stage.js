@@ -105,7 +105,7 @@
     if (top) top.hidden = blinked;
   }
 
-  function place(event) {
+  function position(event) {
     const box = (
       event.target.closest(".viewport") ?? stage.querySelector(".viewport")
     ).getBoundingClientRect();
@@ -116,7 +116,7 @@
     const viewport = event.target.closest(".viewport");
     if (!viewport || event.button !== 0) return;
     const wipe = State.get("mode") === "wipe" && view().zoom === 1;
-    const start = place(event),
+    const start = position(event),
       before = view();
     const move = (later) => {
       const box = viewport.getBoundingClientRect();
@@ -140,12 +140,12 @@
   function wheel(event) {
     if (!event.ctrlKey && view().zoom === 1) return; // the page scrolls
     event.preventDefault();
-    zoomBy(event.deltaY < 0 ? 1.25 : 0.8, place(event));
+    zoomBy(event.deltaY < 0 ? 1.25 : 0.8, position(event));
   }
 
   stage.addEventListener("pointerdown", startPan);
   stage.addEventListener("wheel", wheel, {passive: false});
-  stage.addEventListener("dblclick", (event) => zoomBy(2, place(event)));
+  stage.addEventListener("dblclick", (event) => zoomBy(2, position(event)));
 
   window.Stage = {stage, draw, showFrame, layOut, blink};
 })();

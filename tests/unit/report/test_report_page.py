@@ -472,3 +472,19 @@ def test_dark_mode_changes_the_background_and_keeps_dark_series_visible(open_pag
         "Math.max(...Chart.colour('#3C3C3C').match(/[0-9a-f]{2}/g).map((level) => parseInt(level, 16)))"
     )
     assert brightest > 120
+
+
+def test_charts_follow_the_theme_and_are_printed_light(open_page: Open) -> None:
+    page = open_page(color_scheme="dark")
+    lines = "document.getElementById('rd-chart').data.map((trace) => trace.line?.color)"
+    dark = page.evaluate(lines)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert "#3c3c3c" in [str(colour).lower() for colour in page.evaluate(lines)]
+    assert not page.locator(".controls").first.is_visible()
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(lines) == dark
+    page.evaluate("State.set({tab: 'trust'}); State.set({theme: 'light'}); State.set({tab: 'rd'})")
+    assert page.evaluate(lines) != dark
