@@ -51,8 +51,7 @@ def payload_parts(config: CodecConfig) -> frozenset[str]:
     """
     settings = {**config.settings, **point_settings(config)}
     if config.family == "ffmpeg":
-        encoder = ENCODERS[settings["encoder"]]
-        return frozenset([encoder.coded_format({"bit_depth": 8, **settings})])
+        return frozenset([ENCODERS[settings["encoder"]].format])
     if config.family == "external":
         return frozenset(["external"])
     if config.family == "compressai":
