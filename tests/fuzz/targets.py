@@ -265,6 +265,29 @@ def read_archive(data: bytes, folder: Path) -> None:
 # Seeds.
 
 
+def read_external_payload(data: bytes, folder: Path) -> None:
+    """The payload of an external codec: its files are unpacked, no program is started."""
+    from baselines.external.payload import pack, unpack
+
+    content = unpack(memoryview(data))
+    again = unpack(memoryview(b"".join(pack(content))))
+    assert [(name, bytes(part)) for name, part in again.files] == [
+        (name, bytes(part)) for name, part in content.files
+    ]
+
+
+def read_bundle_file(data: bytes, folder: Path) -> None:
+    """A bundle is unpacked and checked; nothing appears outside of its folder."""
+    from bench.bundles.bundle_file import read_bundle
+
+    path = folder / "stranger.tar"
+    path.write_bytes(data)
+    try:
+        read_bundle(path, folder / "unpacked")
+    finally:
+        assert {entry.name for entry in folder.iterdir()} <= {"stranger.tar", "unpacked"}
+
+
 def streams_of(*codecs: str, **settings: Any) -> Callable[[Path], list[bytes]]:
     """Streams of a tiny clip by these codec ids."""
 
@@ -383,6 +406,35 @@ def checkpoint_seeds(folder: Path) -> list[bytes]:
     return [*seeds, b"P" + old.getvalue()]
 
 
+def payload_seeds(folder: Path) -> list[bytes]:
+    from baselines.external.payload import Packed, pack
+
+    ivf = b"DKIF" + bytes(28) + struct.pack("<IQ", 5, 0) + b"frame" + struct.pack("<IQ", 3, 1) + b"two"
+    contents = (
+        Packed("x265-program", {}, (), (("", b"bits"),)),
+        Packed("a", {"qp": 3}, (bytes(32),), (("", ivf), ("bits/1.bin", b"12"))),
+    )
+    return [b"".join(pack(content)) for content in contents]
+
+
+def bundle_seeds(folder: Path) -> list[bytes]:
+    """A bundle of one tracked stream, cut to its first kilobytes where it is too long."""
+    from bench.base.result_files import RunKey
+    from bench.bundles.bundle_file import write_bundle
+
+    records = (ROOT / "results/reference/ablation-ffnerv").rglob("record.json")
+    record = min(records, key=lambda path: path.with_name("stream.bin").stat().st_size)
+    names = dict(zip(("condition", "clip", "codec", "point", "run"), record.parent.parts[-5:], strict=True))
+
+    class Tracked(RunKey):
+        def file(self, name: Any, results: Any = None) -> str:
+            return str(record.with_name(name))
+
+    out = folder / "seed.tar"
+    write_bundle([Tracked(**names)], out, suite_version="1")
+    return [out.read_bytes()]
+
+
 def archive_seeds(folder: Path) -> list[bytes]:
     import py7zr
 
@@ -485,6 +537,18 @@ TARGETS: Mapping[str, FuzzTarget] = {
     "points": FuzzTarget(what="rd_points.csv and frames.csv", run=read_points, seeds=points_seeds),
     "checkpoint": FuzzTarget(
         what="checkpoints of torch.save and safetensors", run=read_checkpoint_file, seeds=checkpoint_seeds
+    ),
+    "external": FuzzTarget(
+        what="payload of an external codec",
+        run=read_external_payload,
+        seeds=payload_seeds,
+        instrumented=("baselines",),
+    ),
+    "bundle": FuzzTarget(
+        what="bundles: archive, index, records, codec file",
+        run=read_bundle_file,
+        seeds=bundle_seeds,
+        costly=True,
     ),
     "archive": FuzzTarget(what="7z archives", run=read_archive, seeds=archive_seeds),
 }
