@@ -120,6 +120,11 @@ def check_commands(settings: ExternalSettings, where: str) -> None:
                     f"{where}: {kind}", f"{{{name}}} needs a target rate", "set rate_bpp in the points"
                 )
         used |= set(placeholders(commands))
+        for name, file in settings.files.items():
+            if kind == "decode" and not file.decoder and name in placeholders(commands):
+                raise BenchError(
+                    f"{where}: decode", f"uses the encoder's file {name}", "set decoder: true for it"
+                )
         missing = {"encode": {"input"}, "decode": {"output"}}[kind] - set(placeholders(commands))
         if missing:
             raise BenchError(

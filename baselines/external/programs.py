@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from baselines.external.commands import Kind
 from baselines.external.settings import DeclaredFile, Environment, ExternalSettings, Program
 from bench.base.errors import BenchError, printable
 from bench.base.files import file_state, sha256_of_state
@@ -58,9 +59,18 @@ class Installed:
         """Name -> path, of programs and files."""
         return {**self.programs, **self.files}
 
-    def readable(self, settings: ExternalSettings) -> list[Path]:
-        """Everything besides system folders that the commands may read."""
-        paths = [Path(path) for path in self.placeholders.values() if os.path.isabs(path)]
+    def readable(self, settings: ExternalSettings, kind: Kind) -> list[Path]:
+        """Everything besides system folders that the commands of one kind may read.
+
+        A program or file that only the commands of the other kind use is hidden, as are files that belong to
+        the encoder: a decoder must not find data there.
+        """
+        other: Kind = "decode" if kind == "encode" else "encode"
+        hidden = settings.used_names(other) - settings.used_names(kind)
+        if kind == "decode":
+            hidden |= {name for name, file in settings.files.items() if not file.decoder}
+        paths = [Path(path) for name, path in self.placeholders.items() if name not in hidden]
+        paths = [path for path in paths if path.is_absolute()]
         paths += [Path(os.path.realpath(path)) for path in paths]
         paths += [_expand(path) for path in settings.reads]
         return [*paths, *environment_folders(self.environment)]

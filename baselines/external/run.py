@@ -82,7 +82,7 @@ def run_commands(
                 assert environment is not None  # by the definition of `used`
                 line = container_command(environment, folder, command, variables=variables, gpu=settings.gpu)
             else:
-                readable = installed.readable(settings)
+                readable = installed.readable(settings, kind)
                 line = isolated_command(
                     command, kind=used, folder=folder, scratch=scratch, readable=readable, gpu=settings.gpu
                 )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from baselines.external.commands import check_commands
+from baselines.external.commands import check_commands, placeholders
 from bench.base.errors import BenchError
 from bench.base.names import suggestion
 from bench.base.sizes import parse_bytes
@@ -220,6 +220,11 @@ class ExternalSettings(Settings):
         """The commands of one kind, each a list of words with placeholders."""
         words: Any = self.encode if kind == "encode" else self.decode
         return [words] if isinstance(words[0], str) else words
+
+    def used_names(self, kind: Literal["encode", "decode"]) -> set[str]:
+        """Names that the commands of one kind use: of programs, files and parameters."""
+        commands = self.commands(kind)
+        return {*placeholders(commands), *(command[0] for command in commands)}
 
     def check(self, where: str) -> None:
         """Check that the commands and the values belong together.

@@ -103,6 +103,21 @@ def test_a_declared_file_belongs_to_the_decoder_and_is_checked(codecs: Codecs) -
         codecs.decode(stream)
 
 
+def test_a_decoder_does_not_see_what_belongs_to_the_encoder(codecs: Codecs) -> None:
+    """A file of the encoder could hold the clip."""
+    kept = codecs.folder / "kept.bin"
+    kept.write_bytes(b"the clip")
+    encode = ["python", "{encoder}", "encode", "{input}", "{stream}", *GEOMETRY, "{kept}"]
+    decoder = f"import os\nassert not os.path.exists({str(kept)!r})\n"
+    decoder += f"assert not os.path.exists({str(codecs.folder / 'split-encoder.py')!r})\n"
+    files = {"kept": {"path": str(kept), "decoder": False}}
+    encoder = f"open({str(kept)!r}).read()\n" + COPY
+    config = codecs.add("split", encoder=encoder, decoder=decoder + COPY, encode=encode, files=files)
+    stream = codecs.encode(config)
+    if json.loads(stream.with_suffix(".json").read_text())["isolation"] != "folder":
+        assert len(codecs.decode(stream)[0]) == codecs.clip.info.frames
+
+
 def test_a_parameter_of_the_decoder_is_in_the_stream(codecs: Codecs) -> None:
     """The decoder gets the value of the encode, not that of the codec's file."""
     settings = {
