@@ -94,14 +94,10 @@ class ExternalCodec(Codec):
         from bench.codec.search import search_encode
 
         if job.settings.get("search"):
-            return search_encode(
-                self,
-                clip,
-                job,
-                family="external",
-                identity=self.identity(job.settings),
-                encode=self.encode,
-            )
+            identity = self.identity(job.settings)
+            found = search_encode(self, clip, job, family="external", identity=identity, encode=self.encode)
+            job.clock.facts |= identity  # also if all tries were cached
+            return found
         settings = _typed(job.settings)
         settings.check(f"codec {job.codec}")
         installed = programs.install(settings, f"codec {job.codec}")
@@ -130,7 +126,8 @@ class ExternalCodec(Codec):
                 files = _collect(work, settings.stream)
             except CommandFailed as error:
                 remedy = "read the program's output in the log, and correct the codec's file"
-                raise BenchError(f"codec {job.codec}: encode", str(error), remedy) from None
+                where = f"codec {job.codec}, point {job.point}: encode"
+                raise BenchError(where, str(error), remedy) from None
         decoded_with = commands.placeholders(settings.commands("decode"))
         paths = [Path(installed.files[name]) for name, file in settings.files.items() if file.decoder]
         content = payload.Packed(

@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +50,9 @@ def pack(content: Packed) -> list[bytes]:
         leb128(len(content.digests)) + b"".join(content.digests) + leb128(len(content.files)),
     ]
     for name, data in content.files:
-        stripped = strip_ivf(bytes(data[: 1 << 30])) if bytes(data[:4]) == b"DKIF" else None
-        text = name.encode("ascii")
-        stored = bytes(data) if stripped is None else stripped
+        file, text = bytes(data), name.encode("ascii")
+        stripped = strip_ivf(file) if file[:4] == b"DKIF" else None
+        stored = file if stripped is None else stripped
         chunks.append(leb128(len(text)) + text + leb128(int(stripped is not None)) + leb128(len(stored)))
         chunks.append(stored)
     return chunks
@@ -169,8 +168,3 @@ class _Reader:
             return bytes(self.take(self.number(f"length of the {what}", most))).decode("ascii")
         except UnicodeDecodeError:
             raise StreamError("payload", f"has an invalid {what}") from None
-
-
-def total_bytes(files: Sequence[tuple[str, bytes | memoryview]]) -> int:
-    """Bytes of all files."""
-    return sum(len(data) for _, data in files)

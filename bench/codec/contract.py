@@ -118,7 +118,7 @@ class EncodeJob:
     """The inputs of an encode besides the clip.
 
     Attributes:
-        codec: the codec id.
+        codec: the codec id. point: the rate point.
         settings: all settings of the family: its defaults, overridden by the codec id, the condition and the
             rate point, in this order. Keys and types are those of `Codec.settings_model` or `Codec.defaults`.
         seed: seed of everything random, 0 or larger. Deterministic codecs ignore it.
@@ -132,6 +132,7 @@ class EncodeJob:
     """
 
     codec: str = ""
+    point: str = ""
     settings: Mapping[str, Any]
     seed: int = 0
     threads: int = 1

@@ -87,6 +87,7 @@ def encode(plan: EncodePlan, encoder: Encoder | None = None) -> dict[str, Any]:
     with _state_folder(plan) as state_dir:
         job = EncodeJob(
             codec=plan.config.id,
+            point=plan.point,
             settings=plan.settings,
             seed=plan.seed,
             threads=plan.threads,

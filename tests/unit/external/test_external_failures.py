@@ -75,7 +75,7 @@ DECODERS = {
 def test_a_failing_encoder_is_one_line(codecs: Codecs, name: str) -> None:
     script, settings, printed = ENCODERS[name]
     config = codecs.add("bad", encoder=script, **settings)
-    with pytest.raises(BenchError, match="codec bad: encode: ") as caught:
+    with pytest.raises(BenchError, match="codec bad, point p: encode: ") as caught:
         codecs.encode(config)
     assert printed in str(caught.value)
     assert "\n" not in str(caught.value)
