@@ -136,7 +136,7 @@ def test_every_family_loads_and_every_codec_of_the_suite_resolves() -> None:
 
 def test_fitted_codecs_use_torch() -> None:
     for config in registry.codec_configs().values():
-        expected = config.kind == "fitted"  # learned ones decode on a CPU alone, as their streams need
+        expected = config.fitted_by_suite  # learned ones decode on a CPU alone, as their streams need
         assert registry.load_family(config.family).uses_torch == expected, config.id
 
 

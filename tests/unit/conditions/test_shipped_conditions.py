@@ -116,7 +116,7 @@ def test_every_fitted_point_is_a_network_for_every_clip(name: str, weights) -> N
         )
     }
     assert {clip for clip, _, _ in weights[name]} == fitted_clips
-    assert min(weights[name].values()) > 1000
+    assert min(weights[name].values(), default=1001) > 1000  # external-v1 has no network of the suite
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

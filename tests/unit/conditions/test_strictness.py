@@ -74,6 +74,7 @@ CONFIG: dict[str, Any] = {
     "condition": "demo-v1",
     "figures": ["rd", "strip"],
     "my_curves": "mine.csv",
+    "bundles": "bundles",
     "adopt": True,
 }
 ROW: dict[str, Any] = {
