@@ -33,9 +33,9 @@ from bench.conditions.reader import load_condition, settings_of
 from bench.inr.network import runtime
 from bench.inr.study.network_time import time_network
 from bench.reproduce.inputs import RecordInputs, find_records
-from bench.scoring.psnr import psnr_db
 from bench.scoring.record import Record
 from bench.video.clip import Clip, ClipInfo
+from bench.video.psnr import psnr_db
 from benchmarks.report import write_report
 
 #: Conditions of the tracked references, of the five networks that are timed, and of the fits.

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from bench.base import process
-from bench.scoring.frame_pair import mse
 from bench.scoring.ms_ssim import ms_ssim_of_channels
 from bench.scoring.score import score
 from bench.video.clip import Clip, ClipInfo
+from bench.video.psnr import mse
 from bench.video.y4m import y4m_chunks
 from benchmarks.report import cpu_seconds, write_report
 

@@ -35,6 +35,7 @@ BUNDLE = "bundle-"
 RUN = re.compile(r"(reference-|bundle-([A-Za-z0-9][A-Za-z0-9._-]{0,59})-)?seed([0-9]{1,9})")
 
 FileName = Literal["stream.bin", "encode.json", "record.json", "frames.csv", "crop.png"]
+ClipFile = Literal["clip.y4m", "clip.json", "clip.rgb.npy", "source.json"]
 #: Files of a reference run that are read where git tracks them.
 _TRACKED = ("stream.bin", "encode.json")
 
@@ -101,6 +102,6 @@ def file_of_record(record: Path, name: FileName) -> Path:
     return Path(key.file(name, RESULTS if results == Path(RESULTS).absolute() else results))
 
 
-def clip_file(condition: str, clip: str, name: Literal["clip.y4m", "clip.json", "source.json"]) -> str:
+def clip_file(condition: str, clip: str, name: ClipFile) -> str:
     """Path of a file of a prepared clip."""
     return "/".join((CLIPS, condition, clip, name))

@@ -40,6 +40,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--repeat", action="store_true", help="decode twice and compare the frames, as on a GPU in any case"
     )
+    parser.add_argument("--threads", type=int, default=1, help="frames that are scored at a time")
     parser.set_defaults(run=run_measure)
 
     parser = subparsers.add_parser("collect", help="write one table of many records")
@@ -73,6 +74,7 @@ def run_measure(args: argparse.Namespace) -> int:
         crop_region=strip.crop if strip else None,
         device=args.device or condition.device,
         repeat=args.repeat,
+        threads=max(1, args.threads),
     )
     return 0
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.base import process
 from bench.base.cores import usable_cores
 from bench.base.errors import BenchError
+from bench.base.files import write_json
 from bench.codec import registry
 from bench.codec.device import DEVICES
 
 if TYPE_CHECKING:
     from bench.inr.codec import INRCodec
     from bench.workflow.estimate import Estimate
+    from bench.workflow.job_memory import Table
     from bench.workflow.plan import Plan
 
 _NOTES = (
@@ -28,6 +31,10 @@ _NOTES = (
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("plan", help="print jobs, bytes and the time of fits before a run")
     parser.add_argument("--condition", help="a name in config/conditions, or a YAML file (default: config's)")
+    parser.add_argument("--plan", type=Path, metavar="FILE", help="a plan file of a run, for --memory")
+    parser.add_argument(
+        "--memory", type=Path, metavar="FILE", help="write the memory of fits as JSON, no more"
+    )
     parser.add_argument("--no-timing", action="store_true", help="jobs and bytes only: time nothing")
     parser.add_argument("--device", choices=DEVICES, help="of networks (default: the condition's)")
     parser.set_defaults(run=run)
@@ -37,11 +44,19 @@ def run(args: argparse.Namespace) -> int:
     from bench.conditions.reader import condition_names
     from bench.conditions.run_config import default_condition
     from bench.inr.study.fit_cost import fit_cost
+    from bench.inr.study.fit_memory import fit_memory
     from bench.workflow.estimate import Estimate
+    from bench.workflow.job_memory import memory_table
     from bench.workflow.plan import make_plan
+    from bench.workflow.plan_file import read_plan
     from bench.workflow.snakemake_process import outdated_files
 
-    plan = make_plan(args.condition or default_condition())
+    plan = read_plan(args.plan) if args.plan else make_plan(args.condition or default_condition())
+    device = args.device or plan.condition.device
+    table = memory_table(plan, partial(fit_memory, device="cuda" if device == "cuda" else "cpu"))
+    if args.memory:
+        write_json(args.memory, table)
+        return 0
     name = plan.condition.name
     # Snakemake runs conditions by name. If no run was started in this folder, all files are missing.
     has_run = name in condition_names() and Path(".snakemake").is_dir()
@@ -49,8 +64,9 @@ def run(args: argparse.Namespace) -> int:
     _write(_heading(plan))
     _write(_jobs(estimate))
     _write(_bytes(estimate))
+    _write(_memory(plan, table))
     if not args.no_timing and estimate.pending_fits():
-        _write(_fit_times(estimate, args.device or plan.condition.device))
+        _write(_fit_times(estimate, device))
     return 0
 
 
@@ -91,9 +107,25 @@ def _bytes(estimate: Estimate) -> str:
     missing = sum(space.missing for space in disk)
     free = f"{_size(shutil.disk_usage('.').free)} are free"
     rows.append(("disk", _size(sum(space.total for space in disk)), _size(missing), free))
-    largest = max(3 * info.width * info.height * info.frames for info in estimate.clips.values())
-    note = f"A fit holds its clip as RGB: up to {_size(largest)} of memory, besides the network."
-    return plain(TextTable(("bytes", "in all", "missing", ""), rows, (False, True, True, False), [note]))
+    return plain(TextTable(("bytes", "in all", "missing", ""), rows, (False, True, True, False)))
+
+
+def _memory(plan: Plan, table: Table) -> str:
+    """The largest memory of a job of each kind. Encoders of one kind differ, so theirs is a round figure."""
+    from bench.tables.text_table import TextTable, plain
+    from bench.workflow.job_memory import job_bytes
+
+    largest: dict[str, int] = {}
+    for point in plan.points:
+        for rule in ("prepare", "encode", "measure"):
+            kind = rule if rule == "prepare" else f"{rule} {point.codec}"
+            if not point.reference:
+                largest[kind] = max(largest.get(kind, 0), job_bytes(rule, plan, table, point))
+    rows = [(kind, _size(count)) for kind, count in sorted(largest.items())]
+    note = (
+        "The largest job of each kind. A fit holds its clip once, as RGB. On a GPU the clip is in its memory."
+    )
+    return plain(TextTable(("memory", "a job"), rows, (False, True), [note]))
 
 
 def _fit_times(estimate: Estimate, device: str) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from bench.video.clip import Truth, planes
-
-#: Samples that `mse` converts at a time.
-_BLOCK = 1 << 16
+from bench.video.psnr import mse
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +25,7 @@ class FramePair:
         truth: of the clip, "yuv420p" or "rgb".
         reference_yuv, decoded_yuv: flat yuv420p, shape (height * width * 3 / 2,).
         reference_rgb, decoded_rgb: shape (height, width, 3).
+        shared: values that several metrics of this pair share, by a name of theirs.
     """
 
     index: int
@@ -37,6 +37,7 @@ class FramePair:
     decoded_yuv: np.ndarray
     reference_rgb: np.ndarray
     decoded_rgb: np.ndarray
+    shared: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def reference_planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -69,23 +70,3 @@ class FramePair:
         """Whether decoded and reference frame are equal: in RGB if either of them is RGB, else in YUV."""
         in_rgb = self.native == "rgb24" or self.truth == "rgb"
         return self.mse_rgb == 0 if in_rgb else not any(self.mse_yuv)
-
-
-def mse(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean squared error of two uint8 arrays of equal shape, in squared levels (0 to 65,025).
-
-    The result is exact before its division: a sum of 256 squares is an integer below 2**24, which float32
-    holds exactly in any order of addition, and the sum of these sums is one below 2**53.
-
-    Raises:
-        ValueError: the shapes differ.
-    """
-    if a.shape != b.shape:
-        raise ValueError(f"shapes {a.shape} and {b.shape}")
-    total, a, b = 0.0, a.ravel(), b.ravel()
-    for start in range(0, a.size, _BLOCK):  # blocks stay in a core's cache
-        difference = np.subtract(a[start : start + _BLOCK], b[start : start + _BLOCK], dtype=np.float32)
-        whole = difference.size // 256 * 256
-        rows, rest = difference[:whole].reshape(-1, 256), difference[whole:]
-        total += float(np.einsum("ij,ij->i", rows, rows).sum(dtype=np.float64)) + float(rest @ rest)
-    return total / a.size

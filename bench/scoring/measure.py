@@ -30,12 +30,12 @@ from bench.codec.container import Header, read_stream
 from bench.codec.decoder_process import DecodeCost, decode_process, frame_md5, time_decode
 from bench.codec.device import device_name
 from bench.codec.provenance import provenance
-from bench.scoring.frame_pair import FramePair, mse
-from bench.scoring.metrics import METRICS, PSNR_CAP_DB, check_metrics
-from bench.scoring.psnr import psnr_db
+from bench.scoring.frame_pair import FramePair
+from bench.scoring.metrics import METRICS, check_metrics
 from bench.scoring.record import Record
 from bench.scoring.score import held_out_means, score
 from bench.video.clip import Clip, planes
+from bench.video.psnr import PSNR_CAP_DB, mse, psnr_db
 
 #: Rectangle of a frame in pixels: x, y, width, height.
 Region = tuple[int, int, int, int]
@@ -64,6 +64,7 @@ def measure(
     label: str | None = None,
     device: str = "auto",
     repeat: bool = False,
+    threads: int = 1,
 ) -> Record:
     """Decode and score one stream, then write its record.
 
@@ -79,6 +80,7 @@ def measure(
         label: the codec's name in tables and figures; default: that of the report.
         device: device that the decoder runs on.
         repeat: whether to decode once more and compare the frames. It is done on a GPU in any case.
+        threads: number of frames that are scored at a time. More than one slow a decoder on the CPU.
 
     Raises:
         StreamError: the stream does not decode to the clip's geometry.
@@ -101,7 +103,14 @@ def measure(
 
     with decode_process(stream, header, device) as process:
         decoded = process.frames(ahead_bytes=_AHEAD_BYTES)
-        scores = score(decoded, source, pixel_format=header.pixel_format, metrics=metrics, on_frame=keep)
+        scores = score(
+            decoded,
+            source,
+            pixel_format=header.pixel_format,
+            metrics=metrics,
+            on_frame=keep,
+            threads=threads,
+        )
         cost = process.cost
     assert cost is not None  # set, since frames() raised nothing
     repeatable = None

@@ -28,9 +28,8 @@ import numpy as np
 from bench.base.errors import BenchError
 from bench.scoring.frame_pair import FramePair
 from bench.video.clip import Clip, ClipInfo
+from bench.video.psnr import PSNR_CAP_DB
 
-#: PSNR of an identical frame in dB. JSON has no infinity, and an infinite value would dominate every mean.
-PSNR_CAP_DB = 100.0
 #: Suffixes of means over the frames that a fit was trained on, and over those that it never saw.
 FITTED, HELD_OUT = "_fitted", "_held_out"
 #: PSNR of the clip's own frames after conversion to the other form and back: a ceiling of decoders of that
@@ -186,13 +185,15 @@ def frame_metric(
         if name in SCORERS:
             raise ValueError(f"metric {name} is registered already")
         METRICS.setdefault(name, Metric(name=name, **description))
-        SCORERS[name] = lambda clip: _FrameScorer(function, pool)
+        SCORERS[name] = lambda clip: FrameScorer(function, pool)
         return function
 
     return decorate
 
 
-class _FrameScorer:
+class FrameScorer:
+    """Scores frames one by one: their `function` may run in any thread, in any order."""
+
     def __init__(self, function: Callable[[FramePair], float], pool: Callable[[Sequence[float]], float]):
         self.function, self.pool = function, pool
         self.values: list[float] = []

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,9 +77,15 @@ def ms_ssim_y(pair: FramePair) -> float:
     return _of_rgb_and_luma(pair)[3]
 
 
-@lru_cache(maxsize=1)
 def _of_rgb_and_luma(pair: FramePair) -> list[float]:
     """MS-SSIM of R, G, B and Y. The four are computed together, which costs little more than one."""
+    if "ms_ssim" not in pair.shared:
+        pair.shared["ms_ssim"] = _compute(pair)
+    values: list[float] = pair.shared["ms_ssim"]
+    return values
+
+
+def _compute(pair: FramePair) -> list[float]:
     import torch
 
     def stack(rgb: np.ndarray, luma: np.ndarray) -> Tensor:

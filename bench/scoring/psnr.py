@@ -10,31 +10,18 @@ most that mean where no frame reaches the cap (Jensen's inequality). PSNR-YUV we
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from bench.scoring.frame_pair import FramePair
-from bench.scoring.metrics import PSNR_CAP_DB, frame_metric
-
-#: Weights of Y, U and V in PSNR-YUV.
-YUV_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
-
-
-def psnr_db(error: float) -> float:
-    """PSNR in dB (0 to 100) of a mean squared error of 8-bit samples."""
-    return PSNR_CAP_DB if error <= 0 else min(PSNR_CAP_DB, 10 * math.log10(255**2 / error))
+from bench.scoring.metrics import frame_metric
+from bench.video.psnr import psnr_db, weighted_yuv_db
 
 
 def pooled_psnr_db(errors: Sequence[float]) -> float:
     """PSNR in dB of the mean of the frames' mean squared errors."""
     return psnr_db(float(np.mean(errors)))
-
-
-def weighted_yuv_db(y_db: float, u_db: float, v_db: float) -> float:
-    """The 6:1:1 weighted mean of the PSNR of three planes, in dB."""
-    return sum(weight * db for weight, db in zip(YUV_WEIGHTS, (y_db, u_db, v_db), strict=True))
 
 
 @frame_metric("psnr_rgb_db")

@@ -16,18 +16,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 # Each of these modules registers its scorers.
 import bench.scoring.ms_ssim
+import bench.scoring.psnr
 import bench.scoring.vmaf  # noqa: F401
 from bench.base.errors import BenchError
-from bench.scoring.frame_pair import FramePair, mse
+from bench.scoring.frame_pair import FramePair
 from bench.scoring.metrics import (
     FITTED,
     HELD_OUT,
@@ -35,11 +37,14 @@ from bench.scoring.metrics import (
     ROUND_TRIP,
     ROUND_TRIP_RGB,
     SCORERS,
+    FrameScorer,
     check_metrics,
 )
-from bench.scoring.psnr import psnr_db, weighted_yuv_db
-from bench.video.clip import Clip, planes
+from bench.video.clip import Clip
 from bench.video.colour import to_rgb, to_yuv
+from bench.video.round_trip import round_trip_psnr_db
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +69,15 @@ def score(
     pixel_format: str,
     metrics: Sequence[str] = (),
     on_frame: Callable[[FramePair], None] = lambda pair: None,
+    threads: int = 1,
 ) -> Scores:
     """Score decoded frames against their clip.
 
     Args:
         frames: in order, flat yuv420p or RGB (height, width, 3) as `pixel_format` states, uint8.
         metrics: names of metrics to compute besides those that are computed always.
-        on_frame: called with every frame pair before it is scored.
+        on_frame: called with every frame pair, in order.
+        threads: number of frames that are scored at a time. The scores do not depend on it.
 
     Raises:
         BenchError: an unknown metric, or a number of frames that differs from the clip's.
@@ -86,10 +93,19 @@ def score(
         scorers = {name: SCORERS[name](clip) for name in METRICS if name not in reasons}
         for scorer in scorers.values():
             stack.callback(scorer.close)
-        for pair in pair_frames(frames, clip, pixel_format=pixel_format):
+        frame_scorers = {name: scorer for name, scorer in scorers.items() if isinstance(scorer, FrameScorer)}
+
+        def compute(pair: FramePair) -> dict[str, float]:
+            return {name: scorer.function(pair) for name, scorer in frame_scorers.items()}
+
+        pairs = pair_frames(frames, clip, pixel_format=pixel_format)
+        for pair, values_of_frame in _in_order(compute, pairs, threads):
             on_frame(pair)
-            for scorer in scorers.values():
-                scorer.add(pair)
+            for name, scorer in scorers.items():
+                if name in frame_scorers:
+                    frame_scorers[name].values.append(values_of_frame[name])
+                else:
+                    scorer.add(pair)
         results = {name: scorer.finish() for name, scorer in scorers.items()}
     values = {name: results[name][0] if name in results else None for name in METRICS}
     ceiling = ROUND_TRIP_RGB if clip.info.truth == "rgb" else ROUND_TRIP
@@ -97,12 +113,32 @@ def score(
     if (clip.info.truth == "rgb") == (native == "RGB"):
         values[ceiling], reasons[ceiling] = None, f"the decoder yields {native}"
     else:
-        values[ceiling] = round_trip_psnr_db(clip)
+        stated = clip.info.round_trip_psnr_db
+        values[ceiling] = round_trip_psnr_db(clip) if stated is None else stated
     rows: list[dict[str, Any]] = [{"frame": index} for index in range(clip.info.frames)]
     for name, (_, of_frames) in results.items():
         for row, value in zip(rows, of_frames, strict=True):
             row[METRICS[name].frame_column] = value
     return Scores(values=values, reasons=reasons, rows=rows)
+
+
+def _in_order(
+    compute: Callable[[FramePair], _Value], pairs: Iterable[FramePair], threads: int
+) -> Iterator[tuple[FramePair, _Value]]:
+    """Yield every pair with its computed value, in order. `threads` pairs are computed at a time."""
+    if threads == 1:
+        for pair in pairs:
+            yield pair, compute(pair)
+        return
+    waiting: deque[tuple[FramePair, Future[_Value]]] = deque()
+    with ThreadPoolExecutor(threads) as executor:
+        for pair in pairs:
+            waiting.append((pair, executor.submit(compute, pair)))
+            if len(waiting) > threads:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
 
 
 def held_out_means(scores: Scores, *, fit_every: int, metrics: Sequence[str]) -> dict[str, float | None]:
@@ -169,22 +205,3 @@ def _both_forms(
     for converted in convert(feed(), width=info.width, height=info.height, colour=info.colour):
         native = pending.popleft()
         yield (converted, native) if pixel_format == "rgb24" else (native, converted)
-
-
-def round_trip_psnr_db(clip: Clip) -> float:
-    """PSNR (mean over frames, dB) of the clip's own frames after conversion to the other form and back.
-
-    PSNR-YUV (6:1:1) where the truth is YUV, PSNR-RGB where it is RGB.
-    """
-    info = clip.info
-    values = []
-    if info.truth == "rgb":
-        converted = to_rgb(clip.frames(), width=info.width, height=info.height, colour=info.colour)
-        for frame, round_trip in zip(clip.rgb(), converted, strict=True):
-            values.append(psnr_db(mse(frame, round_trip)))
-        return float(np.mean(values))
-    converted = to_yuv(clip.rgb(), width=info.width, height=info.height, colour=info.colour)
-    for frame, round_trip in zip(clip.frames(), converted, strict=True):
-        pairs = zip(*(planes(one, info.width, info.height) for one in (frame, round_trip)), strict=True)
-        values.append(weighted_yuv_db(*(psnr_db(mse(a, b)) for a, b in pairs)))
-    return float(np.mean(values))

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ from bench.sequences.source_file import Source, open_source
 from bench.sequences.table import find_sequence
 from bench.video.clip import Clip, ClipInfo
 from bench.video.colour import conversion
+from bench.video.round_trip import round_trip_psnr_db
 from bench.video.y4m import y4m_chunks
 
 if TYPE_CHECKING:
@@ -103,6 +105,7 @@ def prepare_clip(sequence: SourceSequence, steps: ClipPlan, *, name: str, colour
         licence=sequence.licence,
         citation=sequence.citation,
     )
+    info = replace(info, round_trip_psnr_db=round_trip_psnr_db(Clip(info, video_path)))
     write_json(json_path, info.to_json())
     return Clip.load(json_path)
 

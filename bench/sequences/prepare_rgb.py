@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from bench.sequences.row import SourceSequence
 from bench.video.clip import Clip, ClipInfo
 from bench.video.colour import conversion, to_yuv
 from bench.video.rgb_file import read_rgb_frames, rgb_file_chunks
+from bench.video.round_trip import round_trip_psnr_db
 from bench.video.y4m import y4m_chunks
 
 if TYPE_CHECKING:
@@ -92,6 +94,7 @@ def prepare_rgb_clip(
         licence=sequence.licence,
         citation=sequence.citation,
     )
+    info = replace(info, round_trip_psnr_db=round_trip_psnr_db(Clip(info, out_dir / "clip.y4m")))
     write_json(json_path, info.to_json())
     return Clip.load(json_path)
 

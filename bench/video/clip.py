@@ -38,10 +38,16 @@ MAX_FRAMES = 1 << 20
 Truth = Literal["yuv420p", "rgb"]
 
 _REMEDY = "prepare the clip again"
-#: Fields that a clip.json may lack: it was written when all clips had the truth yuv420p.
-_NEWER_FIELDS = {"truth", "yuv_sha256"}
+#: Fields that an older clip.json lacks.
+_NEWER_FIELDS = {"truth", "yuv_sha256", "round_trip_psnr_db"}
 #: Fields of clip.json that are not strings.
-_FIELD_TYPES = {"width": int, "height": int, "frames": int, "chain": list}
+_FIELD_TYPES: dict[str, Any] = {
+    "width": int,
+    "height": int,
+    "frames": int,
+    "chain": list,
+    "round_trip_psnr_db": float | None,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +68,8 @@ class ClipInfo:
         chain: the steps of the preparation in order, with the exact ffmpeg arguments.
         colour: name of the conversion between YUV and RGB (`bench.video.colour`).
         licence, citation: of the source sequence.
+        round_trip_psnr_db: PSNR of the frames after conversion to the other form and back, in dB: the ceiling
+            of decoders of that form (`bench.video.round_trip`). None: an older clip.json does not state it.
     """
 
     name: str
@@ -81,6 +89,7 @@ class ClipInfo:
     colour: str = "bt709"
     licence: str = ""
     citation: str = ""
+    round_trip_psnr_db: float | None = None
 
     @property
     def frame_bytes(self) -> int:
@@ -122,7 +131,7 @@ class ClipInfo:
         for name in set(values) - {"fps"}:
             kind = _FIELD_TYPES.get(name, str)
             if not isinstance(values[name], kind) or isinstance(values[name], bool):
-                problem = f"{name} must be of type {kind.__name__}, not {values[name]!r}"
+                problem = f"{name} must be of type {getattr(kind, '__name__', kind)}, not {values[name]!r}"
                 raise BenchError(where, problem, _REMEDY)
         info = cls(**values | {"fps": _parse_fps(values["fps"], where), "chain": tuple(values["chain"])})
         check_geometry(info.width, info.height, info.frames, where=where)

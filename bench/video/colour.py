@@ -62,11 +62,20 @@ class Conversion:
     sws_flags: str | None
 
     def to_rgb_filter(self) -> str:
-        """The ffmpeg filter from yuv420p to rgb24."""
+        """The ffmpeg filter from yuv420p to the planes R, G and B of `rgb_format`."""
         if self.sws_flags is None:
             return "format=rgb24"
         yuv = f"in_color_matrix={self.matrix}:in_range={self.range}:in_chroma_loc={self.siting}"
-        return f"scale={yuv}:out_range=full:flags={self.sws_flags},format=rgb24"
+        return f"scale={yuv}:out_range=full:flags={self.sws_flags},format=gbrp,shuffleplanes=2:0:1"
+
+    @property
+    def rgb_format(self) -> str:
+        """ffmpeg's pixel format of `to_rgb_filter`.
+
+        Planes take half the time of interleaved samples, with the same values. ffmpeg's defaults for untagged
+        video are those of interleaved ones.
+        """
+        return "rgb24" if self.sws_flags is None else "gbrp"
 
     def to_yuv_filter(self) -> str:
         """The ffmpeg filter from rgb24 to yuv420p."""
@@ -112,7 +121,7 @@ def to_rgb(
         colour: name of the conversion.
 
     Yields:
-        uint8 arrays (height, width, 3), 0 to 255.
+        uint8 arrays (height, width, 3), 0 to 255. In memory their planes may lie one after the other.
 
     Raises:
         BenchError: unknown conversion, or ffmpeg failed. Errors of `frames` are raised unchanged.
@@ -120,8 +129,11 @@ def to_rgb(
     chosen = conversion(colour)
     filters = ["-vf", chosen.to_rgb_filter(), *chosen.dither_args()]
     size = width * height * 3
-    for frame in _convert(frames, "yuv420p", "rgb24", filters, width, height, size):
-        yield frame.reshape(height, width, 3)
+    for frame in _convert(frames, "yuv420p", chosen.rgb_format, filters, width, height, size):
+        if chosen.rgb_format == "gbrp":
+            yield frame.reshape(3, height, width).transpose(1, 2, 0)
+        else:
+            yield frame.reshape(height, width, 3)
 
 
 def to_yuv(

@@ -15,7 +15,7 @@ from bench.codec.contract import Codec
 from bench.sequences.row import SourceSequence
 from bench.sequences.table import downloaded_file, find_sequence
 from bench.video.clip import ClipInfo
-from bench.workflow.plan import Plan, planned_info
+from bench.workflow.plan import Plan
 
 #: Downloads that run at once (`download` in profiles/default). An archive is deleted when it is unpacked.
 _PARALLEL_DOWNLOADS = 2
@@ -71,10 +71,10 @@ class Estimate:
     outdated: Collection[str] = ()
     _counted: dict[tuple[str, str, ClipInfo], FitBytes] = field(default_factory=dict, init=False)
 
-    @cached_property
+    @property
     def clips(self) -> dict[str, ClipInfo]:
         """The planned clips by name."""
-        return {clip: planned_info(self.plan.condition, clip) for clip in self.plan.condition.clips}
+        return self.plan.clips
 
     @cached_property
     def encoded(self) -> tuple[RunKey, ...]:

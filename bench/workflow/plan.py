@@ -8,9 +8,11 @@ Paths are relative to the working directory, with ``/``, as Snakemake has them.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,13 +20,14 @@ from bench.base.errors import BenchError
 from bench.base.ffmpeg import check_ffmpeg_version, ffmpeg_identity
 from bench.base.files import read_json
 from bench.base.names import NAME, unknown_name
-from bench.base.result_files import BUNDLE, REFERENCE, RESULTS, RunKey, clip_file, reference_folder
+from bench.base.result_files import BUNDLE, REFERENCE, RESULTS, ClipFile, RunKey, clip_file, reference_folder
 from bench.bundles.bundle_file import SUFFIX, unpack_once
 from bench.codec import registry
 from bench.codec.codec_config import CodecConfig
 from bench.codec.fingerprint import code_fingerprint
 from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
+from bench.inr.study.fit_work import fit_work
 from bench.sequences.geometry import clip_geometry
 from bench.sequences.source_file import check_users_file
 from bench.sequences.table import DOWNLOAD_COLUMNS, find_sequence
@@ -62,9 +65,8 @@ class Skip:
 class Plan:
     """All runs of one condition.
 
-    Methods that take `wildcards` give one parameter of a job. Those that return text (`*_inputs`,
-    `*_sources`) cover all that the job depends on besides its input files: if the text changes, Snakemake
-    runs the job again.
+    Methods that take `wildcards` give one parameter of a job. The text of `*_inputs` covers all that the job
+    depends on besides its input files: if it changes, Snakemake runs the job again.
 
     Attributes:
         points: runs in the order of the condition's file, then reference runs, then those of bundles.
@@ -78,6 +80,16 @@ class Plan:
     skipped: tuple[Skip, ...]
     configs: Mapping[str, CodecConfig]
     settings: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
+
+    @cached_property
+    def clips(self) -> dict[str, ClipInfo]:
+        """The planned clips by name."""
+        return {clip: planned_info(self.condition, clip) for clip in self.condition.clips}
+
+    @property
+    def rgb_clips(self) -> list[str]:
+        """Names of the clips whose truth is RGB."""
+        return [name for name, info in self.clips.items() if info.truth == "rgb"]
 
     @property
     def footnotes(self) -> dict[str, str]:
@@ -120,6 +132,12 @@ class Plan:
         receipt = clip_file(self.condition.name, wildcards.clip, "source.json")
         return [receipt] if find_sequence(self.sequence(wildcards)).kind == "url" else []
 
+    def clip_frames(self, wildcards: Wildcards) -> list[str]:
+        """The files of a clip's frames."""
+        names: tuple[ClipFile, ...] = ("clip.y4m", "clip.rgb.npy")
+        count = 2 if self.clips[wildcards.clip].truth == "rgb" else 1
+        return [clip_file(self.condition.name, wildcards.clip, name) for name in names[:count]]
+
     def prepare_inputs(self, wildcards: Wildcards) -> str:
         """Inputs of a clip: the row of its sequence, the steps and the colour."""
         steps = self.condition.clip(wildcards.clip)
@@ -128,16 +146,17 @@ class Plan:
         return _text({"row": row, "steps": vars(steps), "colour": self.condition.colour})
 
     def encode_inputs(self, wildcards: Wildcards) -> str:
-        """Inputs of a stream: the complete settings, the threads, and the files that the encoder reads.
+        """Inputs of a stream: settings, threads, device, code, and the files that the encoder reads.
 
-        These are weights and, for an encoder of ffmpeg, its binary.
+        The code is that of its own codec family and of no other. The files are weights and, for an encoder of
+        ffmpeg, its binary.
         """
         config = self.configs[wildcards.codec]
         settings = self.settings_of(wildcards.clip, wildcards.codec, wildcards.point)
-        info = planned_info(self.condition, wildcards.clip)
         codec = registry.load_family(config.family)
-        files = codec.encoder_files(info, settings)
+        files = codec.encoder_files(self.clips[wildcards.clip], settings)
         inputs = {"family": config.family, "threads": config.threads, "settings": settings}
+        inputs |= {"device": self.condition.device, "sources": self.encode_sources(wildcards)}
         if codec.encodes_with_ffmpeg:
             inputs["ffmpeg"] = ffmpeg_identity()
         if identity := codec.identity(settings):
@@ -146,7 +165,7 @@ class Plan:
         return _text(inputs | ({"files": [path.name for path in files]} if files else {}))
 
     def measure_inputs(self, wildcards: Wildcards) -> str:
-        """Inputs of a record: the label, the metrics, the region of the crop, and the ffmpeg binary.
+        """Inputs of a record: label, metrics, region of the crop, device, code and the ffmpeg binary.
 
         ffmpeg decodes classical streams, converts colours and computes VMAF.
         """
@@ -154,6 +173,7 @@ class Plan:
         config = self.configs[wildcards.codec]
         metrics = self.condition.metrics
         inputs: dict[str, Any] = {"label": config.label, "strip": strip, "metrics": metrics}
+        inputs |= {"device": self.condition.device, "sources": self.measure_sources(wildcards)}
         if identity := registry.load_family(config.family).identity(config.settings):
             # The command that decodes is that of the codec's file.
             inputs |= {"identity": identity, "codec": config.settings}
@@ -173,9 +193,35 @@ class Plan:
         return self.configs[wildcards.codec].threads
 
     def priority(self, wildcards: Wildcards) -> int:
-        """Priority of an encode. Long jobs start first: fits, then high rates, which conditions list last."""
-        index = list(self.settings[wildcards.clip][wildcards.codec]).index(wildcards.point)
-        return _PRIORITY[self.configs[wildcards.codec].kind] + index
+        """Priority of an encode. Long jobs start first, so that all cores end together."""
+        return self._priorities[wildcards.clip][wildcards.codec][wildcards.point]
+
+    @cached_property
+    def _priorities(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Clip -> codec id -> rate point -> priority: fits by their estimated work, then other codecs.
+
+        High rates of one codec take longer, and conditions list them last.
+        """
+        return {
+            clip: {
+                codec: {
+                    point: _PRIORITY[self.configs[codec].kind]
+                    + index
+                    + self._fit_priority(clip, codec, values)
+                    for index, (point, values) in enumerate(of_codec.items())
+                }
+                for codec, of_codec in of_clip.items()
+            }
+            for clip, of_clip in self.settings.items()
+        }
+
+    def _fit_priority(self, clip: str, codec: str, settings: Mapping[str, Any]) -> int:
+        """A logarithm of the work of a fit: 1000 for twice the work; 0 for other codecs, and for no fit."""
+        family: Any = registry.load_family(self.configs[codec].family)
+        if self.configs[codec].kind != "fitted" or family.skip(self.clips[clip], settings):
+            return 0
+        info = self.clips[clip]
+        return round(1000 * math.log2(fit_work(info, family.resolve(info, settings))))
 
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs of a job: 1 if its codec's network may run on one, else 0.

@@ -24,7 +24,11 @@ FOLDER = ".snakemake/plans"
 
 
 def write_plan(plan: Plan, folder: str | Path = FOLDER) -> str:
-    """Write a plan, unless its file exists. Return the path, <folder>/<condition>-<digest>.json."""
+    """Write a plan, unless its file exists. Return the path, <folder>/<condition>-<digest>.json.
+
+    Raises:
+        BenchError: the folder cannot be written, such as that of a read-only checkout.
+    """
     condition = plan.condition
     values: dict[str, Any] = {
         "condition": condition.name,
@@ -42,8 +46,13 @@ def write_plan(plan: Plan, folder: str | Path = FOLDER) -> str:
     digest = hashlib.sha256(content).hexdigest()[:16]
     path = Path(folder, f"{condition.name}-{digest}.json")
     if not path.is_file():
-        with atomic_file(path) as file:
-            file.write(content)
+        try:
+            with atomic_file(path) as file:
+                file.write(content)
+        except OSError as error:
+            problem = f"cannot be written ({error.strerror})"
+            remedy = "make room or run elsewhere: snakemake --snakefile CHECKOUT/Snakefile --directory FOLDER"
+            raise BenchError(path.parent.absolute(), problem, remedy) from None
     return path.as_posix()
 
 

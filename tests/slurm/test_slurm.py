@@ -41,7 +41,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repo]:
         "slurm-init-seconds-before-status-checks": 2,
     }
     profile["default-resources"] |= {"mem_mb": 700, "runtime": 10}
-    profile["set-resources"] = {"encode": {"mem_mb": "900 * attempt", "runtime": "10 * attempt"}}
+    profile["set-resources"] = {"encode": {"runtime": "10 * attempt"}}
     target = copy.root / "profiles/slurm-test/profile.yaml"
     target.parent.mkdir()
     target.write_text(yaml.safe_dump(profile))

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from PIL import Image
 from tiny_repo import Repo
 
 from bench.conditions.reader import condition_names
@@ -86,3 +87,27 @@ def test_the_suites_own_protocol_is_chosen_on_the_command_line(repo: Repo) -> No
     assert {"ffnerv-matched", "hinerv-matched", "x265-medium", "identity"} <= planned["encode"]
     assert len(planned["fetch"]) == 7
     assert {"figure_rd", "bd_rate", "summary"} <= set(planned)
+
+
+def test_rgb_frames_are_an_output_of_prepare_and_an_input_of_jobs(repo: Repo) -> None:
+    (repo.root / "pictures").mkdir()
+    for index in range(2):
+        Image.new("RGB", (32, 16), (index, 2, 3)).save(repo.root / "pictures" / f"{index}.png")
+    row = "pictures\tframes\tpictures/*.png\t-\t32\t16\t25\t2\t-\t-\t-\tCC0 1.0\tnone\tnone\n"
+    with (repo.root / "config/sequences.tsv").open("a") as table:
+        table.write(row)
+    changes = {"anchor": None, "strip": None, "reference": False, "codecs": {"identity": {}}}
+    pictures = repo.write_condition("pictures", clips={"pictures": {"sequence": "pictures"}}, **changes)
+    output = pictures.snakemake("--dry-run", "--quiet", "host")
+    lines = re.findall(r"^    (input|output): (.*clip\.rgb\.npy.*)$", output, re.MULTILINE)
+    assert sorted(kind for kind, _ in lines) == ["input", "input", "output"]
+
+
+def test_jobs_state_their_memory_where_it_is_limited(repo: Repo) -> None:
+    free = repo.snakemake("--dry-run", "--quiet", "host")
+    limited = repo.snakemake("--dry-run", "--quiet", "host", "--resources", "mem_mb=64000")
+    assert "mem_mb=" not in free
+    for rule in ("prepare", "encode", "measure"):
+        jobs_of_rule = re.findall(rf"^rule {rule}:\n((?:    .*\n)*)", limited, re.MULTILINE)
+        assert jobs_of_rule
+        assert all("mem_mb=" in job for job in jobs_of_rule)

@@ -17,7 +17,7 @@ from bench.conditions.reader import condition_names
 from bench.conditions.run_config import check_config
 from bench.workflow.messages import closing_message, partial_message
 from bench.workflow.outputs import Selection
-from bench.workflow.rule_functions import PLAN_FILES, Plans, digest, metric_labels, option, page_assets
+from bench.workflow.rule_functions import PLAN_FILES, Plans, digest, metric_labels, page_assets
 from bench.workflow.snakemake_process import (
     clean_up_after_killed_runs,
     make_suite_importable,
@@ -51,6 +51,8 @@ try:
         main_process=workflow.is_main_process,
         error=WorkflowError,
         bundles=config.get("bundles"),
+        limits_memory="mem_mb"
+        in {**workflow.global_resources, **(workflow.resource_settings.default_resources or {})},
     )
 except BenchError as error:
     sys.exit(f"error: {error}")
@@ -63,6 +65,12 @@ envvars:
 PLAN = PLANS.chosen
 CONDITION = PLAN.condition.name
 CONDITIONS = "|".join(map(re.escape, sorted({CONDITION, *condition_names()})))
+# An option of the command, not a parameter of the rule: it is not a reason to run a job again.
+ADOPT = "--adopt " if str(config.get("adopt")).lower() == "true" else ""
+# A function only where it must be one: it costs time for every job.
+CLIP_FRAMES = (
+    PLANS.of_job("clip_frames") if PLAN.rgb_clips else clip_file("{condition}", "{clip}", "clip.y4m")
+)
 USER_CURVES = config.get("my_curves") or []
 
 # Files of a run, with wildcards: RUN.file("stream.bin").

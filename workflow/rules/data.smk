@@ -31,6 +31,8 @@ rule prepare:
         "logs/prepare/{condition}/{clip}.log",
     conda:
         "../envs/suite.yaml"
+    resources:
+        **PLANS.memory("prepare"),
     params:
         plan=PLANS.file,
         folder=subpath(output.info, parent=True),
@@ -38,3 +40,17 @@ rule prepare:
         sources=code_fingerprint("bench.sequences.prepare"),
     shell:
         "exec python -m bench prepare --plan {params.plan:q} --clip {wildcards.clip:q} --out {params.folder:q} --log {log:q}"
+
+
+# The same for clips of the chosen condition whose truth is RGB (a sequence of PNG or JPEG frames).
+use rule prepare as prepare_rgb with:
+    output:
+        frames=clip_file("{condition}", "{clip}", "clip.y4m"),
+        info=clip_file("{condition}", "{clip}", "clip.json"),
+        rgb=clip_file("{condition}", "{clip}", "clip.rgb.npy"),
+    wildcard_constraints:
+        condition=re.escape(CONDITION),
+        clip="|".join(map(re.escape, PLAN.rgb_clips)) or "(?!)",
+
+
+ruleorder: prepare_rgb > prepare

@@ -1,11 +1,10 @@
-# Encode clips to streams. A fit costs hours, so `inputs` and `sources` are exactly what it depends on: the complete
-# settings of its point, and the code of its codec family. The job reads the settings from the plan file.
+# Encode clips to streams. A fit costs hours, so `inputs` is exactly what it depends on: the complete settings of its
+# point, and the code of its codec family. The job reads the settings and the device from the plan file.
 
 
 rule encode:
     input:
-        info=clip_file("{condition}", "{clip}", "clip.json"),
-        frames=clip_file("{condition}", "{clip}", "clip.y4m"),
+        frames=CLIP_FRAMES,
     output:
         stream=RUN.file("stream.bin"),
         report=RUN.file("encode.json"),
@@ -16,16 +15,14 @@ rule encode:
         "../envs/suite.yaml"
     threads: PLANS.of_job("threads")
     resources:
+        **PLANS.memory("encode"),
         gpu=PLANS.of_job("gpus"),
     params:
         plan=PLANS.file,
+        clip=clip_file("{condition}", "{clip}", "clip.json"),
         state="results/state/{condition}/{clip}/{codec}/{point}/seed{seed}",
-        # A function of `output`, so that it is no reason to run a job again.
-        adopt=option("--adopt", str(config.get("adopt")).lower() == "true"),
-        device=PLANS.of_condition("device"),
         inputs=PLANS.of_job("encode_inputs"),
-        sources=PLANS.of_job("encode_sources"),
     shell:
         "exec python -m bench encode --plan {params.plan:q} --codec {wildcards.codec:q} --point {wildcards.point:q} "
-        "--seed {wildcards.seed:q} --device {params.device:q} --clip {input.info:q} --out {output.stream:q} "
-        "--report {output.report:q} --state-dir {params.state:q} {params.adopt}--log {log:q}"
+        "--seed {wildcards.seed:q} --clip {params.clip:q} --out {output.stream:q} "
+        "--report {output.report:q} --state-dir {params.state:q} {ADOPT}--log {log:q}"

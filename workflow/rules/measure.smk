@@ -3,8 +3,7 @@
 
 rule measure:
     input:
-        info=clip_file("{condition}", "{clip}", "clip.json"),
-        frames=clip_file("{condition}", "{clip}", "clip.y4m"),
+        frames=CLIP_FRAMES,
         stream=RUN.file("stream.bin"),
         report=RUN.file("encode.json"),
     output:
@@ -16,24 +15,23 @@ rule measure:
     conda:
         "../envs/suite.yaml"
     resources:
+        **PLANS.memory("measure"),
         gpu=PLANS.of_job("gpus"),
     params:
         plan=PLANS.file,
+        clip=clip_file("{condition}", "{clip}", "clip.json"),
         run="seed{seed}",
-        device=PLANS.of_condition("device"),
         inputs=PLANS.of_job("measure_inputs"),
-        sources=PLANS.of_job("measure_sources"),
     shell:
         "exec python -m bench measure --plan {params.plan:q} --codec {wildcards.codec:q} --point {wildcards.point:q} "
-        "--run {params.run:q} --device {params.device:q} --clip {input.info:q} --stream {input.stream:q} --report {input.report:q} "
-        "--out {output.record:q} --frames-csv {output.frames:q} --crop {output.crop:q} --log {log:q}"
+        "--run {params.run:q} --clip {params.clip:q} --stream {input.stream:q} --report {input.report:q} "
+        "--out {output.record:q} --frames-csv {output.frames:q} --crop {output.crop:q} --threads {threads} --log {log:q}"
 
 
 # The same for the tracked streams of long fits, which are scored but not fitted again.
 use rule measure as measure_reference with:
     input:
-        info=clip_file("{condition}", "{clip}", "clip.json"),
-        frames=clip_file("{condition}", "{clip}", "clip.y4m"),
+        frames=CLIP_FRAMES,
         stream=f"{REFERENCES}/stream.bin",
         report=f"{REFERENCES}/encode.json",
     output:
@@ -44,17 +42,15 @@ use rule measure as measure_reference with:
         "logs/measure/{condition}/{clip}/{codec}/{point}/reference-seed{seed}.log",
     params:
         plan=PLANS.file,
+        clip=clip_file("{condition}", "{clip}", "clip.json"),
         run="reference-seed{seed}",
-        device=PLANS.of_condition("device"),
         inputs=PLANS.of_job("measure_inputs"),
-        sources=PLANS.of_job("measure_sources"),
 
 
 # The same for the streams of bundles, which are unpacked when the run is planned.
 use rule measure as measure_bundle with:
     input:
-        info=clip_file("{condition}", "{clip}", "clip.json"),
-        frames=clip_file("{condition}", "{clip}", "clip.y4m"),
+        frames=CLIP_FRAMES,
         stream=f"{BUNDLES}/stream.bin",
         report=f"{BUNDLES}/encode.json",
     output:
@@ -65,7 +61,6 @@ use rule measure as measure_bundle with:
         "logs/measure/{condition}/{clip}/{codec}/{point}/bundle-{bundle}-seed{seed}.log",
     params:
         plan=PLANS.file,
+        clip=clip_file("{condition}", "{clip}", "clip.json"),
         run="bundle-{bundle}-seed{seed}",
-        device=PLANS.of_condition("device"),
         inputs=PLANS.of_job("measure_inputs"),
-        sources=PLANS.of_job("measure_sources"),

@@ -20,9 +20,8 @@ from bench.base.stage_clock import StageClock
 from bench.codec.container import Stream
 from bench.codec.contract import EncodeJob
 from bench.codec.registry import codec_configs, resolve_settings
-from bench.scoring.frame_pair import mse
-from bench.scoring.psnr import psnr_db
 from bench.video.clip import Clip
+from bench.video.psnr import mse, psnr_db
 
 DEFAULTS = FfmpegSettings.default_values()
 

@@ -15,7 +15,7 @@ from clip_data import prepare_sequence, write_clip
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import ffmpeg_exe, pipe_bytes, pipe_frames, raw_video_args
 from bench.base.paths import ROOT
-from bench.scoring.frame_pair import FramePair, mse
+from bench.scoring.frame_pair import FramePair
 from bench.scoring.metrics import (
     METRICS,
     ROUND_TRIP,
@@ -26,10 +26,12 @@ from bench.scoring.metrics import (
     metric_of,
 )
 from bench.scoring.ms_ssim import ms_ssim, ssim
-from bench.scoring.psnr import pooled_psnr_db, psnr_db, weighted_yuv_db
-from bench.scoring.score import pair_frames, round_trip_psnr_db, score
+from bench.scoring.psnr import pooled_psnr_db
+from bench.scoring.score import pair_frames, score
 from bench.video.clip import Clip, planes
 from bench.video.colour import to_yuv
+from bench.video.psnr import mse, psnr_db, weighted_yuv_db
+from bench.video.round_trip import round_trip_psnr_db
 
 pytestmark = pytest.mark.numeric
 
@@ -374,3 +376,21 @@ def test_an_unknown_column_is_described_by_its_name() -> None:
 def test_descriptions_import_no_torch() -> None:
     code = "import sys, bench.scoring.metrics; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_scores_do_not_depend_on_threads(carphone: Clip) -> None:
+    decoded = [np.clip(frame.astype(int) + 2, 0, 255).astype(np.uint8) for frame in carphone.frames()]
+    numbers: list[int] = []
+    one, three = (
+        score(
+            decoded,
+            carphone,
+            pixel_format="yuv420p",
+            metrics=["ms_ssim_y"],
+            on_frame=lambda pair: numbers.append(pair.index),
+            threads=threads,
+        )
+        for threads in (1, 3)
+    )
+    assert one == three
+    assert numbers == 2 * list(range(carphone.info.frames))

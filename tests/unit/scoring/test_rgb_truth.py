@@ -22,10 +22,11 @@ from bench.conditions.sections import ClipPlan
 from bench.scoring.measure import mean_frame_psnr_db, measure
 from bench.scoring.metrics import ROUND_TRIP, ROUND_TRIP_RGB
 from bench.scoring.record import Record
-from bench.scoring.score import round_trip_psnr_db, score
+from bench.scoring.score import score
 from bench.sequences.prepare import prepare_clip
 from bench.sequences.row import SourceSequence
 from bench.video.clip import Clip
+from bench.video.round_trip import round_trip_psnr_db
 from bench.workflow.estimate import _clip_bytes
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 2

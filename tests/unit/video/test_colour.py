@@ -12,10 +12,9 @@ from clip_data import flat_frame, flat_rgb, prepare_sequence
 
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import ffmpeg_exe
-from bench.scoring.frame_pair import mse
-from bench.scoring.psnr import psnr_db
 from bench.video.clip import planes
 from bench.video.colour import CONVERSIONS, conversion, to_rgb, to_yuv
+from bench.video.psnr import mse, psnr_db
 
 pytestmark = pytest.mark.numeric
 

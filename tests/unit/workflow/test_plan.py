@@ -280,6 +280,18 @@ def test_long_jobs_start_first(plan_of) -> None:
     assert len(set(priorities)) == len(priorities)
 
 
+def test_fits_start_in_the_order_of_their_work() -> None:
+    """Their codec and their place in the condition have no effect."""
+    plan = make_plan("uvg-1080p-v1")
+    fits = [("nerv-matched", "1.6M"), ("hinerv-matched", "1.6M"), ("hnerv-matched", "3.2M")]
+    fits += [("hinerv-matched", "12.8M"), ("hnerv-matched", "25.6M")]
+    keys = [RunKey(condition="", clip="beauty", codec=codec, point=name, run="") for codec, name in fits]
+    priorities = [plan.priority(key) for key in keys]
+    assert priorities == sorted(priorities)
+    short = RunKey(condition="", clip="shakendry", codec="hnerv-matched", point="25.6M", run="")
+    assert priorities[-1] - plan.priority(short) == 1000  # half the frames
+
+
 @pytest.mark.parametrize(("device", "fit"), [("cpu", 0), ("cuda", 1)])
 def test_only_networks_on_a_gpu_request_one(plan_of, device: str, fit: int) -> None:
     plan = plan_of(device=device)

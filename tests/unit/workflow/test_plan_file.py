@@ -49,6 +49,13 @@ def test_a_damaged_plan_is_one_line(text: str, tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """As in a read-only checkout. Here a file is in the folder's place, which stops root, too."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BenchError, match=r"file/plans: cannot be written .*; .* --directory FOLDER"):
+        write_plan(make_plan("demo-v1"), tmp_path / "file" / "plans")
+
+
 def test_a_missing_plan_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"gone\.json: no such file; give the path of a plan file"):
         read_plan(tmp_path / "gone.json")
