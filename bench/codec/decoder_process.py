@@ -3,8 +3,9 @@
 The process runs ``python -m bench decode --pipe`` in a new folder that holds only the stream. Its output is
 read from a pipe: one JSON line (geometry), the raw frames, one JSON line (cost).
 
-A decoder that writes nothing for an hour is stopped, with its child processes. The environment variable
-``BENCH_DECODE_SILENCE_S`` sets another limit in seconds.
+A decoder is stopped, with its child processes, if it writes nothing for an hour or if it takes more than two
+days in all, the time in which it waits for its reader not counted. The environment variables
+``BENCH_DECODE_SILENCE_S`` and ``BENCH_DECODE_LIMIT_S`` set other limits in seconds.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from bench.base.paths import ROOT
 from bench.base.process import STARTER, child_groups
 from bench.codec.container import Header
 
-_SILENCE = "BENCH_DECODE_SILENCE_S"
-_DEFAULT_SILENCE_S = 3600.0
+_SILENCE, _WHOLE = "BENCH_DECODE_SILENCE_S", "BENCH_DECODE_LIMIT_S"
+_DEFAULT_S = {_SILENCE: 3600.0, _WHOLE: 172_800.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +80,9 @@ class DecodeProcess:
         )
         child_groups.add(self.process.pid)
         self.source = cast("BufferedReader", self.process.stdout)
-        self.limit_s = _silence_limit_s()
-        self.timed_out = False
+        self.limits_s = {variable: _limit_s(variable) for variable in _DEFAULT_S}
+        self.exceeded = ""  # the variable of the limit that the decoder exceeded
+        self._waited_s = 0.0
         self._waiting_since: float | None = None
         self._closed = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -151,21 +153,25 @@ class DecodeProcess:
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        """Only the time within this block counts as silence: the reader may score a frame for minutes."""
-        self._waiting_since = time.monotonic()
+        """Only the time within this block counts: the reader may score a frame for minutes."""
+        started = self._waiting_since = time.monotonic()
         try:
             yield
         finally:
             self._waiting_since = None
+            self._waited_s += time.monotonic() - started
 
     def _watch(self) -> None:
-        """Kill a decoder that has been silent for too long."""
-        left = self.limit_s
+        """Kill a decoder that has been silent for too long, or that has taken too long in all."""
+        left = min(self.limits_s.values())
         while not self._closed.wait(left):
             since = self._waiting_since
-            left = self.limit_s if since is None else since + self.limit_s - time.monotonic()
+            silent_s = 0.0 if since is None else time.monotonic() - since
+            spent_s = {_SILENCE: silent_s, _WHOLE: self._waited_s + silent_s}
+            left_of = {variable: limit - spent_s[variable] for variable, limit in self.limits_s.items()}
+            left = min(left_of.values())
             if left <= 0:
-                self.timed_out = True
+                self.exceeded = min(left_of, key=lambda variable: left_of[variable])
                 self._kill()
                 return
 
@@ -179,9 +185,10 @@ class DecodeProcess:
 
     def _failure(self, problem: str) -> StreamError:
         """The decoder's own error line; if it wrote none, how it ended, else `problem`."""
-        if self.timed_out:
-            remedy = f"check the stream, or set {_SILENCE} to more seconds"
-            return StreamError(self.stream, f"its decoder wrote nothing for {self.limit_s:g} s", remedy)
+        if self.exceeded:
+            did = "wrote nothing for" if self.exceeded == _SILENCE else "took more than"
+            remedy = f"check the stream, or set {self.exceeded} to more seconds"
+            return StreamError(self.stream, f"its decoder {did} {self.limits_s[self.exceeded]:g} s", remedy)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=0.5)
         killed = self.process.returncode == -signal.SIGKILL
@@ -233,12 +240,12 @@ def _search_path() -> str:
     return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-def _silence_limit_s() -> float:
-    text = os.environ.get(_SILENCE, "")
+def _limit_s(variable: str) -> float:
+    text = os.environ.get(variable, "")
     try:
-        limit = float(text or _DEFAULT_SILENCE_S)
+        limit = float(text or _DEFAULT_S[variable])
     except ValueError:
         limit = 0.0
     if not 0 < limit < threading.TIMEOUT_MAX:
-        raise BenchError(_SILENCE, f"{text!r} must be a positive number of seconds", "unset or correct it")
+        raise BenchError(variable, f"{text!r} must be a positive number of seconds", "unset or correct it")
     return limit

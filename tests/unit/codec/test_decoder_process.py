@@ -91,12 +91,27 @@ def test_a_decoder_that_hangs_after_its_last_line_is_killed(
         time_decode(stream, header, "cpu")
 
 
+def test_a_decoder_that_writes_for_ever_is_killed(
+    stream: Path, header: Header, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is never silent for long, so only the limit of the whole decode ends it."""
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nwhile :; do printf ' '; sleep 0.05; done\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(decoder_process.sys, "executable", str(program))
+    monkeypatch.setenv("BENCH_DECODE_LIMIT_S", "0.5")
+    with pytest.raises(StreamError, match=r"its decoder took more than 0\.5 s; .* BENCH_DECODE_LIMIT_S"):
+        time_decode(stream, header, "cpu")
+
+
 def test_time_for_scoring_is_not_silence(
     stream: Path, header: Header, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BENCH_DECODE_SILENCE_S", "5")
     with decode_process(stream, header, "cpu") as process:
-        process.limit_s = 0.1  # the first line has arrived before: only reads of frames are limited now
+        process.limits_s["BENCH_DECODE_SILENCE_S"] = (
+            0.1  # the first line has arrived before: only reads of frames are limited now
+        )
         frames = process.frames()
         next(frames)
         time.sleep(0.4)
