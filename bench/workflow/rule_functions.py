@@ -212,6 +212,14 @@ def with_signature(function: _Function) -> _Function:
     return function
 
 
+def option(name: str, given: object) -> Callable[[Wildcards, Sequence[str]], str]:
+    """A parameter function: an option of a command and a space, or nothing.
+
+    It is a function of `output`, too, because Snakemake leaves such parameters out of its rerun triggers.
+    """
+    return lambda wildcards, output: f"{name} " if given else ""
+
+
 def page_assets() -> list[Path]:
     """The files of the report page that are the same for all conditions."""
     return sorted(path for path in (ROOT / "bench" / "report" / "assets").rglob("*") if path.is_file())

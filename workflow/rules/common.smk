@@ -17,7 +17,7 @@ from bench.conditions.reader import condition_names
 from bench.conditions.run_config import check_config
 from bench.workflow.messages import closing_message, partial_message
 from bench.workflow.outputs import Selection
-from bench.workflow.rule_functions import PLAN_FILES, Plans, digest, metric_labels, page_assets
+from bench.workflow.rule_functions import PLAN_FILES, Plans, digest, metric_labels, option, page_assets
 from bench.workflow.snakemake_process import (
     clean_up_after_killed_runs,
     make_suite_importable,
