@@ -100,8 +100,12 @@ test-gpu: env ## Run the tests that need a CUDA device
 	$(PY) -m pytest -m gpu $(ARGS)
 
 .PHONY: bench
-bench: env ## Time planning and scoring, as ratios; the numbers go to benchmarks/results
-	@for name in planning scoring; do $(BIN)/python -m benchmarks.$$name; done
+bench: env ## Measure planning, scoring, memory, states and the schedule, as ratios; results in benchmarks/results
+	@for name in planning scoring memory states schedule; do $(BIN)/python -m benchmarks.$$name; done
+
+.PHONY: bench-full-size
+bench-full-size: env ## Run 600 frames of 1920x1080 through the workflow; takes an hour and 10 GB in FOLDER
+	$(BIN)/python -m benchmarks.full_size $(or $(FOLDER),results/full-size)
 
 .PHONY: test-slurm
 test-slurm: env ## Run the tests through a SLURM of one node (root; Debian packages slurm-wlm and munge)

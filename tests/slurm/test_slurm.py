@@ -67,7 +67,7 @@ def start(repo: Repo) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(what: Callable[[], object], limit_s: float = 240) -> object:
+def wait_for(what: Callable[[], object], limit_s: float = 600) -> object:
     end = time.monotonic() + limit_s
     while not (value := what()):
         assert time.monotonic() < end, "the awaited state did not come"

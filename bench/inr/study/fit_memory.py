@@ -15,6 +15,7 @@ tensors of one frame.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 #: Resident bytes of a process that has imported torch: for the CPU, and with the libraries of CUDA.
 PROCESS_BYTES = {"cpu": 400 << 20, "cuda": 4 << 30}
 _BYTES_PER_PARAMETER = 24
-#: Memory of rendering over that of its tensors, for workspaces of convolutions. Measured: 1.4 to 1.7.
-_WORKSPACE = 2
+#: Memory of a step and of rendering over that of its tensors, for workspaces of convolutions. Measured: 1.15 at
+#: 1920x1080, and 1.4 to 1.7 for rendering.
+_STEP_WORKSPACE, _WORKSPACE = 1.15, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ def fit_memory(
         return FitMemory(fit_bytes=process, decode_bytes=process)
     clip_bytes = 3 * clip.pixels
     return FitMemory(
-        fit_bytes=process + clip_bytes + cache + weights + step,
+        fit_bytes=process + clip_bytes + cache + weights + math.ceil(_STEP_WORKSPACE * step),
         decode_bytes=process + weights + decoder.window_bytes() + _WORKSPACE * frame,
     )
 
