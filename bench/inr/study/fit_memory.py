@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 #: Resident bytes of a process that has imported torch: for the CPU, and with the libraries of CUDA.
 PROCESS_BYTES = {"cpu": 400 << 20, "cuda": 4 << 30}
 _BYTES_PER_PARAMETER = 24
-#: Memory of a step and of rendering over that of its tensors, for workspaces of convolutions. Measured: 1.15 at
-#: 1920x1080, and 1.4 to 1.7 for rendering.
+#: Memory of a step and of rendering over that of its tensors, for workspaces of convolutions. Measured: 1.15
+#: at 1920x1080, and 1.4 to 1.7 for rendering.
 _STEP_WORKSPACE, _WORKSPACE = 1.15, 2
 
 
