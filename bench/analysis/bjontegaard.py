@@ -14,8 +14,8 @@ interpolated by PCHIP, the piecewise cubic that keeps monotonic data monotonic (
 Sci. Stat. Comput. 1984), as in the sheets of JVET's common test conditions.
 
 Where lower values of a metric are better, q is the negative value, so that quality rises with rate for every
-metric. A point whose value is the metric's ceiling (VMAF 100, MS-SSIM 1) is left out with a remark: its true
-quality is unknown.
+metric. Points at a metric's ceiling, duplicates and points that are not monotonic are left out with a note
+(`bench.analysis.usable_points`). A curve is never extrapolated.
 
 A comparison that the data do not support raises `NotComparable` with the reason, which tables print in place
 of the number.
@@ -29,6 +29,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from bench.analysis.curves import Curve
+from bench.analysis.usable_points import usable
 
 #: Least number of points of a curve that is compared, as the common test conditions require.
 MIN_POINTS = 4
@@ -72,33 +73,35 @@ class Delta:
         return "; ".join([*([small] if self.share < FULL_OVERLAP else []), *self.notes])
 
 
-def bd_rate(anchor: Curve, test: Curve) -> Delta:
+def bd_rate(anchor: Curve, test: Curve, *, upper_hull: bool = False) -> Delta:
     """Mean difference of rate at equal quality in percent. Negative: `test` needs fewer bits.
 
+    Args:
+        upper_hull: whether only points on the upper convex hulls of both curves are used.
+
     Raises:
-        NotComparable: fewer than four points below the ceiling, not monotonic, or no common quality.
+        NotComparable: fewer than four usable points on a curve, or no common quality.
     """
-    curves, notes = _checked(anchor, test)
-    anchor, test = curves
+    (anchor, test), notes = _checked(anchor, test, upper_hull)
     delta = mean_difference(rate_over_quality(anchor), rate_over_quality(test))
     if delta is None:
-        digits, unit = anchor.metric.digits, anchor.metric.axis
-        ranges = (f"{c.quality[0]:.{digits}f} to {c.quality[-1]:.{digits}f}" for c in (test, anchor))
-        raise NotComparable(f"no overlap: {' against '.join(ranges)} {unit}")
+        raise NotComparable(_no_common_quality(anchor, test))
     low, high = sorted(anchor.metric.direction * end for end in (delta.low, delta.high))
     return replace(delta, value=percent(delta.value), low=low, high=high, axis="qualities", notes=notes)
 
 
-def bd_quality(anchor: Curve, test: Curve) -> Delta:
+def bd_quality(anchor: Curve, test: Curve, *, upper_hull: bool = False) -> Delta:
     """Mean difference of the metric's value at equal rate (BD-PSNR), over the common interval of log10(rate).
 
     Positive: `test` has the higher value, which is worse where lower values of the metric are better.
 
+    Args:
+        upper_hull: whether only points on the upper convex hulls of both curves are used.
+
     Raises:
-        NotComparable: fewer than four points below the ceiling, not monotonic, or no common rate.
+        NotComparable: fewer than four usable points on a curve, or no common rate.
     """
-    curves, notes = _checked(anchor, test)
-    anchor, test = curves
+    (anchor, test), notes = _checked(anchor, test, upper_hull)
     delta = mean_difference(quality_over_rate(anchor), quality_over_rate(test))
     if delta is None:
         ranges = (f"{c.rate_bpp[0]:.3g} to {c.rate_bpp[-1]:.3g}" for c in (test, anchor))
@@ -107,50 +110,67 @@ def bd_quality(anchor: Curve, test: Curve) -> Delta:
     return replace(delta, value=value, low=10**delta.low, high=10**delta.high, axis="rates", notes=notes)
 
 
-def _checked(anchor: Curve, test: Curve) -> tuple[list[Curve], tuple[str, ...]]:
-    """Both curves without the points at the ceiling, checked by `check`, and a note on each of these."""
-    curves, notes = [], []
+def rate_differences(
+    anchor: Curve, test: Curve, *, count: int = 100, upper_hull: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Qualities in the common interval, and by how many percent `test` has another rate at each of them.
+
+    The relative curve difference of Herglotz et al., "The Bjøntegaard Bible" (IEEE Trans. Image Process.
+    2024). The mean of its log10 over quality is the BD-rate.
+
+    Returns:
+        Two arrays of shape (count,), the qualities in units of the metric in rising order.
+
+    Raises:
+        NotComparable: as `bd_rate`.
+    """
+    (anchor, test), _ = _checked(anchor, test, upper_hull)
+    of_anchor, of_test = rate_over_quality(anchor), rate_over_quality(test)
+    common = mean_difference(of_anchor, of_test)
+    if common is None:
+        raise NotComparable(_no_common_quality(anchor, test))
+    x = np.linspace(common.low, common.high, count)
+    order = slice(None, None, anchor.metric.direction)
+    percents = 100 * (10 ** (of_test(x) - of_anchor(x)) - 1)
+    return (anchor.metric.direction * x)[order], percents[order]
+
+
+def _checked(anchor: Curve, test: Curve, upper_hull: bool) -> tuple[tuple[Curve, Curve], tuple[str, ...]]:
+    """The usable points of both curves, and the notes on those that are left out.
+
+    Raises:
+        NotComparable: fewer than four points are left, with the notes.
+    """
+    curves: list[Curve] = []
+    notes: list[str] = []
     for curve in (anchor, test):
-        kept = below_ceiling(curve)
-        left_out = ", ".join(point for point in curve.points if point not in kept.points)
-        ceiling = f"the ceiling of {curve.metric.label} ({curve.metric.ceiling:g})" if left_out else ""
-        note = f"{curve.full_label} without {left_out}, at {ceiling}" if left_out else ""
+        kept, left_out = usable(curve, upper_hull=upper_hull)
         try:
             check(kept)
         except NotComparable as error:
-            raise NotComparable("; ".join(filter(None, [error.reason, note]))) from None
+            raise NotComparable("; ".join([error.reason, *left_out])) from None
         curves.append(kept)
-        notes.append(note)
-    return curves, tuple(filter(None, notes))
+        notes += left_out
+    return (curves[0], curves[1]), tuple(notes)
 
 
-def below_ceiling(curve: Curve) -> Curve:
-    """The curve without the points that have the metric's best possible value."""
-    if curve.metric.ceiling is None:
-        return curve
-    sign = curve.metric.direction
-    keep = sign * curve.quality < sign * curve.metric.ceiling
-    arrays = ("rate_bpp", "quality", "quality_low", "quality_high")
-    points = tuple(point for point, kept in zip(curve.points, keep, strict=True) if kept)
-    return replace(curve, points=points, **{name: getattr(curve, name)[keep] for name in arrays})
+def _no_common_quality(anchor: Curve, test: Curve) -> str:
+    digits, unit = anchor.metric.digits, anchor.metric.axis
+    ranges = (f"{c.quality[0]:.{digits}f} to {c.quality[-1]:.{digits}f}" for c in (test, anchor))
+    return f"no overlap: {' against '.join(ranges)} {unit}"
 
 
 def check(curve: Curve, min_points: int = MIN_POINTS) -> None:
-    """Check that a curve can be interpolated.
+    """Check that the usable points of a curve can be interpolated.
 
     Raises:
-        NotComparable: fewer than `min_points` points, a rate that is not positive, or quality that does not
-            rise with rate (with the points between which it falls).
+        NotComparable: fewer than `min_points` points, or a rate that is not positive.
     """
     n = len(curve.points)
     if n < min_points:
         raise NotComparable(f"{curve.full_label} has {n} point{'s' * (n != 1)}, {min_points} needed")
     if not np.all(curve.rate_bpp > 0):
         raise NotComparable(f"{curve.full_label} has a rate of zero")
-    steps = np.flatnonzero((np.diff(curve.rate_bpp) <= 0) | (np.diff(_rising(curve)) <= 0))
-    if len(steps):
-        pairs = ", ".join(f"{curve.points[i]} to {curve.points[i + 1]}" for i in steps)
-        raise NotComparable(f"{curve.full_label} is not monotonic: {pairs}")
 
 
 def rate_over_quality(curve: Curve) -> PchipInterpolator:
@@ -189,14 +209,14 @@ def quality_at(curve: Curve, rate_bpp: float) -> float:
     Raises:
         NotComparable: a rate outside the curve, or a curve that cannot be interpolated.
     """
-    curve = below_ceiling(curve)
+    curve, _ = usable(curve)
     check(curve, min_points=2)
     return curve.metric.direction * _evaluate(quality_over_rate(curve), float(np.log10(rate_bpp)), curve)
 
 
 def rate_at(curve: Curve, quality: float) -> float:
     """Rate in bpp at a value of the metric between the ends of the curve; raises as `quality_at`."""
-    curve = below_ceiling(curve)
+    curve, _ = usable(curve)
     check(curve, min_points=2)
     return 10 ** _evaluate(rate_over_quality(curve), curve.metric.direction * quality, curve)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -18,7 +19,6 @@ from bench.analysis.bjontegaard import (
     NotComparable,
     bd_quality,
     bd_rate,
-    below_ceiling,
     quality_at,
     rate_at,
 )
@@ -33,6 +33,7 @@ from bench.analysis.bootstrap import (
 from bench.analysis.curves import Curve, curves
 from bench.analysis.labels import codec_label, epochs_of, label_of
 from bench.analysis.rd_points import CONTROL, MEAN
+from bench.analysis.usable_points import usable
 from bench.scoring.metrics import describe
 
 Difference = Callable[[Curve, Curve], Delta]
@@ -101,7 +102,14 @@ class FitPair:
     has_references: bool
 
 
-def compare(rows: pd.DataFrame, *, anchor: str, metric: str, intervals: bool = True) -> list[Comparison]:
+def compare(
+    rows: pd.DataFrame,
+    *,
+    anchor: str,
+    metric: str,
+    intervals: bool = True,
+    upper_hull: bool = False,
+) -> list[Comparison]:
     """Compare all series but the anchor and controls with the anchor, on each clip and as the mean over
     clips.
 
@@ -111,9 +119,11 @@ def compare(rows: pd.DataFrame, *, anchor: str, metric: str, intervals: bool = T
     Args:
         anchor: a codec id. metric: column of the quality.
         intervals: whether to compute 95 % intervals (0.1 to 0.4 s for each curve with three seeds).
+        upper_hull: whether only points on the upper convex hull of a curve are used.
     """
     clips = sorted(rows["clip"].unique())
     by_clip = {clip: {curve.series: curve for curve in curves(rows, metric, clip=clip)} for clip in clips}
+    kinds = [partial(kind, upper_hull=upper_hull) for kind in (bd_rate, bd_quality)]
     comparisons: list[Comparison] = []
     for series, group in rows[(rows["kind"] != CONTROL) & (rows["series"] != anchor)].groupby(
         "series", sort=False
@@ -124,9 +134,9 @@ def compare(rows: pd.DataFrame, *, anchor: str, metric: str, intervals: bool = T
         random, of_clips, samples = generator(), [], []
         for clip in clips:
             pair = by_clip[clip].get(anchor), by_clip[clip].get(series)
-            rate, quality = (difference(kind, *pair, missing) for kind in (bd_rate, bd_quality))
+            rate, quality = (difference(kind, *pair, missing) for kind in kinds)
             resampled = intervals and isinstance(rate, Delta)
-            drawn = _resample(rows, pair, random) if resampled else None
+            drawn = _resample(rows, pair, random, upper_hull) if resampled else None
             interval = None if drawn is None else interval_of(drawn)
             samples.append(drawn)
             of_clips.append(Comparison(**names, clip=clip, rate=rate, quality=quality, interval=interval))
@@ -137,13 +147,17 @@ def compare(rows: pd.DataFrame, *, anchor: str, metric: str, intervals: bool = T
 
 
 def _resample(
-    rows: pd.DataFrame, pair: tuple[Curve | None, Curve | None], random: np.random.Generator
+    rows: pd.DataFrame,
+    pair: tuple[Curve | None, Curve | None],
+    random: np.random.Generator,
+    upper_hull: bool,
 ) -> np.ndarray | None:
     """BD-rates of two curves of one clip with drawn seeds; None where both have too few seeds."""
     anchor, test = pair
     if anchor is None or test is None or max(anchor.seeds, test.seeds) < MIN_OBSERVATIONS:
         return None
-    return resample_seeds(_seeds(rows, below_ceiling(anchor)), _seeds(rows, below_ceiling(test)), random)
+    kept = [_seeds(rows, usable(curve, upper_hull=upper_hull)[0]) for curve in (anchor, test)]
+    return resample_seeds(kept[0], kept[1], random)
 
 
 def _seeds(rows: pd.DataFrame, curve: Curve) -> list[np.ndarray]:

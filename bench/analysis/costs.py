@@ -97,14 +97,14 @@ def load_costs(points_csv: Path | str, decode_times_csv: Path | str) -> pd.DataF
 
 
 def trade_offs(
-    rows: pd.DataFrame, costs: pd.DataFrame, *, anchor: str, metric: str
+    rows: pd.DataFrame, costs: pd.DataFrame, *, anchor: str, metric: str, upper_hull: bool = False
 ) -> tuple[list[TradeOff], list[str]]:
     """The anchor and all series that have a BD-rate, and the labels of those that have none."""
     series: list[TradeOff] = []
     without = []
     if (costs["series"] == anchor).any():
         series.append(_trade_off(costs, anchor, 0.0, None))
-    for one in overall(compare(rows, anchor=anchor, metric=metric)):
+    for one in overall(compare(rows, anchor=anchor, metric=metric, upper_hull=upper_hull)):
         if isinstance(one.rate, Delta):
             trade_off = _trade_off(costs, one.series, one.rate.value, one.interval)
             remark = "; ".join(one.rate.notes)

@@ -3,7 +3,9 @@
 Columns:
 
 * ``label``: name of the curve. Required.
-* ``rate_bpp``, or ``parameters_m`` (millions of parameters) for tables of representations. One is required.
+* the rate, required: ``rate_bpp``; or ``kbps`` (1000 bits per second) with ``fps`` and ``size``; or ``bytes``
+  of the file with ``frames`` and ``size``; or ``parameters_m`` (millions of parameters) for tables of
+  representations. ``size`` is WIDTHxHEIGHT, ``fps`` a number or a fraction such as 30000/1001.
 * one or more metrics under the names of the suite: psnr_rgb_db, ms_ssim_rgb, vmaf, ... One is required.
 * ``clip``: name of the clip in the condition, or of its sequence; ``mean`` for the mean over a data set;
   empty: the curve is shown with any clip.
@@ -22,13 +24,15 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bench.analysis.rd_points import MEAN, with_decibels
+from bench.analysis.labels import label_of
+from bench.analysis.rd_points import CONTROL, MEAN, load_points, with_decibels
 from bench.base.errors import BenchError
 from bench.base.names import unknown_name
 from bench.scoring.metrics import METRICS, PUBLISHED_METRICS
@@ -39,6 +43,10 @@ REPORTED, USER = "reported", "user"
 #: Clips of rows that are means over a data set, and of rows that are shown with any clip.
 DATA_SET_MEAN, ANY_CLIP = MEAN, ""
 _TEXTS, _NUMBERS = ("source", "label", "clip", "point"), ("rate_bpp", "parameters_m", "epochs")
+#: Column of a rate -> columns that it needs.
+_RATES = {"kbps": ("fps", "size"), "bytes": ("frames", "size")}
+_RATE_COLUMNS = ("kbps", "bytes", "fps", "frames", "size")
+_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 
 
 def load_curves(path: Path | str, *, kind: str = USER) -> pd.DataFrame:
@@ -71,6 +79,29 @@ def load_curves(path: Path | str, *, kind: str = USER) -> pd.DataFrame:
     return with_decibels(table)
 
 
+def curve_rows(path: Path, label: str = "") -> list[dict[str, Any]]:
+    """Points of a curve file or an rd_points.csv: label, clip, point, rate_bpp and the metrics with values.
+
+    Args:
+        label: the curve that is chosen; empty: all.
+
+    Raises:
+        BenchError: as `load_curves` and `load_points`, or no such curve.
+    """
+    header, _ = read_rows(path)
+    table = load_points(path) if "condition" in header else load_curves(path)
+    if "condition" in header:
+        labels = {series: label_of(group) for series, group in table.groupby("series")}
+        table = table[table["kind"] != CONTROL].assign(label=table["series"].map(labels))
+    if label:
+        if label not in set(table["label"]):
+            raise unknown_name("curve", label, table["label"].unique(), where=path)
+        table = table[table["label"] == label]
+    names = [*METRICS, *PUBLISHED_METRICS]
+    columns = ["label", "clip", "point", "rate_bpp", *(name for name in names if name in table)]
+    return table[columns].dropna(axis="columns", how="all").to_dict("records")
+
+
 def read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """Header of a CSV file, and its rows with the number of their last line. Cells are stripped."""
     try:
@@ -98,14 +129,20 @@ def _check_header(path: Path, header: Sequence[str]) -> list[str]:
     if "label" not in header:
         remedy = "add it with the name of the curve; separate columns by commas"
         raise BenchError(f"{path}:1", "no column label", remedy)
-    if not {"rate_bpp", "parameters_m"} & set(header):
-        raise BenchError(f"{path}:1", "no column rate_bpp", "add it (or parameters_m)")
+    rates = {"rate_bpp", "parameters_m", *_RATES} & set(header)
+    if not rates:
+        raise BenchError(f"{path}:1", "no column rate_bpp", "add it (or kbps, bytes or parameters_m)")
+    for rate in rates & set(_RATES):
+        for name in _RATES[rate]:
+            if name not in header:
+                raise BenchError(f"{path}:1", f"column {rate} needs a column {name}", "add it")
     decibels = (f"{name}_db" for name, metric in METRICS.items() if metric.has_decibels)
     known = {*METRICS, *decibels, *PUBLISHED_METRICS}
-    metrics = [name for name in header if name not in (*_TEXTS, *_NUMBERS)]
+    others = (*_TEXTS, *_NUMBERS, *_RATE_COLUMNS)
+    metrics = [name for name in header if name not in others]
     for name in metrics:
         if name not in known:
-            raise unknown_name("column", name, {*known, *_TEXTS, *_NUMBERS}, where=f"{path}:1")
+            raise unknown_name("column", name, {*known, *others}, where=f"{path}:1")
     if not metrics:
         raise BenchError(f"{path}:1", "no column with a metric", "add one: psnr_rgb_db, ms_ssim_rgb, ...")
     return metrics
@@ -114,6 +151,7 @@ def _check_header(path: Path, header: Sequence[str]) -> list[str]:
 def _parse(where: str, row: Mapping[str, str], metrics: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {name: row.get(name, "") for name in _TEXTS}
     values |= {name: _number(where, name, row.get(name, "")) for name in (*_NUMBERS, *metrics)}
+    values["rate_bpp"] = _rate(where, row, values["rate_bpp"])
     if not values["label"]:
         raise BenchError(where, "column label: is empty", "write the name of the curve")
     for name in _TEXTS:
@@ -127,6 +165,39 @@ def _parse(where: str, row: Mapping[str, str], metrics: Sequence[str]) -> dict[s
     return values
 
 
+def _rate(where: str, row: Mapping[str, str], rate_bpp: float) -> float:
+    """Rate in bits per pixel, from `rate_bpp`, `kbps` or `bytes`; NaN if all of these are empty.
+
+    Raises:
+        BenchError: several of them have a value, or a column that one needs is empty or wrong.
+    """
+    given = [name for name in ("rate_bpp", *_RATES) if row.get(name)]
+    if len(given) > 1:
+        raise BenchError(where, f"columns {' and '.join(given)} both have a rate", "leave one empty")
+    if not given or given == ["rate_bpp"]:
+        return rate_bpp
+    (rate,) = given
+    amount = _number(where, rate, row[rate])
+    size = _SIZE.fullmatch(row["size"])
+    if size is None:
+        problem = f"column size: {row['size']!r} must be WIDTHxHEIGHT"
+        raise BenchError(where, problem, "write it such as 1920x1080")
+    pixels = int(size[1]) * int(size[2])
+    if rate == "bytes":
+        frames = _number(where, "frames", row["frames"])
+        _check_given(where, "frames", row)
+        return 8 * amount / (frames * pixels)
+    numerator, _, denominator = row["fps"].partition("/")
+    _check_given(where, "fps", row)
+    fps = _number(where, "fps", numerator) / _number(where, "fps", denominator or "1")
+    return 1000 * amount / (fps * pixels)
+
+
+def _check_given(where: str, column: str, row: Mapping[str, str]) -> None:
+    if not row[column]:
+        raise BenchError(where, f"column {column}: is empty", "write it, the rate needs it")
+
+
 def _number(where: str, column: str, text: str) -> float:
     """Number in a cell; NaN for an empty one."""
     what = f"column {column}: {text}"
@@ -136,7 +207,7 @@ def _number(where: str, column: str, text: str) -> float:
         raise BenchError(where, f"column {column}: {text!r} is not a number", "write a number") from None
     if text and not math.isfinite(value):
         raise BenchError(where, f"{what} is not finite", "leave it empty if there is no value")
-    if column in _NUMBERS and value <= 0:
+    if column in (*_NUMBERS, *_RATE_COLUMNS) and value <= 0:
         raise BenchError(where, f"{what} is not positive", "write a positive number")
     if column.startswith("ms_ssim") and not column.endswith("_db") and not (0 <= value <= 1 or not text):
         raise BenchError(where, f"{what} is not within 0 to 1", f"write decibels in {column}_db")

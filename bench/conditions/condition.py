@@ -89,6 +89,10 @@ class Condition(StrictModel):
     anchor: Name | None = None
     """Codec id that BD-rates refer to; null: no table of BD-rates."""
 
+    curves: Literal["monotonic", "upper_hull"] = "monotonic"
+    """Points that BD-rates use. `monotonic`: those that no other point of the curve beats in both rate and
+    quality. `upper_hull`: of these, the ones on the upper convex hull over the logarithm of the rate."""
+
     metrics: Annotated[tuple[Name, ...], Field(min_length=1), AS_TUPLE, *UNIQUE] = (
         *("psnr_rgb_db", "psnr_yuv_db", "ms_ssim_rgb", "ms_ssim_y", "vmaf"),
     )
@@ -132,6 +136,11 @@ class Condition(StrictModel):
     def path(self) -> Path:
         """The YAML file."""
         return self._path
+
+    @property
+    def upper_hull(self) -> bool:
+        """Whether BD-rates use only points on the upper convex hull."""
+        return self.curves == "upper_hull"
 
     @property
     def interpolates(self) -> bool:

@@ -40,6 +40,7 @@ def draw_complexity(
     decode_times_csv: Path | str,
     *,
     anchor: str,
+    upper_hull: bool = False,
     metric: str,
     outputs: Sequence[Path | str],
     footnotes: Mapping[str, str] | None = None,
@@ -61,7 +62,7 @@ def draw_complexity(
     """
     rows = load_points(points_csv)
     costs = load_costs(points_csv, decode_times_csv)
-    series, without = trade_offs(rows, costs, anchor=anchor, metric=metric)
+    series, without = trade_offs(rows, costs, anchor=anchor, metric=metric, upper_hull=upper_hull)
     name = codec_label(rows, anchor)
     title = title or f"{condition_title(rows)}, BD-rate against {name}"
     with print_style():

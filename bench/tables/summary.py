@@ -46,6 +46,7 @@ def write_summary(
     *,
     outputs: Sequence[Path | str] = (),
     anchor: str | None = None,
+    upper_hull: bool = False,
     headline: str = "psnr_rgb_db",
     rate_bpp: float | None = None,
     metrics: Sequence[str] = (),
@@ -56,6 +57,7 @@ def write_summary(
 
     Args:
         anchor: codec id that BD-rates refer to; None: no comparison.
+        upper_hull: whether BD-rates use only points on the upper convex hull of a curve.
         headline: quality column of the comparison and of the sentences.
         metrics: quality columns of the points besides those of `COLUMNS`.
         rate_bpp: rate at which all series are compared too, by interpolation between their points.
@@ -68,7 +70,7 @@ def write_summary(
     rows = load_points(points_csv)
     parts = [condition_title(rows), _fill(truth_note(rows)), _points(rows, [headline, *metrics])]
     if anchor is not None:
-        parts.append(_comparison(rows, anchor, headline, rate_bpp))
+        parts.append(_comparison(rows, anchor, headline, rate_bpp, upper_hull))
     sentences = [_sentence(pair, headline) for pair in compare_fits(rows, metric=headline)]
     parts += [_fill(sentence) for sentence in sentences]
     if skipped_csv is not None:
@@ -106,7 +108,9 @@ def _points(rows: pd.DataFrame, metrics: Sequence[str]) -> str:
     return "\n".join(text)
 
 
-def _comparison(rows: pd.DataFrame, anchor: str, headline: str, rate_bpp: float | None) -> str:
+def _comparison(
+    rows: pd.DataFrame, anchor: str, headline: str, rate_bpp: float | None, upper_hull: bool
+) -> str:
     """All series against the anchor: by BD-rate, and at one rate."""
     metric, name = describe(headline), codec_label(rows, anchor)
     header = [f"Against {name}, {metric.label}", "BD-rate"]
@@ -116,7 +120,8 @@ def _comparison(rows: pd.DataFrame, anchor: str, headline: str, rate_bpp: float 
         equal_rate = at_equal_rate(rows, anchor=anchor, metric=headline, rate_bpp=rate_bpp)
     lines: list[list[str]] = []
     remarks: dict[str, int] = {}
-    for one in overall(compare(rows, anchor=anchor, metric=headline, intervals=False)):
+    compared = compare(rows, anchor=anchor, metric=headline, intervals=False, upper_hull=upper_hull)
+    for one in overall(compared):
         remark = remark_of(one.rate)
         mark = f" [{remarks.setdefault(remark, len(remarks) + 1)}]" if remark else ""
         value = f"{number(one.rate.value, 1, sign=True)} %" if isinstance(one.rate, Delta) else NONE

@@ -74,6 +74,8 @@ class Selection:
         | `rd_<metric>` | the points are rates, not variants of an ablation |
         | `<clip>/rd_<metric>` | the same, and there are several clips |
         | `complexity` | the same, and the condition has an anchor |
+        | `rate_difference_<metric>` | the same |
+        | `metrics_agree` | the same, and it has several metrics |
         | `frames_<clip>` | the condition has a rate (`strip: rate_bpp`) |
         | `strip_<clip>` | the same, and the source (codec `identity`) is among the points |
         | `fit_<clip>` | the same, and a fitted codec is among the points |
@@ -89,11 +91,19 @@ class Selection:
                 clips = condition.clips if len(condition.clips) > 1 else ()
                 folders = () if condition.ablates else ("", *(f"{clip}/" for clip in clips))
                 names += [f"{folder}rd_{metric}" for folder in folders for metric in self.metrics]
-            elif kind == "complexity":
-                names += ["complexity"] if condition.anchor and not condition.ablates else []
+            elif kind in ("complexity", "rate_difference", "metrics_agree"):
+                if condition.anchor and not condition.ablates:
+                    names += self._against_anchor(kind)
             else:
                 names += self._at_one_rate(kind)
         return names
+
+    def _against_anchor(self, kind: str) -> list[str]:
+        """Names of the figures of one kind that compare all series with the anchor."""
+        if kind == "rate_difference":
+            return [f"rate_difference_{metric}" for metric in self.metrics]
+        several = len(self.plan.condition.metrics) > 1
+        return [kind] if kind == "complexity" or several else []
 
     def tables(self) -> list[str]:
         """Names of the condition's tables."""

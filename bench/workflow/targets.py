@@ -13,8 +13,11 @@ from fnmatch import fnmatch
 from bench.tables.text_table import TextTable
 from bench.workflow.outputs import Selection
 
-#: Kinds of figures. Only targets by name draw the last: it decodes every stream again.
-FIGURE_KINDS = ("rd", "frames", "strip", "fit", "parts", "complexity")
+#: Kinds of figures. Only targets by name draw those that `figures` of config.yaml cannot name.
+FIGURE_KINDS = (
+    *("rd", "frames", "strip", "fit", "parts", "complexity"),
+    *("rate_difference", "metrics_agree"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,26 @@ NAMED_TARGETS = (
     ),
     NamedTarget(name="table_points", shows="every rate point", tables=["points"]),
     NamedTarget(name="table_bd_rate", shows="BD-rates against the anchor", tables=["bd_rate"]),
+    NamedTarget(
+        name="table_matched",
+        shows="quality at equal rate, rate at equal quality, times at both",
+        tables=["matched"],
+    ),
+    NamedTarget(
+        name="table_frame_statistics",
+        shows="worst frame, 5th percentile, harmonic mean, changes in time",
+        tables=["frame_statistics"],
+    ),
+    NamedTarget(
+        name="fig_rate_difference",
+        shows="difference of rate from the anchor over quality",
+        figures=["rate_difference_*"],
+    ),
+    NamedTarget(
+        name="fig_metrics_agree",
+        shows="rank of each series by each metric",
+        figures=["metrics_agree"],
+    ),
     NamedTarget(
         name="table_complexity",
         shows="sizes, operations, times and memory; decoders are timed alone",

@@ -94,6 +94,7 @@ rule figure_complexity:
         "../envs/suite.yaml"
     params:
         anchor=PLANS.of_condition("anchor"),
+        upper_hull=PLANS.of_condition("upper_hull"),
         metric=PLANS.of_condition("headline"),
         footnotes=PLANS.of_condition("footnotes"),
         sources=code_fingerprint("bench.figures.complexity"),
@@ -175,3 +176,52 @@ rule figure_fit:
         sources=code_fingerprint("bench.figures.fit"),
     script:
         "../scripts/figure_fit.py"
+
+
+rule figure_rate_difference:
+    input:
+        points="results/tables/{selection}/rd_points.csv",
+    output:
+        pdf="results/figures/{selection}/rate_difference_{metric}.pdf",
+        png="results/figures/{selection}/rate_difference_{metric}.png",
+        svg=report(
+            "results/figures/{selection}/rate_difference_{metric}.svg",
+            caption="../report/rate_difference.rst",
+            category="Rate-distortion",
+            labels={"figure": "difference of rate over quality", "metric": "{metric}"},
+        ),
+    log:
+        "logs/figures/{selection}/rate_difference_{metric}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        anchor=PLANS.of_condition("anchor"),
+        upper_hull=PLANS.of_condition("upper_hull"),
+        sources=code_fingerprint("bench.figures.rate_difference"),
+    script:
+        "../scripts/figure_rate_difference.py"
+
+
+rule figure_metrics_agree:
+    input:
+        points="results/tables/{selection}/rd_points.csv",
+    output:
+        pdf="results/figures/{selection}/metrics_agree.pdf",
+        png="results/figures/{selection}/metrics_agree.png",
+        svg=report(
+            "results/figures/{selection}/metrics_agree.svg",
+            caption="../report/metrics_agree.rst",
+            category="Rate-distortion",
+            labels={"figure": "ranks by each metric"},
+        ),
+    log:
+        "logs/figures/{selection}/metrics_agree.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        anchor=PLANS.of_condition("anchor"),
+        upper_hull=PLANS.of_condition("upper_hull"),
+        metrics=PLANS.of_condition("metrics"),
+        sources=code_fingerprint("bench.figures.metrics_agree"),
+    script:
+        "../scripts/figure_metrics_agree.py"

@@ -67,6 +67,8 @@ rule points:
 rule bd_rate:
     input:
         points="results/tables/{selection}/rd_points.csv",
+        reported=PLANS.published_files,
+        user_curves=USER_CURVES,
     output:
         csv="results/tables/{selection}/bd_rate.csv",
         md="results/tables/{selection}/bd_rate.md",
@@ -84,6 +86,9 @@ rule bd_rate:
     params:
         anchor=PLANS.of_condition("anchor"),
         metrics=PLANS.of_condition("metrics"),
+        upper_hull=PLANS.of_condition("upper_hull"),
+        sequences=PLANS.of_condition("sequences"),
+        published=PLANS.of_condition("selectors"),
         sources=code_fingerprint("bench.tables.bd_rate"),
     script:
         "../scripts/bd_rate.py"
@@ -258,6 +263,7 @@ rule summary:
         "../envs/suite.yaml"
     params:
         anchor=PLANS.of_condition("anchor"),
+        upper_hull=PLANS.of_condition("upper_hull"),
         headline=PLANS.of_condition("headline"),
         metrics=PLANS.of_condition("metrics"),
         rate_bpp=PLANS.of_condition("strip_rate_bpp"),
@@ -265,3 +271,54 @@ rule summary:
         sources=code_fingerprint("bench.tables.summary"),
     script:
         "../scripts/summary.py"
+
+
+rule matched:
+    input:
+        points="results/tables/{selection}/rd_points.csv",
+    output:
+        csv="results/tables/{selection}/matched.csv",
+        md="results/tables/{selection}/matched.md",
+        tex="results/tables/{selection}/matched.tex",
+        html=report(
+            "results/tables/{selection}/matched.html",
+            caption="../report/matched.rst",
+            category="Tables",
+            labels={"table": "matched points"},
+        ),
+    log:
+        "logs/matched/{selection}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        anchor=PLANS.of_condition("anchor"),
+        metric=PLANS.of_condition("headline"),
+        rate_bpp=PLANS.of_condition("strip_rate_bpp"),
+        sources=code_fingerprint("bench.tables.matched"),
+    script:
+        "../scripts/matched.py"
+
+
+rule frame_statistics:
+    input:
+        points="results/tables/{selection}/rd_points.csv",
+        frames=PLANS.result_files("frames.csv"),
+    output:
+        csv="results/tables/{selection}/frame_statistics.csv",
+        md="results/tables/{selection}/frame_statistics.md",
+        tex="results/tables/{selection}/frame_statistics.tex",
+        html=report(
+            "results/tables/{selection}/frame_statistics.html",
+            caption="../report/frame_statistics.rst",
+            category="Tables",
+            labels={"table": "statistics over frames"},
+        ),
+    log:
+        "logs/frame_statistics/{selection}.log",
+    conda:
+        "../envs/suite.yaml"
+    params:
+        metrics=PLANS.of_condition("metrics"),
+        sources=code_fingerprint("bench.tables.frame_statistics"),
+    script:
+        "../scripts/frame_statistics.py"

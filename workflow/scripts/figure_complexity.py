@@ -12,6 +12,7 @@ with logged(job.log):
         job.input.points,
         job.input.times,
         anchor=job.params.anchor,
+        upper_hull=job.params.upper_hull,
         metric=job.params.metric,
         footnotes=job.params.footnotes,
         outputs=list(job.output),

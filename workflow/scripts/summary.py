@@ -11,6 +11,7 @@ with logged(job.log):
     write_summary(
         job.input.points,
         anchor=job.params.anchor,
+        upper_hull=job.params.upper_hull,
         headline=job.params.headline,
         metrics=job.params.metrics,
         rate_bpp=job.params.rate_bpp,

@@ -99,7 +99,7 @@ def test_a_missing_bd_rate_has_a_reason(tmp_path):
         measured([rate for rate, _ in LINE], [value for _, value in LINE]),
         published(tmp_path, HEAD + curve_text([*LINE[:2], (0.3, 32.0), LINE[3]])),
     )
-    assert rows[-1].remark == "NeRV is not monotonic: r2 to r3"
+    assert rows[-1].remark == "NeRV has 3 points, 4 needed; NeRV without r3, not monotonic in PSNR-RGB"
 
 
 def test_representations_are_compared_at_equal_size_and_epochs(tmp_path):
