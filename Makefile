@@ -126,6 +126,14 @@ test-fuzz: env ## Fuzz every reader of strangers' files for SECONDS=60 each; gui
 test-reliability: env ## Kill runs, fits, decoders, downloads at random, fill disks; write docs/reliability.md
 	$(PY) tests/reliability/matrix.py $(ARGS)
 
+METADATA_ENV := $(call quote,$(VENV)-metadata)
+.PHONY: test-metadata
+test-metadata: env ## Validate the RO-Crate and Croissant metadata of tracked results, in an environment of its own
+	@[ -e $(METADATA_ENV)/bin/roc-validator ] || { $(PY) -m venv $(METADATA_ENV) && \
+	$(METADATA_ENV)/bin/pip install --disable-pip-version-check rocrate==0.16.0 roc-validator==0.13.0 mlcroissant==1.1.1; }
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; cp -r results/reference/demo-v1 "$$folder/points"; \
+	$(PY) -m bench crate "$$folder"; $(METADATA_ENV)/bin/python tests/metadata/validate.py "$$folder"
+
 .PHONY: verify-references
 verify-references: env ## Decode and score every tracked stream again; takes a quarter of an hour
 	$(PY) -m bench verify --device cpu $(or $(ARGS),results/reference)

@@ -15,6 +15,7 @@ import pandas as pd
 from bench.analysis.bjontegaard import NotComparable, quality_at, rate_at
 from bench.analysis.curves import Curve, curves
 from bench.analysis.labels import label_of
+from bench.analysis.point_means import on_one_machine
 from bench.analysis.rd_points import CONTROL, MEAN
 
 SIDES = ("encode", "decode")
@@ -102,11 +103,14 @@ def _try(function: Callable[[Curve, float], float], curve: Curve, value: float) 
 
 
 def _times(rows: pd.DataFrame, curve: Curve) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """For each side, log(rate) of the points with a time, and log(seconds): seeds first, then clips."""
+    """For each side, log(rate) of the points with a time, and log(seconds): seeds first, then clips.
+
+    A side whose times are of several machines is left out.
+    """
     times = {}
     for side in SIDES:
         column = f"{side}_wall_s"
-        if column not in rows:
+        if column not in rows or not on_one_machine(rows, column):
             continue
         means = rows.groupby(["point", "clip"])[column].mean().groupby("point").mean()
         pairs = zip(curve.points, curve.rate_bpp, strict=True)

@@ -10,12 +10,18 @@ from bench.analysis.labels import label_of
 from bench.analysis.rd_points import MEAN, truth_by_clip
 
 COSTS = ("parameters", "encode_wall_s", "decode_wall_s")
+#: Column of a time -> columns of the machine and device that it was measured on.
+MACHINES = {
+    "encode_wall_s": ("encode_machine", "encode_device"),
+    "decode_wall_s": ("machine", "decode_device"),
+}
 
 
 def point_means(rows: pd.DataFrame, *, metrics: Sequence[str], per_clip: bool) -> pd.DataFrame:
     """One row for each (series, point), or (clip, series, point), in the order of the series and by rate.
 
-    Seeds are averaged first, then clips, so that a clip with more seeds has no larger weight.
+    Seeds are averaged first, then clips, so that a clip with more seeds has no larger weight. A time that was
+    measured on several machines or devices has no mean (NaN).
 
     Returns:
         Columns: condition; clip, or clips (their number); series; label; point; seeds (largest number on a
@@ -37,6 +43,7 @@ def point_means(rows: pd.DataFrame, *, metrics: Sequence[str], per_clip: bool) -
                     "point": point,
                     "seeds": int(runs.max()),
                     **members.groupby("clip")[columns].mean(numeric_only=True).mean().to_dict(),
+                    **{name: float("nan") for name in columns if not on_one_machine(members, name)},
                 }
             )
     order = {series: rank for rank, series in enumerate(rows["series"].drop_duplicates())}
@@ -44,6 +51,11 @@ def point_means(rows: pd.DataFrame, *, metrics: Sequence[str], per_clip: bool) -
     table["order"] = table["series"].map(order)
     keys = [*(["clip"] if per_clip else []), "order", "rate_bpp"]
     return table.sort_values(keys, kind="stable").drop(columns="order").reset_index(drop=True)
+
+
+def on_one_machine(rows: pd.DataFrame, column: str) -> bool:
+    """Whether all values of a column of times are of one machine and device. Other columns always are."""
+    return all(rows[name].nunique() < 2 for name in MACHINES.get(column, ()) if name in rows)
 
 
 def point_table(rows: pd.DataFrame, *, metrics: Sequence[str]) -> pd.DataFrame:

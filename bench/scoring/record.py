@@ -136,7 +136,9 @@ class Record:
                 row |= {key: value.get(key) for key in ("suite_version", "date_utc")}
                 row["machine"] = (value.get("machine") or {}).get("cpu")
                 row["ffmpeg"] = value.get("ffmpeg")
-                row["encode_ffmpeg"] = (value.get("encode") or {}).get("ffmpeg")
+                encode = value.get("encode") or {}
+                row["encode_ffmpeg"] = encode.get("ffmpeg")
+                row["encode_machine"] = (encode.get("machine") or {}).get("cpu")
             elif not isinstance(value, Mapping) and f.name != "schema":
                 row[f.name] = value
         return row

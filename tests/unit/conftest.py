@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("cli_process", "fetch_data", "ffmpeg_data")
 
 #: The modules of `bench.figures` that save a page.
-_DRAWING = ("rd", "frames", "fit", "strip", "complexity", "page")
+_DRAWING = (
+    *("rd", "frames", "fit", "strip", "complexity", "page"),
+    *("rate_difference", "metrics_agree"),
+)
 
 
 @pytest.fixture(scope="session")
