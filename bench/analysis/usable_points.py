@@ -79,9 +79,9 @@ def _hull(curve: Curve, order: Iterable[int]) -> list[int]:
     for i in order:
         while len(hull) > 1:
             a, b = hull[-2:]
-            # The middle point is below the line between its neighbours.
+            # Points on the line between two others are on the hull, up to rounding.
             line = quality[a] + (quality[i] - quality[a]) * (rate[b] - rate[a]) / (rate[i] - rate[a])
-            if quality[b] > line:
+            if quality[b] >= line - 1e-9:
                 break
             hull.pop()
         hull.append(i)

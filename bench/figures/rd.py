@@ -50,9 +50,9 @@ def draw_rd(
 ) -> None:
     """Draw one metric over rate, one curve for each series: on `clip`, or the mean over all clips.
 
-    The mean frame (a control) is a horizontal line; lossless controls are not drawn. Bars span the lowest and
-    the highest seed. If no record has the metric (VMAF without libvmaf, MS-SSIM of small frames), the page
-    has a text only.
+    The mean frame (a control) is a horizontal line; lossless controls are not drawn. Bars and a band span the
+    lowest and the highest seed. If no record has the metric (VMAF without libvmaf, MS-SSIM of small frames),
+    the page has a text only.
 
     Curves that were not measured here are thin and dashed with open markers, in separate groups of the
     legend. A note states their origin and names those that cannot be shown.
@@ -171,6 +171,13 @@ def _draw_curve(axes: Axes, curve: Curve, series: DrawnSeries) -> None:
     order += len(curve.points) == 1  # above the curves, which would hide a single marker
     axes.plot(curve.rate_bpp, curve.quality, zorder=order, **series.style.line_kwargs())
     if curve.seeds > 1:
+        band: dict[str, Any] = {
+            "color": series.style.colour,
+            "alpha": 0.18,
+            "linewidth": 0,
+            "zorder": order - 1,
+        }
+        axes.fill_between(curve.rate_bpp, curve.quality_low, curve.quality_high, **band)
         axes.vlines(curve.rate_bpp, curve.quality_low, curve.quality_high, series.style.colour, linewidth=0.8)
 
 

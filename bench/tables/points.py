@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from bench.analysis.labels import truth_note
-from bench.analysis.point_means import point_table
+from bench.analysis.point_means import SPREAD, point_table
 from bench.analysis.rd_points import load_points
 from bench.base.csv_files import read_table, write_csv
 from bench.scoring.metrics import describe
@@ -47,7 +48,9 @@ def write_points(
 def _text(table: pd.DataFrame, note: str) -> TextTable:
     texts = {"label": "Series", "clip": "Clip", "truth": "Truth", "point": "Point", "seeds": "Seeds"}
     texts = {name: header for name, header in texts.items() if name in table}
-    numbers = [name for name in table if name not in (*texts, "condition", "series")]
+    numbers = [
+        name for name in table if name not in (*texts, "condition", "series") and not name.endswith(SPREAD)
+    ]
     formats = {
         name: _HEADERS.get(name) or (describe(name).axis, describe(name).digits)
         for name in numbers
@@ -56,13 +59,23 @@ def _text(table: pd.DataFrame, note: str) -> TextTable:
     rows = [
         [
             *(str(row[name]) for name in texts),
-            *(number(row[name], digits) for name, (_, digits) in formats.items()),
+            *(_cell(row, name, digits) for name, (_, digits) in formats.items()),
         ]
         for row in table.to_dict("records")
     ]
     right = [name == "seeds" for name in texts] + [True] * len(formats)
     header = [*texts.values(), *(head for head, _ in formats.values())]
-    return TextTable(header, rows, right, [note] if note else [])
+    spread = any(name.endswith(SPREAD) for name in table)
+    notes = ["\N{PLUS-MINUS SIGN}: standard deviation over the seeds."] * spread + [note] * bool(note)
+    return TextTable(header, rows, right, notes)
+
+
+def _cell(row: Mapping[str, Any], name: str, digits: int) -> str:
+    """The mean, and the standard deviation over seeds where there are several."""
+    text, spread = number(row[name], digits), row.get(f"{name}{SPREAD}")
+    if spread is None or pd.isna(spread):
+        return text
+    return f"{text} \N{PLUS-MINUS SIGN} {number(spread, digits)}"
 
 
 def write_skipped(skipped_csv: Path | str, *, outputs: Sequence[Path | str]) -> None:

@@ -196,7 +196,7 @@ HEAD = "label,rate_bpp,psnr_rgb_db\n"
         ("", ": has no rows; write a header and one row for each point"),
         (HEAD, ": has no rows; write a header and one row for each point"),
         ("label;rate_bpp;psnr_rgb_db\nmine;1;30\n", ":1: no column label; add it with the name of the curve"),
-        ("label,psnr_rgb_db\nmine,30\n", ":1: no column rate_bpp; add it (or parameters_m)"),
+        ("label,psnr_rgb_db\nmine,30\n", ":1: no column rate_bpp; add it (or kbps, bytes or parameters_m)"),
         ("label,rate_bpp\nmine,1\n", ":1: no column with a metric; add one: psnr_rgb_db, ms_ssim_rgb, ..."),
         ("label,rate_bpp,psnr_rgb\nmine,1,30\n", ":1: unknown column 'psnr_rgb'; try psnr_rgb_db"),
         ("label,rate_bpp,rate_bpp,vmaf\nmine,1,1,30\n", ":1: has a duplicate column; remove or rename one"),

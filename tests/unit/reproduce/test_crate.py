@@ -85,8 +85,8 @@ def test_croissant_describes_every_column_with_its_type(crate):
 
 def test_the_form_adds_up_hours_by_machine_and_states_discarded_fits(crate):
     form = (crate / "compute.md").read_text()
-    rows = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in form.splitlines()
-            if line.startswith("|")}  # fmt: skip
+    lines = [line.split("|")[1:-1] for line in form.splitlines() if line.startswith("|")]
+    rows = {first.strip(): [cell.strip() for cell in cells] for first, *cells in lines}
     assert rows["Wall hours of jobs on a GPU"] == ["2.00"]
     assert rows["Hours of discarded and failed fits, GPU"] == ["3.00"]
     assert rows["Hours of discarded and failed fits, CPU"] == ["not stated"]
