@@ -18,9 +18,11 @@ from bench.analysis.bjontegaard import Delta
 from bench.analysis.bootstrap import Interval
 from bench.analysis.comparison import compare, overall
 from bench.analysis.labels import label_of
+from bench.analysis.matched import pareto_mask
 from bench.analysis.rd_points import load_points
 from bench.base.csv_files import read_table
 from bench.base.errors import BenchError
+from bench.scoring.metrics import describe
 
 _IDENTITY = ("clip", "codec", "point", "run")
 _REMEDY = "time the streams with bench retime"
@@ -112,6 +114,20 @@ def trade_offs(
         else:
             without.append(one.label)
     return series, without
+
+
+def pareto_points(costs: pd.DataFrame, metric: str) -> pd.Series:
+    """Whether no other point of the clip dominates a point in rate, quality and decode time.
+
+    Args:
+        costs: from `load_costs`. metric: quality column; a point without a value is not on the front.
+    """
+    axes = ["rate_bpp", metric, "decode_wall_s"]
+    values = costs[axes].assign(**{metric: -describe(metric).direction * costs[metric]}).dropna()
+    front = pd.Series(False, index=costs.index)
+    for _, group in values.groupby(costs["clip"]):
+        front[group.index] = pareto_mask(group.to_numpy(float))
+    return front
 
 
 def _trade_off(costs: pd.DataFrame, series: str, rate_percent: float, interval: Interval | None) -> TradeOff:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis.costs import COLUMNS, load_costs
+from bench.analysis.costs import COLUMNS, load_costs, pareto_points
 from bench.analysis.rd_points import check_metric
 from bench.scoring.metrics import describe
-from bench.tables.text_table import TextTable, number, write_table
+from bench.tables.text_table import NONE, TextTable, number, write_table
 
 #: Column -> header for readers, digits, and divisor.
 _NUMBERS = {
@@ -33,7 +33,8 @@ def write_complexity(
 ) -> None:
     """Write one row for each (clip, series, point).
 
-    The CSV has the columns of `bench.analysis.costs`, in bytes and seconds. Markdown and LaTeX omit columns
+    The CSV has the columns of `bench.analysis.costs`, in bytes and seconds, and `pareto`: whether no other
+    point of the clip is at least as good in rate, quality and decode time. Markdown and LaTeX omit columns
     without values.
 
     Args:
@@ -44,8 +45,9 @@ def write_complexity(
     """
     costs = load_costs(points_csv, decode_times_csv)
     check_metric(costs, metric)
+    costs["pareto"] = pareto_points(costs, metric)
     after_rate = COLUMNS.index("rate_bpp") + 1
-    columns = [*COLUMNS[:after_rate], metric, *COLUMNS[after_rate:]]
+    columns = [*COLUMNS[:after_rate], metric, "pareto", *COLUMNS[after_rate:]]
     write_table(outputs, rows=costs[columns].to_dict("records"), text=_text(costs, metric))
 
 
@@ -60,16 +62,18 @@ def _text(costs: pd.DataFrame, metric: str) -> TextTable:
             *(str(row[name]) for name in texts),
             *(number(row[name] / divisor, digits) for name, (_, digits, divisor) in numbers.items()),
             *(str(row[name]) for name in devices),
+            "yes" if row["pareto"] else NONE,
         ]
         for row in costs.to_dict("records")
     ]
-    header = [*texts.values(), *(head for head, _, _ in numbers.values()), *devices.values()]
-    right = [False] * len(texts) + [True] * len(numbers) + [False] * len(devices)
+    header = [*texts.values(), *(head for head, _, _ in numbers.values()), *devices.values(), "Pareto front"]
+    right = [False] * len(texts) + [True] * len(numbers) + [False] * (len(devices) + 1)
     repeats = "/".join(f"{count:.0f}" for count in sorted(costs["decode_repeats"].unique()))
     machines = ", ".join(sorted(costs["decode_machine"].astype(str).unique()))
     notes = [
         f"Decode: median of {repeats} decodes on one thread with no other job running, from the start of the "
         f"process to its last frame, on {machines}.",
+        "Pareto front: no other point of the clip is at least as good in rate, quality and decode time.",
         "Encode: wall time of the run that wrote the stream. Other jobs may have run at the same time.",
     ]
     return TextTable(header, rows, right, notes)

@@ -243,3 +243,13 @@ def test_timing_reserves_a_gpu_where_a_network_does(tmp_path, monkeypatch, devic
     Path("demo-v1.yaml").write_text(text.replace("device: auto", f"device: {device}"))
     plans = Plans("demo-v1.yaml", main_process=True, error=ValueError)
     assert plans.gpus({"selection": "demo-v1"}) == gpus
+
+
+def test_the_pareto_front_is_that_of_rate_quality_and_decode_time(tmp_path: Path) -> None:
+    """x265 veryslow needs fewer bits than x264 medium at each quality and decodes as fast; NeRV is slower."""
+    rows = table_of(references=False)
+    write_complexity(*files(tmp_path, rows), metric="psnr_rgb_db", outputs=[tmp_path / "c.csv"])
+    table = pd.read_csv(tmp_path / "c.csv")
+    front = table.groupby("series")["pareto"].agg(set)
+    assert front["x265-veryslow"] == {True}
+    assert front["x264-medium"] == front["nerv-matched"] == {False}
