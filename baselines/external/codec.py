@@ -95,9 +95,9 @@ class ExternalCodec(Codec):
 
         if job.settings.get("search"):
             identity = self.identity(job.settings)
-            found = search_encode(self, clip, job, family="external", identity=identity, encode=self.encode)
+            encoded = search_encode(self, clip, job, family="external", identity=identity, encode=self.encode)
             job.clock.facts |= identity  # also if all tries were cached
-            return found
+            return encoded
         settings = _typed(job.settings)
         settings.check(f"codec {job.codec}")
         installed = programs.install(settings, f"codec {job.codec}")

@@ -218,9 +218,9 @@ def _bin_folders(environment: Environment | None) -> list[str]:
 
 def _users_path() -> Iterator[str]:
     """The folders of PATH without those of the suite's environment, then the system's."""
-    own = (os.path.realpath(sys.prefix), os.path.abspath(sys.prefix))
+    suite = (os.path.realpath(sys.prefix), os.path.abspath(sys.prefix))
     for folder in os.environ.get("PATH", "").split(os.pathsep):
-        if os.path.isabs(folder) and not os.path.abspath(folder).startswith(own):
+        if os.path.isabs(folder) and not os.path.abspath(folder).startswith(suite):
             yield folder
     yield from _SYSTEM_PATH
 

@@ -85,12 +85,12 @@ def descendants(root: int) -> list[int]:
             except OSError:  # it has just ended
                 continue
             children.setdefault(parent, []).append(int(entry))
-    found, waiting = [], [root]
+    result, waiting = [], [root]
     while waiting:
         below = children.get(waiting.pop(), [])
-        found += below
+        result += below
         waiting += below
-    return found
+    return result
 
 
 def kill_descendants() -> None:

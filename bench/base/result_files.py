@@ -61,7 +61,7 @@ class RunKey:
         return self.run.startswith(REFERENCE)
 
     @property
-    def own(self) -> bool:
+    def encoded_here(self) -> bool:
         """Whether this working directory encodes the stream: neither a tracked one nor one of a bundle."""
         return not self.reference and not self.run.startswith(BUNDLE)
 
@@ -96,7 +96,7 @@ def file_of_record(record: Path, name: FileName) -> Path:
     parts = ("",) * 6 + record.absolute().parent.parts
     *above, points, condition, clip, codec, point, run = parts
     key = RunKey(condition=condition, clip=clip, codec=codec, point=point, run=run)
-    if beside.is_file() or points != "points" or key.own:
+    if beside.is_file() or points != "points" or key.encoded_here:
         return beside
     results = Path(*above)
     return Path(key.file(name, RESULTS if results == Path(RESULTS).absolute() else results))

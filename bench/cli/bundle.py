@@ -28,9 +28,9 @@ def run(args: argparse.Namespace) -> int:
     if args.codec not in plan.configs:
         raise unknown_name("codec", args.codec, plan.configs, where=plan.condition.path)
     out = args.out or Path(f"{plan.condition.name}-{args.codec}{SUFFIX}")
-    measured = [key for key in plan.measured() if key.codec == args.codec and key.own]
+    measured = [key for key in plan.measured() if key.codec == args.codec and key.encoded_here]
     index = write_bundle(measured, out, suite_version=bench.__version__)
-    left = len([key for key in plan.points if key.codec == args.codec and key.own]) - len(index.runs)
+    left = len([key for key in plan.points if key.codec == args.codec and key.encoded_here]) - len(index.runs)
     sys.stdout.write(f"{out}: {len(index.runs)} streams, {out.stat().st_size} bytes\n")
     if left:
         sys.stderr.write(f"[bundle] {left} points of {args.codec} are not measured yet\n")

@@ -79,7 +79,7 @@ class Estimate:
     @cached_property
     def encoded(self) -> tuple[RunKey, ...]:
         """The runs that are encoded, not tracked."""
-        return tuple(point for point in self.plan.points if point.own)
+        return tuple(point for point in self.plan.points if point.encoded_here)
 
     def pending_fits(self) -> dict[str, list[tuple[ClipInfo, Mapping[str, Any]]]]:
         """Codec id -> clip and settings of each fit that has no stream yet."""

@@ -99,7 +99,7 @@ def _jobs(plan: Plan) -> Iterator[Job | None]:
             yield _job(rule, file, Path(CLIPS, file, output))
     for point in plan.points:
         file = "/".join((point.condition, point.clip, point.codec, point.point, point.run))
-        if point.own:
+        if point.encoded_here:
             yield _job("encode", file, Path(point.file("encode.json")))
         yield _job("measure", file, Path(point.file("record.json")))
 
@@ -129,7 +129,7 @@ def _left_s(plan: Plan, measured: set[RunKey], jobs: int) -> float | None:
     for point in measured:
         try:
             record = json.loads(Path(point.file("record.json")).read_bytes())
-            spent = record["decode"]["wall_s"] + (record["encode"]["wall_s"] if point.own else 0)
+            spent = record["decode"]["wall_s"] + (record["encode"]["wall_s"] if point.encoded_here else 0)
         except (OSError, ValueError, KeyError, TypeError):
             continue
         seconds.setdefault(_series(point), []).append(spent)

@@ -37,11 +37,11 @@ def run(clip: Clip, folder: Path, search: dict[str, Any]) -> dict[str, Any]:
 def test_ffmpegs_encoder_reaches_a_rate(tiny_clip: Clip, tmp_path: Path) -> None:
     search = {"parameter": "crf", "low": 10, "high": 50, "step": 0.5, "rate_bpp": 1.0, "tolerance": 0.03}
     report = run(tiny_clip, tmp_path, search)
-    found = report["details"]["search"]
+    outcome = report["details"]["search"]
     rate = 8 * (tmp_path / "s.bin").stat().st_size / tiny_clip.info.pixels
     assert abs(rate - 1) <= 0.03
     assert rate == 8 * report["stream_bytes"] / tiny_clip.info.pixels
-    assert 2 < len(found["tries"]) < 10, "bisection of 81 values"
+    assert 2 < len(outcome["tries"]) < 10, "bisection of 81 values"
     tries = {path: path.stat().st_mtime_ns for path in (tmp_path / "state").glob("try-*.bin")}
     again = run(tiny_clip, tmp_path, search)
     assert again["stream_sha256"] == report["stream_sha256"]
@@ -89,7 +89,7 @@ def test_a_program_reaches_a_rate(codecs: Codecs) -> None:
     target = 8 * (codecs.clip.info.frame_bytes * 9 + 5000) / codecs.clip.info.pixels
     search = {"parameter": "padding", "low": 0, "high": 100, "rate_bpp": target, "tolerance": 0.002}
     stream = codecs.encode(config, {"search": search})
-    found = json.loads(stream.with_suffix(".json").read_text())["details"]["search"]
-    assert found["value"] == pytest.approx(50, abs=1)
-    assert len(found["tries"]) <= 9
+    outcome = json.loads(stream.with_suffix(".json").read_text())["details"]["search"]
+    assert outcome["value"] == pytest.approx(50, abs=1)
+    assert len(outcome["tries"]) <= 9
     assert len(codecs.decode(stream)[0]) == 9

@@ -141,8 +141,8 @@ def test_bundles_join_a_condition_as_they_are_checked_here(bundle: Path) -> None
     for key in keys:
         assert Path(key.file("stream.bin")).is_file()
         measure_run(key, "x264, bundle good")
-    own = [dataclasses.replace(key, run="seed0") for key in keys]
-    assert collect([key.file("record.json") for key in (*own, *keys)], "rd_points.csv") == 4
+    mine = [dataclasses.replace(key, run="seed0") for key in keys]
+    assert collect([key.file("record.json") for key in (*mine, *keys)], "rd_points.csv") == 4
     from bench.analysis.rd_points import load_points
 
     rows = load_points("rd_points.csv")
