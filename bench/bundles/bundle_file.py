@@ -177,7 +177,7 @@ def read_bundle(path: Path, folder: Path) -> Bundle:
     if members - {"bundle.json", "codec.yaml"} != expected or len(expected) != 3 * len(index.runs):
         raise BenchError(path, "its files are not those that bundle.json lists", _REMEDY)
     bundle = Bundle(name, index, folder)
-    _check_codec(path, index, folder / "codec.yaml")
+    check_codec(path, index, folder / "codec.yaml")
     for run in index.runs:
         _check_run(path, bundle, run)
     return bundle
@@ -234,7 +234,7 @@ def _read_index(path: Path, folder: Path) -> BundleIndex:
     return validate(BundleIndex, values, where=f"{path}: bundle.json")
 
 
-def _check_codec(path: Path, index: BundleIndex, file: Path) -> None:
+def check_codec(path: Path, index: BundleIndex, file: Path) -> None:
     """Compare the bundle's codec with the one of this installation."""
     where = f"{path}: codec.yaml"
     values = parse_table(read_text(file), where=where)

@@ -265,3 +265,20 @@ def test_the_command_writes_a_bundle_of_the_measured_points(
     assert "1 points of x264-medium are not measured yet" in output.err
     assert main(["bundle", "bundle-v0", "x265-medium"]) == 2
     assert "unknown codec 'x265-medium'" in capsys.readouterr().err
+
+
+def test_an_external_codec_must_decode_here_as_there(tmp_path: Path) -> None:
+    """The command of a bundle's codec file is compared with the installed one, and never run."""
+    from bench.bundles.bundle_file import BundleIndex, check_codec
+    from bench.codec.registry import codec_config
+
+    run = {"clip": "a", "point": "p", "run": "seed0", "stream_sha256": "0" * 64}
+    values = {"format": 1, "condition": "c", "codec": "x265-program", "family": "external", "programs": {}}
+    index = BundleIndex.model_validate({**values, "suite_version": "1", "runs": [run]})
+    text = codec_config("x265-program").path.read_text()
+    file = tmp_path / "codec.yaml"
+    file.write_text(text.replace("label: x265 medium", "label: another label"))
+    check_codec(Path("b.tar"), index, file)
+    file.write_text(text.replace("decode: [dec265,", "decode: [dec265, --noaccel,"))
+    with pytest.raises(BenchError, match="settings: decode differs from that of config/codecs/x265-program"):
+        check_codec(Path("b.tar"), index, file)
