@@ -18,7 +18,8 @@ WORDS = (
     ("config/codecs/nerv-matched.yaml", "note:", "note: well,"),
 )
 FIGURES = {"figure_rd", "figure_frames", "figure_strip", "figure_fit", "figure_parts"}
-COLLECTED = {"collect", "points", "bd_rate", "summary", "inspect", *FIGURES}
+PAGE = {"report_frames", "html_report"}
+COLLECTED = {"collect", "points", "bd_rate", "summary", "inspect", *FIGURES, *PAGE}
 
 
 def test_comments_notes_and_new_sequences_rerun_nothing(finished: Finished) -> None:
@@ -32,7 +33,14 @@ def test_an_edit_of_a_figure_draws_only_that_figure(finished: Finished) -> None:
     with finished.repo.with_new_code_in("bench/figures/rd.py"):
         assert set(finished.repo.planned()) == {"figure_rd"}
     with finished.repo.with_new_code_in("bench/figures/style.py"):
-        assert set(finished.repo.planned()) == FIGURES
+        assert set(finished.repo.planned()) == {*FIGURES, "html_report"}
+
+
+def test_an_edit_of_the_report_page_writes_only_the_page(finished: Finished) -> None:
+    with finished.repo.edited("bench/report/assets/style.css", "margin: 0", "margin:  0"):
+        assert set(finished.repo.planned()) == {"html_report"}
+    with finished.repo.with_new_code_in("bench/report/frame_choice.py"):
+        assert set(finished.repo.planned()) == PAGE
 
 
 def test_an_edit_of_a_table_writes_only_that_table(finished: Finished) -> None:
