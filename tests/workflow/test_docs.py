@@ -24,7 +24,16 @@ from tiny_repo import Repo
 from bench.base.paths import ROOT
 
 BY_HAND = ("quickstart.md", "claims.md")
-_EXTENDING = ("clip", "own-video", "codec", "metric", "condition", "own-curve", "report-page")
+_EXTENDING = (
+    "clip",
+    "own-video",
+    "codec",
+    "metric",
+    "condition",
+    "own-curve",
+    "report-page",
+    "compare-and-publish",
+)
 EXTERNAL = "how-to/external-codec.md"
 EXTEND = tuple(f"how-to/{name}.md" for name in _EXTENDING)
 _FENCE = re.compile(r"^```(\w+)[ ]+(test|output|file=|append=)(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -115,7 +115,7 @@ def test_profiles_name_only_options_that_snakemake_has() -> None:
     text = subprocess.run([snakemake, "--help"], capture_output=True, text=True, check=True).stdout
     for path in (ROOT / "profiles").rglob("profile.yaml"):
         for key in yaml.safe_load(path.read_text()):
-            assert f"--{key}" in text or key.startswith("slurm-"), f"{path}: {key}"
+            assert f"--{key}" in text or key.startswith(("slurm-", "kubernetes-")), f"{path}: {key}"
 
 
 def test_help_lists_the_targets_of_the_makefile() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from bench.base.errors import StreamError
 from bench.base.ffmpeg import pipe_bytes, pipe_frames, raw_video_args
 from bench.base.stage_clock import StageClock
 from bench.codec.container import Header, Stream, parse_stream, read_stream, repair_checksum, write_stream
-from bench.video.clip import Clip
+from bench.video.clip import Clip, ClipInfo
 
 DEFAULTS = FfmpegSettings.default_values()
 
@@ -37,7 +38,18 @@ def elementary(encoder: str, size: str, pixel_format: str = "", frames: int = 5)
     made = FORMATS[row.format]
     source = ["-f", "lavfi", "-i", f"testsrc2=s={size}:r=25", "-frames:v", str(frames)]
     settings = {**DEFAULTS, **QUICK[encoder], "encoder": encoder}
-    arguments = [*source, *row.arguments(settings, 1), "-pix_fmt", pixel_format or row.pixel_format]
+    width, height = map(int, size.split("x"))
+    clip = ClipInfo(
+        name="testsrc2",
+        sequence="testsrc2",
+        width=width,
+        height=height,
+        frames=frames,
+        fps=Fraction(25),
+        colour="bt709",
+        sha256="",
+    )
+    arguments = [*source, *row.arguments(settings, 1, clip), "-pix_fmt", pixel_format or row.pixel_format]
     return bytes([made.code]) + made.pack(b"".join(pipe_bytes([*arguments, "-f", made.demuxer, "pipe:1"])))
 
 

@@ -51,9 +51,17 @@ CONDITION: dict[str, Any] = {
     },
     "reference": True,
     "anchor": "x264-medium",
+    "curves": "upper_hull",
     "metrics": ["psnr_rgb_db", "vmaf"],
     "headline": "vmaf",
     "strip": {"frame": 2, "crop": [0, 0, 16, 16], "rate_bpp": 0.5},
+    "report": {
+        "frames": ["first", "even"],
+        "even": 2,
+        "most": 3,
+        "region": [0, 0, 32, 16],
+        "excerpt": [0, 2],
+    },
     "published": [{"source": "ffnerv-table-11", "label": "FFNeRV", "codec": "nerv-matched"}],
 }
 CODEC: dict[str, Any] = {
