@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.inr.network.layers import ACTIVATIONS, NORMS
+from bench.inr.network.layers import ACTIVATIONS, NORMS, shuffled_convolution
 from ffnerv.config import COMPACT_GROUPS
 from ffnerv.qat import quantise
 
@@ -36,6 +37,31 @@ class QuantConv2d(nn.Conv2d):
         return F.conv2d(x, weight, bias, padding=self.padding, groups=self.groups)
 
 
+class _SplitLinear(torch.autograd.Function):
+    """Two linear layers of the same pixels (B, h, w, C_in), whose gradients are those of one layer."""
+
+    @staticmethod
+    def forward(
+        ctx, pixels: Tensor, weight: Tensor, bias: Tensor | None, split: int
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(pixels, weight)
+        ctx.biased = bias is not None
+        parts = (slice(None, split), slice(split, None))
+        first, second = (
+            F.linear(pixels, weight[part], None if bias is None else bias[part]) for part in parts
+        )
+        return first, second
+
+    @staticmethod
+    def backward(ctx, by_first: Tensor, by_second: Tensor) -> tuple[Tensor | None, ...]:
+        pixels, weight = ctx.saved_tensors
+        # The forward pass may have computed in bfloat16.
+        grad = torch.cat([by_first, by_second], dim=-1).flatten(0, -2).to(weight.dtype)
+        by_weight = grad.t() @ pixels.flatten(0, -2).to(weight.dtype)
+        by_pixels = (grad @ weight).view_as(pixels).to(pixels.dtype)
+        return by_pixels, by_weight, grad.sum(0) if ctx.biased else None, None
+
+
 class QuantHead(QuantConv2d):
     """A pointwise convolution whose output channels are returned in two parts.
 
@@ -51,13 +77,8 @@ class QuantHead(QuantConv2d):
     def forward(self, x: Tensor, *, split: int) -> tuple[Tensor, Tensor]:
         """(B, C_in, h, w) to the output channels before `split` and from `split` on, each (B, C, h, w)."""
         weight, bias = self.quantised()
-        weight, pixels = weight.flatten(1), x.permute(0, 2, 3, 1)
-        parts = (slice(None, split), slice(split, None))
-        first, second = (
-            F.linear(pixels, weight[part], None if bias is None else bias[part]).permute(0, 3, 1, 2)
-            for part in parts
-        )
-        return first, second
+        first, second = _SplitLinear.apply(x.permute(0, 2, 3, 1), weight.flatten(1), bias, split)
+        return first.permute(0, 3, 1, 2), second.permute(0, 3, 1, 2)
 
 
 class UpsampleBlock(nn.Module):
@@ -90,7 +111,8 @@ class UpsampleBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, h, w) to (B, C_out, s*h, s*w)."""
-        x = self.conv(x)
-        if self.pointwise is not None:
-            x = self.pointwise(x)
-        return self.activation(self.norm(F.pixel_shuffle(x, self.stride)))
+        if self.pointwise is None:
+            x = shuffled_convolution(x, *self.conv.quantised(), padding=1, stride=self.stride)
+        else:
+            x = F.pixel_shuffle(self.pointwise(self.conv(x)), self.stride)
+        return self.activation(self.norm(x))

@@ -78,20 +78,102 @@ def warp(frames: Tensor, flows: Tensor, *, exact: bool = False) -> Tensor:
     (and likewise in y), as in the official code, which computes coordinates for `align_corners=True` and
     samples with `align_corners=False`.
     """
-    height, width = frames.shape[-2:]
-    coordinates, half = _pixels(height, width, frames.device)
+    return _sample(frames, _positions(flows), exact)
+
+
+def _positions(flows: Tensor) -> Tensor:
+    """Positions (M, H, W, 2) in [-1, 1] that displacements (M, 2, H, W) lead to."""
+    coordinates, half = _pixels(*flows.shape[-2:], flows.device)
     # The official order of operations: bilinear interpolation has kinks at whole pixels, where one rounding
     # error can change a gradient.
-    positions = (flows.permute(0, 2, 3, 1) + coordinates).div_(half).sub_(1)
+    return (flows.permute(0, 2, 3, 1) + coordinates).div_(half).sub_(1)
+
+
+def _sample(frames: Tensor, positions: Tensor, exact: bool) -> Tensor:
     return F.grid_sample(frames, positions, padding_mode="border", align_corners=exact)
 
 
 def upsample_flows(flows: Tensor) -> Tensor:
     """(B, 2A, h, w) in flow-map pixels to (B * A, 2, H, W) in output pixels."""
-    # Each neighbour's flow is an image of its own, as in the official code, so that torch rounds the same.
-    flows = flows.unflatten(1, (-1, 2)).flatten(0, 1).contiguous()
-    scaled = F.interpolate(flows, scale_factor=float(FLOW_SCALE), mode="bilinear", align_corners=False)
-    return FLOW_SCALE * scaled
+    # Each neighbour's flow is an image of its own, as in the official code, so that torch rounds the same. To
+    # multiply by a power of two is exact, so it may come first, where there are fewer pixels.
+    flows = (FLOW_SCALE * flows).unflatten(1, (-1, 2)).flatten(0, 1).contiguous()
+    return F.interpolate(flows, scale_factor=float(FLOW_SCALE), mode="bilinear", align_corners=False)
+
+
+def _transposed_upsampling(grad: Tensor, dim: int) -> Tensor:
+    """Transpose of bilinear upsampling by 4 along one dimension, which torch computes slowly on a CPU.
+
+    Outputs 4i to 4i + 3 are at the positions i - 3/8, i - 1/8, i + 1/8 and i + 3/8 between the inputs.
+    Positions beyond the first and the last input are moved to it.
+    """
+    first, second, third, fourth = grad.unflatten(dim, (-1, FLOW_SCALE)).unbind(dim + 1)
+    own = ((first + fourth) * 0.625).add_(second + third, alpha=0.875)
+    before = (first * 0.375).add_(second, alpha=0.125)
+    after = (fourth * 0.375).add_(third, alpha=0.125)
+    last = own.shape[dim] - 1
+    own.narrow(dim, 0, last).add_(before.narrow(dim, 1, last))
+    own.narrow(dim, 1, last).add_(after.narrow(dim, 0, last))
+    own.select(dim, 0).add_(before.select(dim, 0))
+    own.select(dim, last).add_(after.select(dim, last))
+    return own
+
+
+class _Aggregate(torch.autograd.Function):
+    """The module's equations, with their gradient. Fewer passes over full frames than autograd needs."""
+
+    @staticmethod
+    def forward(
+        ctx, flows: Tensor, neighbour_logits: Tensor, blend_logits: Tensor, independent: Tensor,
+        neighbours: Tensor, exact: bool,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        upsampled_flows = upsample_flows(flows)
+        positions = _positions(upsampled_flows)
+        warped = _sample(neighbours.flatten(0, 1), positions, exact).view_as(neighbours)
+        # Nearest-neighbour upsampling commutes with the softmax, which is cheaper at the low resolution.
+        weights = torch.softmax(neighbour_logits, dim=1)
+        upsampled = F.interpolate(weights, scale_factor=float(FLOW_SCALE), mode="nearest")
+        aggregated = (warped * upsampled[:, :, None]).sum(1)
+        # The softmax over two logits is a sigmoid of their difference.
+        blend = torch.sigmoid(blend_logits[:, 1:] - blend_logits[:, :1])
+        independent = independent.to(aggregated.dtype)  # float32 even if the network ran in bfloat16
+        final = torch.lerp(independent, aggregated, blend.to(aggregated.dtype))
+        ctx.save_for_backward(
+            neighbours, positions, warped, weights, upsampled, aggregated, blend, independent
+        )
+        ctx.exact, ctx.dtypes = exact, (flows.dtype, neighbour_logits.dtype, blend_logits.dtype)
+        ctx.mark_non_differentiable(upsampled_flows, weights, blend)
+        return aggregated, independent, final, upsampled_flows, weights, blend
+
+    @staticmethod
+    def backward(
+        ctx, by_aggregated: Tensor, by_independent: Tensor, by_final: Tensor, *_: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        neighbours, positions, warped, weights, upsampled, aggregated, blend, independent = ctx.saved_tensors
+        blended = by_final * blend
+        by_blend = (by_final * (aggregated - independent)).sum(1, keepdim=True) * (blend * (1 - blend))
+        by_independent = (by_independent + by_final).sub_(blended)
+        by_aggregated = blended.add_(by_aggregated)[:, None]
+
+        by_upsampled = (by_aggregated * warped).sum(2)
+        by_weights = F.avg_pool2d(by_upsampled, FLOW_SCALE).mul_(FLOW_SCALE**2 * weights)
+        by_logits = by_weights - weights * by_weights.sum(1, keepdim=True)
+
+        by_warped = (by_aggregated * upsampled[:, :, None]).flatten(0, 1)
+        _, by_positions = torch.ops.aten.grid_sampler_2d_backward(
+            by_warped, neighbours.flatten(0, 1), positions, 0, 1, ctx.exact, [False, True]
+        )
+        height, width = neighbours.shape[-2:]
+        low = _transposed_upsampling(_transposed_upsampling(by_positions, 1), 2)
+        by_flows = (FLOW_SCALE * low / _pixels(height, width, low.device)[1]).permute(0, 3, 1, 2)
+        return (
+            by_flows.reshape(len(weights), -1, *low.shape[1:3]).to(ctx.dtypes[0]),
+            by_logits.to(ctx.dtypes[1]),
+            torch.cat([-by_blend, by_blend], dim=1).to(ctx.dtypes[2]),
+            by_independent,
+            None,
+            None,
+        )
 
 
 def aggregate(heads: Heads, neighbours: Tensor, *, exact: bool = False) -> Aggregation:
@@ -103,24 +185,11 @@ def aggregate(heads: Heads, neighbours: Tensor, *, exact: bool = False) -> Aggre
     """
     assert heads.flows is not None
     assert heads.neighbour_logits is not None
-    flows = upsample_flows(heads.flows)
-    warped = warp(neighbours.flatten(0, 1), flows, exact=exact).view_as(neighbours)
-    # Nearest-neighbour upsampling commutes with the softmax, which is cheaper at the low resolution.
-    weights = torch.softmax(heads.neighbour_logits, dim=1)
-    upsampled = F.interpolate(weights, scale_factor=float(FLOW_SCALE), mode="nearest")
-    aggregated = (warped * upsampled[:, :, None]).sum(1)
-    # The softmax over two logits is a sigmoid of their difference.
-    blend = torch.sigmoid(heads.blend_logits[:, 1:] - heads.blend_logits[:, :1])
-    independent = heads.independent.to(aggregated.dtype)  # float32 even if the network ran in bfloat16
-    final = torch.lerp(independent, aggregated, blend.to(aggregated.dtype))
-    return Aggregation(
-        independent,
-        aggregated,
-        final,
-        flows.view(*neighbours.shape[:2], *flows.shape[1:]),
-        weights,
-        blend,
+    aggregated, independent, final, flows, weights, blend = _Aggregate.apply(
+        heads.flows, heads.neighbour_logits, heads.blend_logits, heads.independent, neighbours, exact
     )
+    flows = flows.view(*neighbours.shape[:2], *flows.shape[1:])
+    return Aggregation(independent, aggregated, final, flows, weights, blend)
 
 
 class KeyFrames:

@@ -41,7 +41,7 @@ class _TanhFloor(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
         (squashed,) = ctx.saved_tensors
-        return torch.addcmul(grad, grad * squashed, squashed, value=-1), None
+        return torch.ops.aten.tanh_backward(grad, squashed), None
 
 
 def quantise(weight: Tensor, bits: int | None) -> Tensor:

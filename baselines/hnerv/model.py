@@ -11,12 +11,11 @@ import math
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.hnerv.config import HNeRVConfig
 from baselines.hnerv.encoder import Encoder
-from bench.inr.network.layers import ACTIVATIONS, rgb_head
+from bench.inr.network.layers import ACTIVATIONS, rgb_head, shuffled_convolution
 
 
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
@@ -64,7 +63,9 @@ class Decoder(nn.Module):
         x = enlarge(x, self.config.stem_scale).contiguous(memory_format=torch.channels_last)
         yield x
         for conv, (_, _, stride, _) in zip(self.stages, self.config.blocks, strict=True):
-            x = self.activation(F.pixel_shuffle(conv(x), stride))
+            padding = conv.kernel_size[0] // 2
+            x = shuffled_convolution(x, conv.weight, conv.bias, padding=padding, stride=stride)
+            x = self.activation(x)
             yield x
 
     def forward(self, embedding: Tensor) -> Tensor:
