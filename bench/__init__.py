@@ -31,7 +31,7 @@ def import_official(name: str, config: Mapping[str, Any], state_dict: Mapping[st
 
     * Losses: `bench.inr.network.losses.losses(name, predictions, target)`. FFNeRV applies it to three images:
       `ffnerv.video.FFNeRVVideo.step` is its training step, with buffer and weights of the losses.
-    * A training step: `bench.inr.fitting.trainer.train_step`, with a representation of the network:
+    * A training step: `bench.inr.fitting.step.train_step`, with a representation of the network:
       `ffnerv.video.FFNeRVVideo`, `bench.inr.network.representation.FramewiseVideo` (NeRV),
       `baselines.enerv.video.ENeRVVideo`, `baselines.hnerv.video.HNeRVFitting` or
       `baselines.hinerv.video.HiNeRVVideo`. With several heads it sums their losses.

@@ -1,7 +1,7 @@
 """What a GPU does, in about ten minutes: python -m benchmarks.gpu [--minutes 10]
 
 1. Decodes a tracked reference of each network on the GPU and on the CPU, and compares the frames.
-2. Times training steps of the five networks at three frame sizes, with and without `compile`.
+2. Times training steps of the five networks at three frame sizes: eager, as a CUDA graph, compiled.
 3. Times rendering of 1920x1080 frames.
 4. Fits rows of HNeRV's Table 2 until the time is over. Their states stay; the same command continues them.
 
@@ -31,6 +31,7 @@ from bench.codec.device import device_name, resolve_device, synchronizer
 from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition, settings_of
 from bench.inr.network import runtime
+from bench.inr.study import network_time
 from bench.inr.study.network_time import time_network
 from bench.reproduce.inputs import RecordInputs, find_records
 from bench.scoring.record import Record
@@ -107,22 +108,21 @@ def _compare(stream: Path, clip: Clip, device: str) -> dict[str, float]:
     }
 
 
-def _times(condition: Condition, codec_id: str, size: str, device: str, steps: int) -> dict[str, float]:
-    """Milliseconds of a step, plain and compiled, and of rendering one frame."""
+def _times(condition: Condition, codec_id: str, size: str, device: str, steps: int) -> dict[str, Any]:
+    """Milliseconds of a step in each variant, and of rendering one frame."""
     config, point = registry.codec_config(codec_id), condition.points(codec_id)[-1]
     clip = next(iter(condition.clips))
     width, height = map(int, size.split("x"))
     info = ClipInfo(name=clip, sequence="made", width=width, height=height, frames=132, fps=Fraction(25))
     codec: Any = registry.load_family(config.family)
     settings = settings_of(config, point, clip, {}, condition)
-    values: dict[str, float] = {}
-    for name, changes in (("plain", {}), ("compiled", {"compile": True, "rounding": None})):
-        try:
-            timed = time_network(codec, info, {**settings, **changes}, steps=steps, threads=1, device=device)
-        except Exception as error:  # a variant that this torch or device cannot run is a result, too
-            values[f"{codec_id} {size}, {name} step"] = f"failed: {error}".splitlines()[0]  # type: ignore[assignment]
-            continue
-        values[f"{codec_id} {size}, {name} step, ms"] = timed.step_ms
+    timed = time_network(
+        codec, info, settings, steps=steps, threads=1, device=device, variants=network_time.VARIANTS
+    )
+    values: dict[str, Any] = {
+        f"{codec_id} {size}, {variant} step, ms": timed.problems.get(variant, milliseconds)
+        for variant, milliseconds in timed.steps_ms.items()
+    }
     values[f"{codec_id} {size}, render, ms a frame"] = 1000 * _render_seconds(codec, info, settings, device)
     return values
 

@@ -62,9 +62,9 @@ class Decoder(nn.Module):
         x = self.activation(self.stem(embedding.contiguous(memory_format=torch.channels_last)))
         x = enlarge(x, self.config.stem_scale).contiguous(memory_format=torch.channels_last)
         yield x
-        for conv, (_, _, stride, _) in zip(self.stages, self.config.blocks, strict=True):
-            padding = conv.kernel_size[0] // 2
-            x = shuffled_convolution(x, conv.weight, conv.bias, padding=padding, stride=stride)
+        for conv, (_, _, stride, kernel) in zip(self.stages, self.config.blocks, strict=True):
+            assert isinstance(conv, nn.Conv2d)
+            x = shuffled_convolution(x, conv.weight, conv.bias, padding=kernel // 2, stride=stride)
             x = self.activation(x)
             yield x
 

@@ -68,7 +68,8 @@ def keep_freed_memory() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        for threshold in (32 << 20, 1 << 30):  # earlier versions of glibc accept 32 MiB at most
+            mallopt(_M_MMAP_THRESHOLD, threshold)
         mallopt(_M_TRIM_THRESHOLD, -1)
 
 

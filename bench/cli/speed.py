@@ -32,6 +32,13 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        metavar="NAME",
+        help="ways to run a step: eager, graph (CUDA graph), compiled, compiled-graph (default: eager, and "
+        "graph on a GPU)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -48,12 +55,13 @@ def run(args: argparse.Namespace) -> int:
             raise BenchError(codec_id, problem, f"give a fitted codec: {', '.join(fitted)}")
 
     # These modules import torch.
-    from bench.inr.study.network_time import time_network
-    from bench.inr.study.step_time import STAGES
+    from bench.inr.study.network_time import VARIANTS, time_network
 
     clip, overrides = next(iter(condition.clips)), parse_overrides(args.set)
-    stages = [f"{stage} ms" for stage in STAGES]
-    _write("network", ("size", "parameters", *stages, "step ms", "fit ms"), ("device", "threads"))
+    for variant in args.variants or ():
+        if variant not in VARIANTS:
+            raise BenchError(f"--variants {variant}", "is unknown", f"use {', '.join(VARIANTS)}")
+    titles: list[str] = []
     for width, height in map(_size, args.sizes):
         info = replace(planned_info(condition, clip), width=width, height=height)
         for codec_id in args.codec or fitted:
@@ -61,12 +69,25 @@ def run(args: argparse.Namespace) -> int:
             codec: INRCodec = registry.load_family(config.family)  # type: ignore[assignment]
             settings = settings_of(config, point, clip, overrides, condition)
             time = time_network(
-                codec, info, settings, steps=args.steps, threads=args.threads, device=args.device
+                codec,
+                info,
+                settings,
+                steps=args.steps,
+                threads=args.threads,
+                device=args.device,
+                variants=args.variants,
             )
-            numbers = (*time.stages_ms.values(), sum(time.stages_ms.values()), time.step_ms)
+            columns = [f"{stage} ms" for stage in (*time.stages_ms, "step")]
+            columns += [f"{variant} fit ms" for variant in time.steps_ms]
+            if columns != titles:
+                titles = columns
+                _write("network", ("size", "parameters", *titles), ("device", "threads"))
+            numbers = (*time.stages_ms.values(), sum(time.stages_ms.values()), *time.steps_ms.values())
             cells = ("-" if math.isnan(number) else f"{number:.1f}" for number in numbers)
             size = (f"{width}x{height}", str(time.parameters))
             _write(f"{codec_id} {point}", (*size, *cells), (time.device, str(args.threads)))
+            for variant, problem in time.problems.items():
+                sys.stderr.write(f"{codec_id} {point}: {variant}: {problem}\n")
     return 0
 
 

@@ -238,11 +238,11 @@ def _load(fit: Fit, values: Mapping[str, Any]) -> None:
     if values["kept"] is not None:
         fit.masks = Masks(list(representation.pruning_scores()), values["kept"])
     if fit.quantiser is not None and fit.rate is None:
-        rounding.apply(representation.finish(fit.frames), fit.quantiser)
+        fit.rounded = rounding.RoundedWeights(representation.finish(fit.frames), fit.quantiser)
     if values["cache"]:
         representation.load_cached_state(values["cache"])
     else:
-        representation.refresh()
+        fit.refresh()
 
 
 def _flat(inputs: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

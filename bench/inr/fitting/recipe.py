@@ -244,8 +244,8 @@ class Recipe:
                 raise ValueError(f"rate: cannot be combined with {given[0]}; leave out one of them")
             if self.epochs < 2:
                 raise ValueError(f"rate: needs two epochs or more, not {self.epochs}")
-        if self.rounding and (self.compile or self.quantise):
-            raise ValueError("rounding: cannot be combined with compile or quantise; leave out one of them")
+        if self.rounding and self.quantise:
+            raise ValueError("rounding: cannot be combined with quantise; leave out one of them")
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Recipe:

@@ -13,7 +13,8 @@ rounding. At the end the weights are set to q(w). Coding them with the steps d l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -26,29 +27,6 @@ from bench.inr.coding.uniform import FixedStepQuantiser, StepQuantiser
 ChooseQuantiser = Callable[[nn.Module], AnyQuantiser | None]
 #: Saved form of the quantiser: parameter -> (bits, step size or None where it is not fixed).
 SavedSteps = dict[str, tuple[float, float | None]]
-
-
-class _Round(torch.autograd.Function):
-    """Round to the nearest multiple of a step; the backward pass is the identity."""
-
-    @staticmethod
-    def forward(ctx, weight: Tensor, step: float) -> Tensor:
-        return (weight / step).round_().mul_(step)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
-        return grad, None
-
-
-class _Rounded(nn.Module):
-    """Parametrisation of a weight by its rounded value. A tensor of zeros has step 0 and stays zero."""
-
-    def __init__(self, step: float) -> None:
-        super().__init__()
-        self.step = step
-
-    def forward(self, weight: Tensor) -> Tensor:
-        return _Round.apply(weight, self.step) if self.step else torch.zeros_like(weight)
 
 
 def fix_steps(coded: nn.Module, trained: nn.Module, quantiser: AnyQuantiser | None) -> ByName:
@@ -70,17 +48,51 @@ def fix_steps(coded: nn.Module, trained: nn.Module, quantiser: AnyQuantiser | No
     return ByName(StepQuantiser(), fixed)
 
 
-def apply(coded: nn.Module, quantiser: ByName) -> None:
-    """Let layers compute with rounded weights from now on, for every parameter whose step is fixed."""
-    for name, single in quantiser.overrides.items():
-        if isinstance(single, FixedStepQuantiser):
-            owner, _, attribute = name.rpartition(".")
-            rounded = _Rounded(single.step)
-            parametrize.register_parametrization(coded.get_submodule(owner), attribute, rounded, unsafe=True)
+class RoundedWeights:
+    """The parameters of a finished network whose steps are fixed, and their rounded values.
+
+    The weights are replaced in place for a forward and backward pass, and restored for the update. Gradients
+    at q(w) are thus applied to w. A few kernels process all tensors, and the network has no extra modules,
+    so it can be compiled.
+
+    Args:
+        coded: the finished network; quantiser: of `fix_steps`. A tensor of zeros has step 0 and stays zero.
+    """
+
+    def __init__(self, coded: nn.Module, quantiser: ByName) -> None:
+        steps = {
+            name: single.step
+            for name, single in quantiser.overrides.items()
+            if isinstance(single, FixedStepQuantiser)
+        }
+        parameters = dict(coded.named_parameters())
+        self.weights = [parameters[name].detach() for name, step in steps.items() if step]
+        self.steps = [step for step in steps.values() if step]
+        self.zeros = [parameters[name].detach() for name, step in steps.items() if not step]
+        self.exact = [weight.clone() for weight in (*self.weights, *self.zeros)]
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let the network have rounded weights in this context."""
+        torch._foreach_copy_(self.exact, [*self.weights, *self.zeros])
+        self.fix()
+        try:
+            yield
+        finally:
+            torch._foreach_copy_([*self.weights, *self.zeros], self.exact)
+
+    def fix(self) -> None:
+        """Set every weight to its rounded value."""
+        if self.weights:
+            torch._foreach_div_(self.weights, self.steps)
+            torch._foreach_round_(self.weights)
+            torch._foreach_mul_(self.weights, self.steps)
+        if self.zeros:
+            torch._foreach_zero_(self.zeros)
 
 
-def remove(network: nn.Module) -> None:
-    """Set every parameter to its rounded value, and remove the parametrisations."""
+def remove_parametrisations(network: nn.Module) -> None:
+    """Set every parametrised weight to its value under the parametrisation."""
     for module in list(network.modules()):
         if parametrize.is_parametrized(module):
             assert isinstance(module.parametrizations, nn.ModuleDict)

@@ -2,19 +2,21 @@
 
 A training step does no logging, no I/O and no device synchronisation: the clip is in memory as uint8, and
 squared errors are summed on the device and read once per epoch. Reading order of a step: `Fit._train_epoch`
-and `train_step` here, `step` of the method's representation (such as `ffnerv/video.py`), then
+here, `bench.inr.fitting.step`, `step` of the method's representation (such as `ffnerv/video.py`), then
 `bench.inr.network.losses`.
 
 The order of samples and the quantisation noise of an epoch are functions of (seed, epoch). On a CPU with the
 same instruction set and number of threads, a fit that was interrupted and resumed therefore ends in the same
 weights, byte for byte, as one that was not.
+
+On a GPU a step is recorded as a CUDA graph (`bench.inr.fitting.recorded_step`).
 """
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,10 +32,19 @@ from bench.inr.coding.weight_rate import weight_bits
 from bench.inr.fitting import fit_state, rounding
 from bench.inr.fitting.divergence import Diverged, divergence, has_finite_weights
 from bench.inr.fitting.fit_state import EpochLog
-from bench.inr.fitting.optimiser import Optimiser, make_optimiser
+from bench.inr.fitting.optimiser import make_optimiser
 from bench.inr.fitting.pruning import Masks, prune_masks
 from bench.inr.fitting.rate_distortion import RateDistortion
-from bench.inr.fitting.recipe import Precision, Recipe
+from bench.inr.fitting.recipe import Recipe
+from bench.inr.fitting.recorded_step import (
+    Outputs,
+    RecordedStep,
+    cuda_graph,
+    is_recordable,
+    set_learning_rate,
+    updated_tensors,
+)
+from bench.inr.fitting.step import compute_gradients, update_weights
 from bench.inr.network import runtime
 from bench.inr.network.representation import HasNoise, Representation
 
@@ -50,54 +61,6 @@ def sample_order(seed: int, epoch: int, samples: int) -> Tensor:
 def noise_seed(seed: int, epoch: int) -> int:
     """Seed of the quantisation noise of an epoch."""
     return int(np.random.SeedSequence([seed, epoch], spawn_key=(1,)).generate_state(1, np.uint64)[0])
-
-
-def train_step(
-    representation: Representation,
-    optimiser: Optimiser,
-    index: Tensor,
-    target: Tensor,
-    *,
-    learning_rate: float,
-    loss: str,
-    precision: Precision = "float32",
-    rate_term: Callable[[], Tensor] | None = None,
-    add_gradients: Callable[[], None] | None = None,
-    clip_gradient: float | None = None,
-    masks: Masks | None = None,
-) -> tuple[Tensor, Tensor]:
-    """One update of the weights.
-
-    Args:
-        index, target: numbers (B,) of the samples, and the samples (B, 3, h, w), RGB in [0, 1].
-        loss: a name in `bench.inr.network.loss_catalogue.CATALOGUE`.
-        precision: arithmetic of the forward pass; tf32 is set by the caller (`runtime.fitting`).
-        rate_term: computes a term that is added to the loss; None: no such term.
-        add_gradients: adds to the gradients after the backward pass; None: nothing is added.
-        clip_gradient: maximum norm of the gradients of all weights that are not pruned; None: no clipping.
-        masks: pruned weights, which stay zero.
-
-    Returns:
-        the loss, a scalar, and the squared error (B,) of each sample, both detached and on the device.
-    """
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate
-    with runtime.forward_in(precision, target.device):
-        total, prediction = representation.step(index, target, loss)
-    if rate_term is not None:
-        total = total + rate_term()
-    optimiser.zero_grad(set_to_none=True)
-    total.backward()
-    if add_gradients is not None:
-        add_gradients()
-    if clip_gradient is not None:
-        if masks:
-            masks.apply_to_gradients()
-        torch.nn.utils.clip_grad_norm_(representation.network.parameters(), clip_gradient)
-    optimiser.step()
-    if masks:
-        masks.apply()
-    return total.detach(), (prediction - target).square_().sum(dim=(1, 2, 3))
 
 
 class Fit:
@@ -153,6 +116,10 @@ class Fit:
         self.rate: RateDistortion | None = None
         self.masks: Masks | None = None
         self.quantiser: ByName | None = None
+        self.rounded: rounding.RoundedWeights | None = None
+        #: Recorder of training steps; None: they run eagerly.
+        self.record = cuda_graph if frames.is_cuda else None
+        self._steps: dict[int, RecordedStep] = {}
         self.log: list[EpochLog] = []
         self.earlier_s = (0.0, 0.0)
         self.devices: list[str] = []
@@ -172,13 +139,13 @@ class Fit:
         """
         recipe, representation, device = self.recipe, self.representation, self.frames.device
         if not fit_state.resume(self):
-            representation.refresh()
+            self.refresh()
         if self.after is not None:
             self._note_restart(self.after)
         if not self.finished and self.devices[-1:] != [device.type]:
             self.devices.append(device.type)
         if recipe.compile:
-            runtime.compile_network(representation.network, device)
+            runtime.compile_network(representation.network)
         with runtime.fitting(recipe.precision):
             for epoch in range(len(self.log), recipe.total_epochs):
                 self._begin_phases(epoch)
@@ -186,15 +153,22 @@ class Fit:
                 self.log.append(row)
                 self._check_divergence(row)
                 if recipe.refreshes_after(epoch):
-                    representation.refresh()
+                    self.refresh()
                 if self._saves_after(epoch):
                     fit_state.save(self)
                 report(row)
             if self.rate:
                 self.quantiser = self.rate.quantiser()
-            rounding.remove(representation.network)
+            if self.rounded:
+                self.rounded.fix()
+            rounding.remove_parametrisations(representation.network)
             fit_state.save(self)
         return self.log
+
+    def refresh(self) -> None:
+        """Recompute the representation's cache from the weights that its steps compute with."""
+        with self.rounded.in_place() if self.rounded else nullcontext():
+            self.representation.refresh()
 
     def _note_restart(self, after: Diverged) -> None:
         restart = {"epoch": after.epoch, "reason": after.reason, "resumed_at": len(self.log)}
@@ -232,6 +206,7 @@ class Fit:
     def _begin_phases(self, epoch: int) -> None:
         """Prune, restart Adam, and set quantisation noise or rounding where the recipe has it."""
         recipe, representation = self.recipe, self.representation
+        before = self.masks, self.optimiser, self.rounded, self.rate
         if recipe.prune and recipe.prunes_before(epoch):
             scores = representation.pruning_scores()
             kept = prune_masks(
@@ -243,6 +218,9 @@ class Fit:
             self.optimiser = make_optimiser(representation, recipe)
         if recipe.quantise and recipe.quantises_in(epoch):
             assert isinstance(representation, HasNoise)
+            if self.record:
+                self.record, self._steps = None, {}
+                self.notify("training steps run without a CUDA graph: each draws quantisation noise")
             generator = torch.Generator(self.frames.device).manual_seed(noise_seed(self.seed, epoch))
             noise = recipe.quantise
             representation.add_noise(bits=noise.bits, rate=noise.noise, generator=generator)
@@ -250,8 +228,7 @@ class Fit:
             assert self.choose_quantiser is not None
             coded = representation.finish(self.frames)
             self.quantiser = rounding.fix_steps(coded, representation.network, self.choose_quantiser(coded))
-            rounding.apply(coded, self.quantiser)
-
+            self.rounded = rounding.RoundedWeights(coded, self.quantiser)
         if epoch == recipe.rate_from:
             assert self.choose_quantiser is not None
             coded = representation.finish(self.frames)
@@ -259,6 +236,8 @@ class Fit:
             self.begin_rate(coded, rounding.fix_steps(coded, representation.network, chosen))
             assert self.rate is not None
             self.rate.start(self.log[-1].loss)
+        if before != (self.masks, self.optimiser, self.rounded, self.rate):
+            self._steps = {}  # recorded with other weights, masks or moments
 
     def begin_rate(self, coded: nn.Module, quantiser: ByName) -> None:
         """Round the weights from now on, with learned steps that start with those of `quantiser`."""
@@ -284,19 +263,12 @@ class Fit:
             frame, part = batch // per_frame, batch % per_frame
             index = frame * every * per_frame + part
             learning_rate = self._rate_factor * recipe.rate_at(epoch + step / len(batches))
-            loss, squared = train_step(
-                self.representation,
-                self.optimiser,
-                index,
-                self.representation.targets(self.frames, index),
-                learning_rate=learning_rate,
-                loss=recipe.loss,
-                precision=recipe.precision,
-                rate_term=self._rate_term if recipe.rate_weight else None,
-                clip_gradient=recipe.clip_gradient,
-                masks=self.masks,
-                add_gradients=functools.partial(self.rate.add_gradients, step) if self.rate else None,
-            )
+            set_learning_rate(self.optimiser, learning_rate, device)
+            loss, squared = self._step(len(batch))(index)
+            if not self._updates_in_step:
+                if self.rate:
+                    self.rate.add_gradients(step)
+                self._update()
             loss_sum += loss
             squared_errors.index_add_(0, frame, squared)
         mse = squared_errors.double().cpu() / self.frames[0].numel()  # the only read from the device
@@ -312,6 +284,45 @@ class Fit:
             cpu_s=(before.cpu_s if before else 0.0) + cpu_seconds() - cpu,
             rate_bpp=rate_bpp,
         )
+
+    @property
+    def _updates_in_step(self) -> bool:
+        """Whether the update of the weights is a part of the step that is recorded."""
+        return self.rate is None and is_recordable(self.optimiser)
+
+    def _step(self, samples: int) -> RecordedStep:
+        """The step of this many samples in the present phase."""
+        if samples not in self._steps:
+            parameters = list(self.representation.network.parameters())
+            self._steps[samples] = RecordedStep(
+                self._compute,
+                samples=samples,
+                device=self.frames.device,
+                state=lambda: updated_tensors(parameters, self.optimiser),
+                parameters=parameters,
+                record=self.record,
+                notify=self.notify,
+            )
+        return self._steps[samples]
+
+    def _compute(self, index: Tensor) -> Outputs:
+        outputs = compute_gradients(
+            self.representation,
+            self.optimiser,
+            index,
+            self.representation.targets(self.frames, index),
+            loss=self.recipe.loss,
+            precision=self.recipe.precision,
+            rate_term=self._rate_term if self.recipe.rate_weight else None,
+            rounded=self.rounded,
+        )
+        if self._updates_in_step:
+            self._update()
+        return outputs
+
+    def _update(self) -> None:
+        clip_gradient, masks = self.recipe.clip_gradient, self.masks
+        update_weights(self.representation, self.optimiser, clip_gradient=clip_gradient, masks=masks)
 
     def _rate_term(self) -> Tensor:
         """`rate_weight` times the estimated coded bits of the prunable weights per pixel of the clip."""

@@ -100,13 +100,17 @@ def shuffled_convolution(
 
 
 class ShuffledConvolution(nn.Sequential):
-    """`nn.Conv2d` and `nn.PixelShuffle`, computed by `shuffled_convolution`."""
+    """A same-padded `nn.Conv2d` and `nn.PixelShuffle`, computed by `shuffled_convolution`."""
+
+    def __init__(self, before: int, after: int, stride: int, *, bias: bool) -> None:
+        conv = nn.Conv2d(before, after * stride**2, 3, padding=1, bias=bias)
+        super().__init__(conv, nn.PixelShuffle(stride))
+        self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        conv, shuffle = self
+        conv = self[0]
         assert isinstance(conv, nn.Conv2d)
-        padding, stride = conv.kernel_size[0] // 2, shuffle.upscale_factor
-        return shuffled_convolution(x, conv.weight, conv.bias, padding=padding, stride=stride)
+        return shuffled_convolution(x, conv.weight, conv.bias, padding=1, stride=self.stride)
 
 
 def upsampling(
@@ -122,9 +126,7 @@ def upsampling(
     if kind == "bilinear":
         larger = nn.Upsample(scale_factor=float(stride), mode="bilinear", align_corners=True)
         return nn.Sequential(larger, nn.Conv2d(before, after, 2 * stride + 1, padding=stride, bias=bias))
-    return ShuffledConvolution(
-        nn.Conv2d(before, after * stride**2, 3, padding=1, bias=bias), nn.PixelShuffle(stride)
-    )
+    return ShuffledConvolution(before, after, stride, bias=bias)
 
 
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,24 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.base import process
 from bench.inr.network.representation import Representation
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-#: Largest threshold that glibc accepts, in bytes.
-_LARGEST_KEPT = 32 << 20
 
 
 def prepare(*, threads: int, device: str) -> None:
     """Set a fixed number of threads, full float32 precision, and malloc to keep memory between steps."""
     torch.set_num_threads(threads)
     _allow_tf32(False)
-    if device == "cpu" and sys.platform == "linux":
-        # By default glibc returns every large tensor to the kernel, which clears its pages again in every
-        # step: a tenth of the time of a step at 320x180.
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
-            libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+    process.keep_freed_memory()
 
 
 def _allow_tf32(allowed: bool) -> None:
@@ -51,9 +40,9 @@ def forward_in(precision: str, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
-def compile_network(network: nn.Module, device: torch.device) -> None:
-    """Compile the network's forward pass; on a GPU, also record it as a CUDA graph."""
-    network.compile(mode="reduce-overhead" if device.type == "cuda" else "default")
+def compile_network(network: nn.Module) -> None:
+    """Compile the network's forward pass."""
+    network.compile()
 
 
 def move(network: nn.Module, device: str) -> None:

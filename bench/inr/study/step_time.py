@@ -10,16 +10,25 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bench.base.errors import BenchError
+from bench.inr.fitting import recorded_step
 from bench.inr.fitting.optimiser import make_optimiser
 from bench.inr.fitting.recipe import Recipe
-from bench.inr.fitting.trainer import train_step
+from bench.inr.fitting.recorded_step import (
+    Outputs,
+    RecordedStep,
+    Recorder,
+    set_learning_rate,
+    updated_tensors,
+)
+from bench.inr.fitting.step import compute_gradients, update_weights
 from bench.inr.network import runtime
 from bench.inr.network.representation import Representation
 
 #: Random frames that steps are timed on. Few, so that the memory at 1080p is that of a step.
 FRAMES = 8
-#: First steps, which are not counted: kernels are chosen and memory is allocated in them.
-WARM_UP = 3
+#: First steps, which are not counted: kernels are chosen, memory is allocated, the step is recorded in them.
+WARM_UP = recorded_step.WARM_UP + 1
 #: Timed stages of a step.
 STAGES = ("network", "rest of the loss", "backward", "optimiser")
 
@@ -58,32 +67,58 @@ def time_steps(
 
 
 def time_whole_step(
-    representation: Representation, *, recipe: Recipe, steps: int, synchronize: Callable[[], None]
+    representation: Representation,
+    *,
+    recipe: Recipe,
+    steps: int,
+    synchronize: Callable[[], None],
+    record: Recorder | None = None,
 ) -> float:
     """Mean milliseconds of a training step of one frame as in a fit, without synchronisation.
 
     The rounding of weights and the gradient of the rate, which a fit for a target rate adds, are not timed:
     about 8 % of a step of NeRV at 320x180.
+
+    Args:
+        record: records the step; None: it runs eagerly.
+
+    Raises:
+        BenchError: the step cannot be recorded.
     """
     frames = _random_frames(representation)
     optimiser = make_optimiser(representation, recipe)
+    parameters = list(representation.network.parameters())
+    problems: list[str] = []
+
+    def compute(index: Tensor) -> Outputs:
+        target = representation.targets(frames, index)
+        outputs = compute_gradients(
+            representation, optimiser, index, target, loss=recipe.loss, precision=recipe.precision
+        )
+        update_weights(representation, optimiser)
+        return outputs
+
     indices = [samples_of_frame(representation, frame) for frame in range(len(frames))]
+    step = RecordedStep(
+        compute,
+        samples=len(indices[0]),
+        device=representation.device,
+        state=lambda: updated_tensors(parameters, optimiser),
+        parameters=parameters,
+        record=record,
+        notify=problems.append,
+    )
     started = 0.0
     with runtime.fitting(recipe.precision):
-        for step in range(WARM_UP + steps):
-            if step == WARM_UP:
+        for number in range(WARM_UP + steps):
+            if number == WARM_UP:
                 started = _now(synchronize)
-            index = indices[step % len(indices)]
-            train_step(
-                representation,
-                optimiser,
-                index,
-                representation.targets(frames, index),
-                learning_rate=recipe.learning_rate,
-                loss=recipe.loss,
-                precision=recipe.precision,
-            )
-    return 1000 * (_now(synchronize) - started) / steps
+            set_learning_rate(optimiser, recipe.learning_rate, representation.device)
+            step(indices[number % len(indices)])
+        seconds = _now(synchronize) - started
+    if problems:
+        raise BenchError("step", problems[0], "leave out the variant with a graph")
+    return 1000 * seconds / steps
 
 
 def samples_of_frame(representation: Representation, frame: int) -> Tensor:

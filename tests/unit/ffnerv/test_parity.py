@@ -12,7 +12,7 @@ from float64 import GRADIENT_FLOOR, assert_parity, like
 from bench.inr.coding.huffman import huffman_bits
 from bench.inr.fitting.optimiser import make_optimiser
 from bench.inr.fitting.recipe import Recipe
-from bench.inr.fitting.trainer import train_step
+from bench.inr.fitting.step import train_step
 from bench.inr.network.losses import losses
 from ffnerv.flow import Aggregation, KeyFrames, aggregate, neighbour_slots
 from ffnerv.grid import TemporalGrids

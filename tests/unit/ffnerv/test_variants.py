@@ -12,7 +12,7 @@ from bench.base.errors import BenchError
 from bench.codec import registry
 from bench.inr.fitting.optimiser import make_optimiser
 from bench.inr.fitting.recipe import Recipe
-from bench.inr.fitting.trainer import train_step
+from bench.inr.fitting.step import train_step
 from bench.video.clip import ClipInfo
 from ffnerv.config import FFNeRVConfig
 from ffnerv.grid import PositionalLatent

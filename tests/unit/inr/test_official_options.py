@@ -16,7 +16,7 @@ import baselines.nerv.official
 from baselines.enerv.video import ENeRVVideo
 from bench import import_official
 from bench.base.errors import BenchError
-from bench.inr.fitting.trainer import train_step
+from bench.inr.fitting.step import train_step
 from bench.inr.network.representation import FramewiseVideo
 
 pytestmark = pytest.mark.numeric

@@ -144,7 +144,6 @@ def test_an_interrupted_fit_ends_in_the_same_weights(frames: torch.Tensor, tmp_p
         ({"quantiser": {"name": "affine", "bits": 6}}, "need the quantiser {name: uniform}"),
         ({"rounding": {"epochs": 0}}, "rounding: epochs: 0 must be at least 1"),
         ({"rounding": {"bits": 6}}, "rounding: unknown key 'bits'"),
-        ({"compile": True}, "rounding: cannot be combined with compile"),
     ],
 )
 def test_settings_that_exclude_rounding_are_refused(changes: dict, message: str, tiny_clip: Clip) -> None:

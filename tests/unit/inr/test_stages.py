@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from interruption import interrupt_after_every_epoch
+from no_reading import NoReading
 from patch_data import cut_patches, join_patches
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from baselines.hinerv.codec import HiNeRVCodec
 from baselines.hinerv.config import HiNeRVConfig
@@ -27,7 +27,8 @@ from bench.codec.encode import EncodePlan, encode
 from bench.inr.fitting.optimiser import make_optimiser
 from bench.inr.fitting.pruning import Masks
 from bench.inr.fitting.recipe import Pruning, Quantisation, Recipe
-from bench.inr.fitting.trainer import Fit, noise_seed, train_step
+from bench.inr.fitting.step import train_step
+from bench.inr.fitting.trainer import Fit, noise_seed
 from bench.inr.network.representation import FramewiseVideo
 from bench.video.clip import Clip, ClipInfo
 
@@ -247,14 +248,6 @@ def test_pruned_weights_do_not_count_in_the_gradients_norm():
         )
         assert network.weight[0].item() - 0.5 == pytest.approx(moved, rel=1e-2)
         assert (network.weight[1].item() == 0) == (pruned is not None)
-
-
-class NoReading(TorchDispatchMode):
-    """Fails where a value, or a shape that depends on values, is read from a tensor."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        assert func.name() not in ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select"), func
-        return func(*args, **(kwargs or {}))
 
 
 def test_a_step_of_the_last_phase_does_not_read_from_the_device(frames):
