@@ -65,10 +65,10 @@ def neighbour_slots(index: Tensor, offsets: Sequence[int], frames: int, *, clamp
 
 @functools.lru_cache(maxsize=8)
 def _pixels(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Coordinates (H, W, 2) of all pixels, x then y, and ((W - 1) / 2, (H - 1) / 2)."""
+    """Coordinates (2, H, W) of all pixels, x then y, and ((W - 1) / 2, (H - 1) / 2) as (2, 1, 1)."""
     x, y = (torch.arange(n, device=device, dtype=torch.float32) for n in (width, height))
-    coordinates = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
-    return coordinates, torch.tensor([(width - 1) / 2, (height - 1) / 2], device=device)
+    coordinates = torch.stack(torch.meshgrid(x, y, indexing="xy"))
+    return coordinates, torch.tensor([(width - 1) / 2, (height - 1) / 2], device=device)[:, None, None]
 
 
 def warp(frames: Tensor, flows: Tensor, *, exact: bool = False) -> Tensor:
@@ -86,7 +86,7 @@ def _positions(flows: Tensor) -> Tensor:
     coordinates, half = _pixels(*flows.shape[-2:], flows.device)
     # The official order of operations: bilinear interpolation has kinks at whole pixels, where one rounding
     # error can change a gradient.
-    return (flows.permute(0, 2, 3, 1) + coordinates).div_(half).sub_(1)
+    return (flows + coordinates).div_(half).sub_(1).permute(0, 2, 3, 1)
 
 
 def _sample(frames: Tensor, positions: Tensor, exact: bool) -> Tensor:
@@ -165,7 +165,7 @@ class _Aggregate(torch.autograd.Function):
         )
         height, width = neighbours.shape[-2:]
         low = _transposed_upsampling(_transposed_upsampling(by_positions, 1), 2)
-        by_flows = (FLOW_SCALE * low / _pixels(height, width, low.device)[1]).permute(0, 3, 1, 2)
+        by_flows = FLOW_SCALE * low.permute(0, 3, 1, 2) / _pixels(height, width, low.device)[1]
         return (
             by_flows.reshape(len(weights), -1, *low.shape[1:3]).to(ctx.dtypes[0]),
             by_logits.to(ctx.dtypes[1]),
