@@ -19,6 +19,20 @@ def cpu_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
+#: Least CPU seconds of a second of wall time, and the shortest wall time in seconds that is judged.
+_LEAST_CPU, _SHORTEST_S = 0.5, 2.0
+
+
+def disturbance(wall_s: float | None, cpu_s: float | None) -> str | None:
+    """Why the wall time of work that computes all the time has no meaning; None if it has one.
+
+    On an undisturbed machine such work takes at least as many CPU seconds as wall seconds.
+    """
+    if wall_s is None or cpu_s is None or wall_s < _SHORTEST_S or cpu_s >= _LEAST_CPU * wall_s:
+        return None
+    return f"{cpu_s:.1f} CPU s in {wall_s:.1f} s: other programs or a CPU quota delayed it"
+
+
 class StageClock:
     """Sums wall and CPU seconds per stage: ``with clock("network"): ...``.
 

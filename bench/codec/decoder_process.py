@@ -60,14 +60,20 @@ class DecodeProcess:
 
     Args:
         stream: the file that errors name; copy: the same stream in a folder of its own, which is decoded.
+        frame: number of the only frame that is decoded; None: all frames.
     """
 
-    def __init__(self, stream: Path, copy: Path, header: Header, device: str) -> None:
+    def __init__(
+        self, stream: Path, copy: Path, header: Header, device: str, frame: int | None = None
+    ) -> None:
         self.stream, self.copy, self.header = stream, copy, header
+        self.count = header.frames if frame is None else 1
         self.cost: DecodeCost | None = None
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         environment = os.environ | {"PYTHONPATH": _search_path(), STARTER: str(os.getpid())}
         command = [sys.executable, "-m", "bench", "decode", copy.name, "--pipe", "--device", device]
+        if frame is not None:
+            command += ["--frames", f"{frame}:{frame + 1}"]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             command,
@@ -101,15 +107,15 @@ class DecodeProcess:
         for field in ("width", "height", "frames", "pixel_format"):
             if first.get(field) != getattr(header, field):
                 raise self._failure(f"decodes to {field} {first.get(field)}, not {getattr(header, field)}")
-        ahead = min(ahead_bytes // header.frame_bytes, header.frames)
+        ahead = min(ahead_bytes // header.frame_bytes, self.count)
         first_frames = [self._frame(index) for index in range(ahead)]
-        if ahead == header.frames:
+        if ahead == self.count:
             self._end()
         while first_frames:  # each is freed when the reader has done with it
             yield first_frames.pop(0)
-        for index in range(ahead, header.frames):
+        for index in range(ahead, self.count):
             yield self._frame(index)
-        if ahead < header.frames:
+        if ahead < self.count:
             self._end()
 
     def _frame(self, index: int) -> np.ndarray:
@@ -118,7 +124,7 @@ class DecodeProcess:
         with self._waiting():
             count = self.source.readinto(frame.data)
         if count != frame.size:
-            raise self._failure(f"its decoder ended within frame {index} of {header.frames}")
+            raise self._failure(f"its decoder ended within frame {index} of {self.count}")
         return frame.reshape(header.frame_shape)
 
     def _end(self) -> None:
@@ -207,15 +213,17 @@ class DecodeProcess:
 
 
 @contextmanager
-def decode_process(stream: Path, header: Header, device: str) -> Iterator[DecodeProcess]:
-    """Start decoding `stream` in a new folder that holds only the stream."""
+def decode_process(
+    stream: Path, header: Header, device: str, frame: int | None = None
+) -> Iterator[DecodeProcess]:
+    """Start decoding `stream`, or one frame of it, in a new folder that holds only the stream."""
     with temporary_folder("decode") as folder:
         copy = folder / stream.name
         try:
             os.link(stream.resolve(), copy)
         except OSError:  # another file system
             shutil.copyfile(stream, copy)
-        process = DecodeProcess(stream, copy, header, device)
+        process = DecodeProcess(stream, copy, header, device, frame)
         try:
             yield process
         finally:
@@ -227,9 +235,11 @@ def frame_md5(frame: np.ndarray) -> str:
     return hashlib.md5(np.ascontiguousarray(frame).data, usedforsecurity=False).hexdigest()
 
 
-def time_decode(stream: Path, header: Header, device: str) -> tuple[DecodeCost, list[str]]:
-    """Decode once at full speed. Return the cost and the MD5 of each frame."""
-    with decode_process(stream, header, device) as process:
+def time_decode(
+    stream: Path, header: Header, device: str, frame: int | None = None
+) -> tuple[DecodeCost, list[str]]:
+    """Decode once at full speed, all frames or one. Return the cost and the MD5 of each decoded frame."""
+    with decode_process(stream, header, device, frame) as process:
         checksums = [frame_md5(frame) for frame in process.frames()]
         assert process.cost is not None  # set, since frames() raised nothing
         return process.cost, checksums

@@ -35,7 +35,8 @@ def retime(paths: Iterable[Path | str], *, out: Path | str, repeats: int, device
 
     Columns: condition, clip, codec, point, run, stream_sha256; frames, repeats; wall_s and cpu_s (seconds
     of a decode, from the start of its process to its last frame: median, and `_low` and `_high` for the
-    extremes); frames_per_second of the median; peak_memory_bytes and peak_device_memory_bytes (the
+    extremes); frames_per_second of the median; one_frame_wall_s and one_frame_cpu_s (random access: the
+    same for the middle frame alone, once); peak_memory_bytes and peak_device_memory_bytes (the
     largest); device, machine, threads; decoder_weights_bytes (trained weights that the decoder needs beside
     the stream, for learned codecs).
 
@@ -57,7 +58,8 @@ def retime(paths: Iterable[Path | str], *, out: Path | str, repeats: int, device
         for count, (record, stream) in enumerate(streams, start=1):
             header = read_stream(stream).header
             costs = [time_decode(stream, header, device)[0] for _ in range(repeats)]
-            rows.append(_row(record, costs) | {"decoder_weights_bytes": _weights_bytes(stream)})
+            one_frame, _ = time_decode(stream, header, device, header.frames // 2)
+            rows.append(_row(record, costs, one_frame) | {"decoder_weights_bytes": _weights_bytes(stream)})
             name = "/".join((record.clip, record.codec, record.point, record.run))
             progress(f"{count} of {len(streams)}: {name}: {rows[-1]['wall_s']:.2f} s")
     write_csv(out, rows)
@@ -94,7 +96,7 @@ def _weights_bytes(stream: Path) -> int | None:
     return details.get("decoder_weights_bytes") if isinstance(details, Mapping) else None
 
 
-def _row(record: Record, costs: list[DecodeCost]) -> dict[str, Any]:
+def _row(record: Record, costs: list[DecodeCost], one_frame: DecodeCost) -> dict[str, Any]:
     names = ("condition", "clip", "codec", "point", "run", "stream_sha256", "frames")
     wall, cpu = [cost.wall_s for cost in costs], [cost.cpu_s for cost in costs]
     device = str(costs[0].reported.get("device") or "cpu")
@@ -104,6 +106,8 @@ def _row(record: Record, costs: list[DecodeCost]) -> dict[str, Any]:
         **_spread("wall_s", wall),
         **_spread("cpu_s", cpu),
         "frames_per_second": record.frames / median(wall),
+        "one_frame_wall_s": one_frame.wall_s,
+        "one_frame_cpu_s": one_frame.cpu_s,
         **{key: _largest(costs, key) for key in ("peak_memory_bytes", "peak_device_memory_bytes")},
         "device": device,
         "machine": device_name(device),

@@ -25,6 +25,7 @@ from bench.base.csv_files import write_csv
 from bench.base.errors import BenchError, StreamError
 from bench.base.files import atomic_file, read_json, sha256_file
 from bench.base.result_files import RUN
+from bench.base.stage_clock import disturbance
 from bench.codec import registry
 from bench.codec.container import Header, read_stream
 from bench.codec.decoder_process import DecodeCost, decode_process, frame_md5, time_decode
@@ -232,7 +233,13 @@ def _record(
     info, details, stream_bytes = clip.info, encoded["details"], stream.stat().st_size
     costs = ("stages", "peak_memory_bytes", "peak_device_memory_bytes", "device")
     decode = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s, **{key: cost.reported.get(key) for key in costs}}
-    decode |= _external(cost.reported)
+    encode = {key: encoded.get(key) for key in ("wall_s", "cpu_s", *costs, "threads")}
+    for times, report in ((encode, encoded), (decode, cost.reported)):
+        times |= _external(report)
+        # A GPU computes without CPU time, and so may an external program.
+        if times["device"] == "cpu" and "isolation" not in times:
+            reason = disturbance(times["wall_s"], times["cpu_s"])
+            times |= {"disturbed": reason} if reason else {}
     device, command = device_name(str(decode["device"] or "cpu")), ["python", "-m", "bench", *sys.argv[1:]]
     block = provenance(family=header.family, device=device, command=command)
     return Record(
@@ -259,7 +266,7 @@ def _record(
         reasons=reasons,
         parameters=details.get("parameters"),
         macs_per_pixel=details.get("macs_per_pixel"),
-        encode={key: encoded.get(key) for key in ("wall_s", "cpu_s", *costs, "threads")} | _external(encoded),
+        encode=encode,
         decode={**decode, "repeatable": repeatable},
         settings=encoded["settings"],
         clip_sha256=info.sha256,

@@ -40,8 +40,8 @@ class Record:
         parameters, macs_per_pixel: of the decoder's network; None for other codecs.
         encode, decode: wall_s, cpu_s, stages {stage: {wall_s, cpu_s}}, peak_memory_bytes,
             peak_device_memory_bytes, device. `encode` also has threads, `decode` repeatable. Programs outside
-            the suite also have isolation, programs and files. wall_s of a
-            decode lasts from the start of its process to its last frame.
+            the suite also have isolation, programs and files. wall_s of a decode lasts from the start of its
+            process to its last frame. Where a wall time has no meaning, `disturbed` gives the reason.
         settings: complete settings of the encode.
         provenance: see `bench.codec.provenance.provenance`.
     """

@@ -77,6 +77,7 @@ class _Cost(TypedDict, total=False):
     device: Text | None
     threads: Count | None
     repeatable: bool | None
+    disturbed: Text
     isolation: Text
     programs: dict[Name, _Program]
     files: dict[Name, _File]

@@ -111,6 +111,8 @@ def test_the_command_times_every_stream_in_its_own_process(
         assert wall == pytest.approx((low + high) / 2)
         assert float(row["frames_per_second"]) == pytest.approx(6 / wall)
         assert 0 < float(row["cpu_s_low"]) <= float(row["cpu_s_high"])
+        assert float(row["one_frame_cpu_s"]) > 0
+        assert 0 < float(row["one_frame_wall_s"]) < 60
         assert float(row["peak_memory_bytes"]) > 1 << 20
         assert (row["device"], row["threads"], row["peak_device_memory_bytes"]) == ("cpu", "1", "")
     assert found["identity"]["decoder_weights_bytes"] == "1234"
