@@ -138,7 +138,7 @@ class _PixelLosses(torch.autograd.Function):
             planes = stack[:, index * each : (index + 1) * each, :width].permute(1, 0, 2)
             planes.unflatten(0, (batch, channels)).copy_(image)
 
-        strip = max(_STRIP // (total * width) // _ROWS, 1) * _ROWS if target.is_cpu else height
+        strip = max(_STRIP // (total * width) // _ROWS, 1) * _ROWS if not target.is_cuda else height
         products = target.new_empty(strip + _MARGIN, 2 * total, full)
         derivatives = target.new_zeros(strip + _MARGIN, 3 * total, full - _MARGIN)
         gradient = target.new_empty(count, each, height, width)
