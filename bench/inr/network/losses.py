@@ -139,8 +139,10 @@ class _PixelLosses(torch.autograd.Function):
             planes.unflatten(0, (batch, channels)).copy_(image)
 
         strip = max(_STRIP // (total * width) // _ROWS, 1) * _ROWS if not target.is_cuda else height
-        products = target.new_empty(strip + _MARGIN, 2 * total, full)
-        derivatives = target.new_zeros(strip + _MARGIN, 3 * total, full - _MARGIN)
+        if ssim:
+            products = target.new_empty(strip + _MARGIN, 2 * total, full)
+            # Those of a strip's map, after the last ones of the strip before.
+            derivatives = target.new_zeros(strip + _MARGIN, 3 * total, full - _MARGIN)
         gradient = target.new_empty(count, each, height, width)
         losses = target.new_zeros(count)
         for top in range(0, height, strip):
@@ -157,9 +159,7 @@ class _PixelLosses(torch.autograd.Function):
                     map_rows = _ssim_map(images, products[: len(images)], into, count)
                     losses -= map_rows[..., : width - _MARGIN].sum(dim=(0, 2, 3)).mul_(ssim / valid)
                     into[..., width - _MARGIN :].zero_()
-            if not differentiable and not l1 and not l2:
-                continue
-            if ssim and differentiable:
+            if differentiable and ssim:
                 # The transpose of a symmetric filter is the filter itself with full padding.
                 filtered = _filter([derivatives[: len(rows) + _MARGIN]], _MARGIN)[..., :width]
                 by_m, by_e, by_q = filtered.unflatten(1, (3, count, each)).unbind(1)
