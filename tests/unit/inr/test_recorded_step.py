@@ -143,7 +143,7 @@ def test_gradients_of_a_recording_are_restored(frames: Tensor) -> None:
     "changes",
     [
         {"rounding": Rounding(epochs=2), "restart_adam": True, "clip_gradient": 1.0},
-        {"prune": Pruning(ratio=0.4, epochs=2), "batch_size": 4},
+        {"prune": Pruning(ratio=0.4, epochs=5), "batch_size": 4},
         {"optimiser": "muon"},
         {"rate": RateTarget(bpp=4.0)},
         {"rate_weight": 0.01},
