@@ -11,11 +11,12 @@ import math
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.hnerv.config import HNeRVConfig
 from baselines.hnerv.encoder import Encoder
-from bench.inr.network.layers import ACTIVATIONS, rgb_head, shuffled_convolution
+from bench.inr.network.layers import ACTIVATIONS, rgb_head
 
 
 def positional_encoding(time: Tensor, base: float, count: int) -> Tensor:
@@ -62,10 +63,8 @@ class Decoder(nn.Module):
         x = self.activation(self.stem(embedding.contiguous(memory_format=torch.channels_last)))
         x = enlarge(x, self.config.stem_scale).contiguous(memory_format=torch.channels_last)
         yield x
-        for conv, (_, _, stride, kernel) in zip(self.stages, self.config.blocks, strict=True):
-            assert isinstance(conv, nn.Conv2d)
-            x = shuffled_convolution(x, conv.weight, conv.bias, padding=kernel // 2, stride=stride)
-            x = self.activation(x)
+        for conv, (_, _, stride, _) in zip(self.stages, self.config.blocks, strict=True):
+            x = self.activation(F.pixel_shuffle(conv(x), stride))
             yield x
 
     def forward(self, embedding: Tensor) -> Tensor:

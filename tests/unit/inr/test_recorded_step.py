@@ -139,6 +139,7 @@ def test_gradients_of_a_recording_are_restored(frames: Tensor) -> None:
     assert all(p.grad is g for p, g in zip(video.network.parameters(), kept, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
