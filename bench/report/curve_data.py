@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bench.analysis.curves import Curve, curves
 from bench.analysis.labels import label_of
 from bench.analysis.published import PublishedCurve, Selector, published_curves, select
 from bench.analysis.rd_points import MEAN
+from bench.analysis.usable_points import usable
 from bench.figures.series import HEADINGS, drawn_series, published_series
 from bench.figures.style import Marker, Style
 from bench.scoring.metrics import describe
@@ -113,14 +115,21 @@ def curve_data(
     rows: pd.DataFrame,
     metrics: Sequence[str],
     published: Mapping[tuple[str, str], Sequence[PublishedCurve]],
+    *,
+    upper_hull: bool = False,
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Metric -> clip, or "mean" for the mean over clips -> curves of all series."""
+    """Metric -> clip, or "mean" for the mean over clips -> curves of all series.
+
+    Args:
+        upper_hull: whether BD-rates use only points on the upper convex hull of a curve.
+    """
     clips = sorted(rows["clip"].unique())
+    one_curve = partial(curve_values, upper_hull=upper_hull)
     return {
         metric: {
             clip or MEAN: [
-                *map(_one_curve, curves(rows, metric, clip=clip)),
-                *(_one_curve(one.curve) for one in published.get((metric, clip or MEAN), ())),
+                *map(one_curve, curves(rows, metric, clip=clip)),
+                *(one_curve(one.curve) for one in published.get((metric, clip or MEAN), ())),
             ]
             for clip in (None, *clips)
         }
@@ -128,25 +137,42 @@ def curve_data(
     }
 
 
-def _one_curve(curve: Curve) -> dict[str, Any]:
-    values = {
+def curve_values(curve: Curve, *, upper_hull: bool = False) -> dict[str, Any]:
+    """A curve as the page has it.
+
+    `used` has the positions of the points that values between points use, `hull` those that BD-rates use if
+    they are others, and `notes` names the points that BD-rates leave out (`bench.analysis.usable_points`).
+    """
+    used, _ = usable(curve)
+    compared, notes = usable(curve, upper_hull=upper_hull)
+    values: dict[str, Any] = {
         "series": curve.series,
         "label": curve.full_label,
         "points": list(curve.points),
         "rate": curve.rate_bpp.tolist(),
         "quality": curve.quality.tolist(),
         "clips": list(curve.clips),
+        "used": [curve.points.index(point) for point in used.points],
+        "notes": list(notes),
     }
+    if compared.points != used.points:
+        values["hull"] = [curve.points.index(point) for point in compared.points]
     if curve.seeds > 1:
         values |= {"low": curve.quality_low.tolist(), "high": curve.quality_high.tolist()}
     return values
 
 
-def bd_data(rows: pd.DataFrame, *, anchor: str | None, metrics: Sequence[str]) -> list[dict[str, Any]]:
+def bd_data(
+    rows: pd.DataFrame, *, anchor: str | None, metrics: Sequence[str], upper_hull: bool = False
+) -> list[dict[str, Any]]:
     """BD-rates against the condition's anchor as in bd_rate.csv, with the intervals that the page shows."""
     if anchor is None:
         return []
-    comparisons = (one for metric in metrics for one in compare(rows, anchor=anchor, metric=metric))
+    comparisons = (
+        one
+        for metric in metrics
+        for one in compare(rows, anchor=anchor, metric=metric, upper_hull=upper_hull)
+    )
     return list(map(_one_comparison, comparisons))
 
 

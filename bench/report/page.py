@@ -80,8 +80,10 @@ def write_page(
         "metrics": [curve_data.metric_data(name) for name in metrics],
         "costs": run_data.cost_columns(rows),
         "series": curve_data.series_data(rows, list(others.values())),
-        "curves": curve_data.curve_data(rows, metrics, published),
-        "bd": curve_data.bd_data(rows, anchor=condition.anchor, metrics=metrics),
+        "curves": curve_data.curve_data(rows, metrics, published, upper_hull=condition.upper_hull),
+        "bd": curve_data.bd_data(
+            rows, anchor=condition.anchor, metrics=metrics, upper_hull=condition.upper_hull
+        ),
         "runs": run_data.run_data(rows, records, metrics, out),
         "trust": run_data.trust_data(
             rows, contents, metrics=condition.metrics, planned=planned, skipped=skipped, notes=notes

@@ -24,6 +24,7 @@ from bench.analysis.curves import Curve, curves
 from bench.analysis.published import load_reported
 from bench.analysis.rd_points import load_points
 from bench.base.paths import ROOT
+from bench.report.curve_data import curve_values
 from bench.scoring.record import collect
 from bench.tables.bd_rate import write_bd_rate
 
@@ -73,16 +74,6 @@ def wait_until(page: Any, expression: str) -> None:
     raise AssertionError(f"never true: {expression}")
 
 
-def values(curve: Curve) -> dict[str, Any]:
-    """A curve as the page has it."""
-    return {
-        "label": curve.full_label,
-        "points": list(curve.points),
-        "rate": curve.rate_bpp.tolist(),
-        "quality": curve.quality.tolist(),
-    }
-
-
 def metric_of(curve: Curve) -> dict[str, Any]:
     metric = curve.metric
     return {"label": metric.label, "direction": metric.direction, "ceiling": metric.ceiling}
@@ -111,7 +102,7 @@ def test_differences_are_those_of_the_analysis_on_all_tracked_and_published_curv
 ) -> None:
     tables = [*reference_points(tmp_path), load_reported()[lambda rows: rows["rate_bpp"].notna()]]
     compared = [pair for rows in tables for pair in pairs(rows)]
-    given = [[values(anchor), values(test), metric_of(anchor)] for anchor, test in compared]
+    given = [[curve_values(anchor), curve_values(test), metric_of(anchor)] for anchor, test in compared]
     page = open_page()
     computed = page.evaluate(
         """(given) => given.map(([anchor, test, metric]) => {
