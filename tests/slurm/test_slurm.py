@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slurm
 ONE_NODE = Path(__file__).with_name("one_node.sh")
 PROFILE = ("--workflow-profile", "profiles/slurm-test")
 #: Long enough for a job to be found while it runs, and to have saved a state.
-LONG_FIT = {"epochs": 3000, "rounding": {"epochs": 2}}
+LONG_FIT = {"epochs": 1500, "rounding": {"epochs": 2}}
 
 
 @pytest.fixture(scope="module")
