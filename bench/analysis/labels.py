@@ -67,6 +67,20 @@ def truth_note(rows: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
+def ffmpeg_notes(rows: pd.DataFrame) -> list[str]:
+    """A note if points were encoded, or measured, with several versions of ffmpeg."""
+    encoded = rows[(rows["kind"] == "classical") & (rows["reference"].astype(str) != "True")]
+    notes = []
+    for verb, of_rows, column in (("encoded", encoded, "encode_ffmpeg"), ("measured", rows, "ffmpeg")):
+        counts = of_rows[column].value_counts() if column in of_rows else {}
+        if len(counts) > 1:
+            versions = ", ".join(f"{version} ({count} points)" for version, count in counts.items())
+            notes.append(
+                f"Points are {verb} with several versions of ffmpeg and may not compare: {versions}."
+            )
+    return notes
+
+
 def nearest_title(rows: pd.DataFrame, clip: str, rate_bpp: float) -> str:
     """Title of a figure that shows each series at its point nearest to one rate."""
     return f"{condition_title(rows, clip)}, points nearest to {rate_bpp:g} bpp"

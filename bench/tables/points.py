@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.labels import truth_note
+from bench.analysis.labels import ffmpeg_notes, truth_note
 from bench.analysis.point_means import SPREAD, point_table
 from bench.analysis.rd_points import load_points
 from bench.base.csv_files import read_table, write_csv
@@ -42,10 +42,12 @@ def write_points(
     """
     rows = load_points(points_csv)
     table = point_table(rows, metrics=list(dict.fromkeys([*QUALITIES, *metrics])))
-    write_table(outputs, rows=table.to_dict("records"), text=_text(table, truth_note(rows)))
+    write_table(
+        outputs, rows=table.to_dict("records"), text=_text(table, [truth_note(rows), *ffmpeg_notes(rows)])
+    )
 
 
-def _text(table: pd.DataFrame, note: str) -> TextTable:
+def _text(table: pd.DataFrame, remarks: Sequence[str]) -> TextTable:
     texts = {"label": "Series", "clip": "Clip", "truth": "Truth", "point": "Point", "seeds": "Seeds"}
     texts = {name: header for name, header in texts.items() if name in table}
     numbers = [
@@ -66,7 +68,8 @@ def _text(table: pd.DataFrame, note: str) -> TextTable:
     right = [name == "seeds" for name in texts] + [True] * len(formats)
     header = [*texts.values(), *(head for head, _ in formats.values())]
     spread = any(name.endswith(SPREAD) for name in table)
-    notes = ["\N{PLUS-MINUS SIGN}: standard deviation over the seeds."] * spread + [note] * bool(note)
+    notes = ["\N{PLUS-MINUS SIGN}: standard deviation over the seeds."] * spread
+    notes += filter(None, remarks)
     return TextTable(header, rows, right, notes)
 
 

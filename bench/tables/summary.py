@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from textwrap import fill
@@ -19,7 +19,7 @@ from bench.analysis.comparison import (
     compare_fits,
     overall,
 )
-from bench.analysis.labels import codec_label, condition_title, truth_note, with_footnotes
+from bench.analysis.labels import codec_label, condition_title, ffmpeg_notes, truth_note, with_footnotes
 from bench.analysis.point_means import point_means
 from bench.analysis.rd_points import load_points
 from bench.base.files import atomic_file
@@ -75,7 +75,7 @@ def write_summary(
     parts += [_fill(sentence) for sentence in sentences]
     if skipped_csv is not None:
         parts.append(_skipped(read_skipped(skipped_csv)))
-    parts += [_fill(note) for note in _ffmpeg_notes(rows)]
+    parts += [_fill(note) for note in ffmpeg_notes(rows)]
     parts.append(_fill(with_footnotes("", rows, footnotes or {})))
     text = "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
     for out in map(Path, outputs):
@@ -176,16 +176,6 @@ def _signed(value: float, headline: str) -> str:
 def _fill(text: str) -> str:
     """Wrap to `WIDTH` characters, but not between a number and its unit."""
     return fill(text, WIDTH).replace(NO_BREAK_SPACE, " ")
-
-
-def _ffmpeg_notes(rows: pd.DataFrame) -> Iterator[str]:
-    """A note if points were encoded, or measured, with several versions of ffmpeg."""
-    encoded = rows[(rows["kind"] == "classical") & (rows["reference"].astype(str) != "True")]
-    for verb, of_rows, column in (("encoded", encoded, "encode_ffmpeg"), ("measured", rows, "ffmpeg")):
-        counts = of_rows[column].value_counts() if column in of_rows else {}
-        if len(counts) > 1:
-            versions = ", ".join(f"{version} ({count} points)" for version, count in counts.items())
-            yield f"Points are {verb} with several versions of ffmpeg and may not compare: {versions}."
 
 
 def _skipped(skipped: pd.DataFrame) -> str:

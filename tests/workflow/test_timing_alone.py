@@ -14,7 +14,8 @@ CODECS = {
 
 
 def test_decoders_are_timed_by_one_job_with_all_cores(repo: Repo) -> None:
-    classical = repo.write_condition("classical", codecs=CODECS, reference=False, strip=None)
+    strip = {"frame": 1, "crop": [0, 0, 16, 16], "rate_bpp": 0.5}
+    classical = repo.write_condition("classical", codecs=CODECS, reference=False, strip=strip)
     assert not {"retime", "complexity", "figure_complexity"} & set(classical.planned())
 
     targets = ("table_complexity", "fig_complexity")
@@ -38,3 +39,18 @@ def test_decoders_are_timed_by_one_job_with_all_cores(repo: Repo) -> None:
         output = classical.snakemake("--dry-run", "--quiet", "host", targets=("table_complexity",))
     assert "rule complexity:" in output
     assert "rule retime:" not in output
+
+    # The other targets that only names draw read the same points.
+    compared = ("table_matched", "table_frame_statistics", "fig_metrics_agree", "fig_rate_difference")
+    assert not {"matched", "frame_statistics", "figure_metrics_agree"} & set(classical.planned())
+    classical.snakemake("--cores", "2", targets=compared)
+    with (repo.root / "results/tables/classical/matched.csv").open(newline="") as file:
+        matched = {row["series"]: row for row in csv.DictReader(file)}
+    assert set(matched) == {"x264-medium", "x264-veryslow"}
+    assert float(matched["x264-medium"]["equal_quality_rate_bpp"]) == 0.5
+    assert float(matched["x264-medium"]["decode_s"]) > 0
+    with (repo.root / "results/tables/classical/frame_statistics.csv").open(newline="") as file:
+        assert all(float(row["worst"]) <= float(row["mean"]) for row in csv.DictReader(file))
+    figures = repo.root / "results/figures/classical"
+    assert {path.stem for path in figures.glob("rate_difference_*.svg")} >= {"rate_difference_psnr_rgb_db"}
+    assert (figures / "metrics_agree.svg").stat().st_size

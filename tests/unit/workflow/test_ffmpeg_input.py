@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.analysis.labels import ffmpeg_notes
 from bench.base import ffmpeg
 from bench.base.errors import BenchError
 from bench.base.result_files import RunKey
-from bench.tables.summary import _ffmpeg_notes
 from bench.workflow.plan import Plan, make_plan
 
 
@@ -100,9 +100,9 @@ def test_the_summary_notes_several_versions() -> None:
             "ffmpeg": ["9.0", "9.0", "9.0", "9.0"],
         }
     )
-    (note,) = _ffmpeg_notes(rows)
+    (note,) = ffmpeg_notes(rows)
     assert "encoded with several versions of ffmpeg" in note
     assert "9.0 (1 points)" in note
     assert "8.1 (1 points)" in note
     assert "7.1" not in note
-    assert list(_ffmpeg_notes(rows[rows["encode_ffmpeg"] == "9.0"])) == []
+    assert list(ffmpeg_notes(rows[rows["encode_ffmpeg"] == "9.0"])) == []
