@@ -114,7 +114,7 @@ def read_compressai(path: Path, label: str = "", video: Format | None = None) ->
     label = label or str(values.get("name") or path.stem)
     columns = {COMPRESSAI[name]: known[name] for name in COMPRESSAI if name in known}
     if not columns:
-        raise BenchError(path, "results: has no metric that the suite knows", f"use {', '.join(COMPRESSAI)}")
+        raise BenchError(path, "results: has no metric of the suite", f"use {', '.join(COMPRESSAI)}")
     return [
         {"label": label, "rate_bpp": rate, **{name: column[index] for name, column in columns.items()}}
         for index, rate in enumerate(rates)

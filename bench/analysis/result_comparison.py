@@ -40,6 +40,7 @@ class CurveDifference:
     Attributes:
         points: number of points that both sides have (the mean over clips: on all clips together).
         identical: whether all these points have the same streams.
+        unchanged: whether their values of the metric are also equal, within its tolerance.
         rate_percent, quality: mean difference over these points, B minus A; None without common points.
         bd_rate: BD-rate of B against A in percent, or why there is none. interval: its 95 % interval.
         bd_quality: difference of the metric at equal rate, B minus A, or why there is none.
@@ -52,6 +53,7 @@ class CurveDifference:
     metric: str
     points: int
     identical: bool
+    unchanged: bool
     rate_percent: float | None
     quality: float | None
     bd_rate: Delta | NotComparable
@@ -134,15 +136,16 @@ def compare_results(
 def failures(comparison: ResultComparison, limit_percent: float) -> list[str]:
     """Why B is worse than A by more than a limit: one sentence for each curve, empty if it is not.
 
-    A curve of B fails if its BD-rate is above the limit, or if it has no BD-rate and other streams than A.
-    Points of A that B lacks fail, too.
+    A curve of B fails if its BD-rate is above the limit. Without a BD-rate, it fails if its streams or their
+    values of the metric differ from those of A. Points of A that B lacks fail, too.
     """
     problems = [f"{name}: is missing in B" for name in comparison.only_a]
     for one in comparison.curves:
         where = f"{one.condition}/{one.clip}/{one.series}, {describe(one.metric).label}"
         if isinstance(one.bd_rate, NotComparable):
-            if one.points and not one.identical:
-                problems.append(f"{where}: no BD-rate, and other streams ({one.bd_rate.reason})")
+            if one.points and not one.unchanged:
+                change = "other values of the same streams" if one.identical else "other streams"
+                problems.append(f"{where}: no BD-rate, and {change} ({one.bd_rate.reason})")
         elif one.bd_rate.value > limit_percent:
             problems.append(f"{where}: BD-rate {one.bd_rate.value:+.2f} % is above {limit_percent:g} %")
     return problems
@@ -197,6 +200,8 @@ def _curves(
             if clip != MEAN and a.loc[a["clip"] == clip, metric].isna().all():
                 continue
             of_clip = common if clip == MEAN else common[common["clip"] == clip]
+            identical = bool(len(of_clip)) and bool(of_clip["same_stream"].all())
+            change = of_clip[f"{metric}_b"] - of_clip[f"{metric}_a"]
             one = compared.get(clip)
             missing = NotComparable(f"B has no {describe(metric).label if len(b) else 'points'}")
             yield CurveDifference(
@@ -206,9 +211,10 @@ def _curves(
                 label=label,
                 metric=metric,
                 points=len(of_clip),
-                identical=bool(len(of_clip)) and bool(of_clip["same_stream"].all()),
+                identical=identical,
+                unchanged=identical and not (change.abs() > (describe(metric).tolerance or 0)).any(),
                 rate_percent=_mean(100 * (of_clip["rate_bpp_b"] / of_clip["rate_bpp_a"] - 1)),
-                quality=_mean(of_clip[f"{metric}_b"] - of_clip[f"{metric}_a"]),
+                quality=_mean(change),
                 bd_rate=one.rate if one else missing,
                 bd_quality=one.quality if one else missing,
                 interval=one.interval if one else None,

@@ -1,7 +1,7 @@
 """Citations: BibTeX of every method, clip, metric and tool that results, a table or a figure used.
 
-Curated entries are in config/references.bib. A codec or a sequence without one has an entry of its own, made
-from the field `citation` of its configuration.
+Curated entries are in config/references.bib. A codec or a sequence without one gets an entry from the
+field `citation` of its configuration.
 """
 
 from __future__ import annotations
@@ -146,10 +146,11 @@ def read_references(path: Path = REFERENCES) -> dict[str, list[str]]:
 
 def _entries(entries: Mapping[str, list[str]], name: str) -> list[str]:
     """The entries whose keyword is the name or the beginning of it, up to a hyphen or an underscore."""
-    matches = (
-        found for key, found in entries.items() if name == key or name.startswith((f"{key}-", f"{key}_"))
-    )
-    return [entry for found in matches for entry in found]
+    chosen: list[str] = []
+    for keyword, of_keyword in entries.items():
+        if name == keyword or name.startswith((f"{keyword}-", f"{keyword}_")):
+            chosen += of_keyword
+    return chosen
 
 
 def _own(name: str, citation: str) -> list[str]:

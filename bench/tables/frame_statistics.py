@@ -33,11 +33,13 @@ def write_frame_statistics(
         BenchError: no points, or no frames.csv with one of the metrics.
     """
     rows = load_points(points_csv)
-    found = of_points(rows, metrics, results)
-    if not found:
+    statistics = of_points(rows, metrics, results)
+    if not statistics:
         raise BenchError(results, "has no frames.csv with one of the metrics", "measure the points again")
     names = ("condition", "clip", "series", "point", "run")
-    csv_rows = [{**{n: row[n] for n in names}, "metric": name, **asdict(one)} for row, name, one in found]
+    csv_rows = [
+        {**{n: row[n] for n in names}, "metric": name, **asdict(one)} for row, name, one in statistics
+    ]
     labels = {series: label_of(group) for series, group in rows.groupby("series")}
     lines = [
         [
@@ -48,7 +50,7 @@ def write_frame_statistics(
             describe(name).label,
             *_cells(one, name),
         ]
-        for row, name, one in found
+        for row, name, one in statistics
     ]
     header = ["Series", "Clip", "Point", "Run", "Metric", *HEADER]
     note = (

@@ -85,7 +85,7 @@ def _bd_rates(comparison: ResultComparison) -> TextTable:
 
 
 def _bd_cell(one: CurveDifference, remarks: dict[str, int]) -> str:
-    if one.identical:
+    if one.unchanged:
         return "same streams"
     delta, remark = one.bd_rate, remark_of(one.bd_rate)
     text = NONE

@@ -1,6 +1,6 @@
 """Curves of other tools: CompressAI's JSON, logs of HM, VTM and AVM, and rates in kbit/s or bytes.
 
-The logs hold the lines that the programs print; the numbers are made up.
+The logs have the lines that the programs print, with invented numbers.
 """
 
 from __future__ import annotations

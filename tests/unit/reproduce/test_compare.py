@@ -14,6 +14,7 @@ from bench.base.errors import BenchError
 from bench.base.paths import ROOT
 from bench.cli import main
 from bench.reproduce.result_set import read_result_set
+from bench.scoring.record import Record
 
 
 def test_ten_percent_less_rate_is_a_bd_rate_of_minus_ten_percent():
@@ -57,8 +58,8 @@ def test_differences_of_settings_and_provenance_are_grouped():
         for n, (rate, value) in enumerate(zip(RATES, PSNR, strict=True), start=1)
     ]
     b = with_provenance(changed, machine={"cpu": "CPU B"}, ffmpeg="7.0.2", date_utc="2027-01-01T00:00:00Z")
-    found = {one.key: (one.before, one.after, one.points) for one in compare_results(curve(), b).provenance}
-    assert found == {
+    differences = compare_results(curve(), b).provenance
+    assert {one.key: (one.before, one.after, one.points) for one in differences} == {
         "provenance.machine.cpu": ("CPU A", "CPU B", 4),
         "provenance.ffmpeg": ("n9.0.2", "7.0.2", 4),
         "settings.learning_rate": (1e-3, 2e-3, 1),
@@ -89,6 +90,9 @@ def test_the_check_fails_where_it_cannot_be_made_but_not_for_the_same_streams():
     assert failures(compare_results(curve()[few], curve()[few]), 0.5) == []
     (problem,) = failures(compare_results(curve()[few], curve(psnr=[v + 1 for v in PSNR])[few]), 0.5)
     assert "no BD-rate, and other streams" in problem
+    decoded = [Record(**(vars(one) | {"metrics": {"psnr_rgb_db": 29.0}})) for one in curve()[few]]
+    (problem,) = failures(compare_results(curve()[few], decoded), 0.5)
+    assert "no BD-rate, and other values of the same streams" in problem
     (problem,) = failures(compare_results(curve(), curve()[few]), 0.5)[:1]
     assert problem == "test-v1/small/net/p4/seed0: is missing in B"
 
