@@ -9,7 +9,7 @@ import pandas as pd
 import points_data
 import pytest
 from figure_pages import draw, words
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from bench.base.errors import BenchError
@@ -111,13 +111,18 @@ def test_metrics_have_their_units_and_ceilings(demo, pages):
     assert pages[2].axes[0].get_ylim()[1] < 102
 
 
-def test_bars_span_the_lowest_to_the_highest_seed(crowd, pages):
+def test_bars_and_a_band_span_the_lowest_to_the_highest_seed(crowd, pages):
     draw("rd", crowd, [])
-    lines = [item for item in pages[0].axes[0].collections if isinstance(item, LineCollection)]
-    bars = [collection for collection in lines if len(collection.get_segments())]
+    collections = pages[0].axes[0].collections
+    bars = [one for one in collections if isinstance(one, LineCollection) and len(one.get_segments())]
     heights = [np.ptp(segment[:, 1]) for segment in bars[0].get_segments()]
     # Each seed of the first fitted codec adds 0.11 dB and 1 % of rate.
-    assert heights == pytest.approx([0.22 + 1.45 * np.log2(1.04 / 1.02)] * 4)
+    expected = 0.22 + 1.45 * np.log2(1.04 / 1.02)
+    assert heights == pytest.approx([expected] * 4)
+    bands = [one for one in collections if isinstance(one, PolyCollection)]
+    corners = bands[0].get_paths()[0].vertices
+    at_first_rate = corners[np.isclose(corners[:, 0], corners[:, 0].min()), 1]
+    assert np.ptp(at_first_rate) == pytest.approx(expected)
 
 
 def test_the_legend_of_a_mean_states_which_series_lack_a_clip(tmp_path, pages):
