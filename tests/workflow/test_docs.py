@@ -32,7 +32,6 @@ _EXTENDING = (
     "condition",
     "own-curve",
     "report-page",
-    "compare-and-publish",
 )
 EXTERNAL = "how-to/external-codec.md"
 EXTEND = tuple(f"how-to/{name}.md" for name in _EXTENDING)
