@@ -1,6 +1,6 @@
 """Training steps on one CPU core: beside the official FFNeRV, beside their arithmetic, and at 1080p.
 
-python -m benchmarks.training [--official FOLDER] [--steps 20]
+python -m benchmarks.training [--official FOLDER] [--steps 20] [--only 1 2]
 
 1. FFNeRV's step at 320x180 (485,213 weights, 8-bit quantisation-aware training), and that of the official
    code. FOLDER is a clone of github.com/maincold2/FFNeRV at commit f02d4c0, not a part of this repository.
@@ -78,6 +78,9 @@ def main() -> None:
     )
     parser.add_argument("--official", type=Path, metavar="FOLDER", help="clone of the official FFNeRV code")
     parser.add_argument("--steps", type=int, default=20, help="timed steps of each network (default: 20)")
+    parser.add_argument(
+        "--only", type=int, nargs="+", choices=(1, 2, 3), default=(1, 2, 3), help="parts to run"
+    )
     parser.add_argument("--part", choices=("qat", "network", "official", "c48"), help=argparse.SUPPRESS)
     parser.add_argument("--codec", help=argparse.SUPPRESS)
     parser.add_argument("--return-memory", action="store_true", help=argparse.SUPPRESS)
@@ -87,7 +90,7 @@ def main() -> None:
         _run_all(args)
         return
     if args.return_memory:
-        process.keep_freed_memory = lambda: None
+        process.keep_freed_memory = lambda: None  # type: ignore[method-assign]
     parts: dict[str, Callable[[], dict[str, float]]] = {
         "qat": lambda: _steps("ffnerv-matched", QAT, (320, 180), args.steps),
         "network": lambda: _share(args.codec, args.steps),
@@ -100,19 +103,21 @@ def main() -> None:
 def _run_all(args: argparse.Namespace) -> None:
     values: dict[str, Any] = {}
     ours, official = [], []
-    for _ in range(_PAIRS):
+    for _ in range(_PAIRS if 1 in args.only else 0):
         ours.append(_child("qat", args)["ms"])
         if args.official:
             official.append(_child("official", args)["ms"])
-    values["FFNeRV, 320x180, QAT: step, CPU ms"] = median(ours)
+    if ours:
+        values["FFNeRV, 320x180, QAT: step, CPU ms"] = median(ours)
     if official:
         values["FFNeRV, 320x180, QAT: official step, CPU ms"] = median(official)
         ratios = [other / one for one, other in zip(ours, official, strict=True)]
         values["FFNeRV, 320x180, QAT: ratio"] = median(ratios)
-    for codec in ("ffnerv", "nerv", "enerv", "hnerv", "hinerv"):
+    for codec in ("ffnerv", "nerv", "enerv", "hnerv", "hinerv") if 2 in args.only else ():
         measured = _child("network", args, "--codec", f"{codec}-matched")
         values |= {f"{codec}-matched, 320x180: {key}": value for key, value in measured.items()}
-    for name, options in (("", []), (", memory returned", ["--return-memory"])):
+    variants = {"": [], ", memory returned": ["--return-memory"]} if 3 in args.only else {}
+    for name, options in variants.items():
         measured = _child("c48", args, *options)
         values |= {f"FFNeRV c48, 1920x1080{name}: {key}": value for key, value in measured.items()}
     write_report("training", values)
