@@ -65,8 +65,6 @@ envvars:
 PLAN = PLANS.chosen
 CONDITION = PLAN.condition.name
 CONDITIONS = "|".join(map(re.escape, sorted({CONDITION, *condition_names()})))
-# An option of the command, not a parameter of the rule: it is not a reason to run a job again.
-ADOPT = "--adopt " if str(config.get("adopt")).lower() == "true" else ""
 # A function only where it must be one: it costs time for every job.
 CLIP_FRAMES = (
     PLANS.of_job("clip_frames") if PLAN.rgb_clips else clip_file("{condition}", "{clip}", "clip.y4m")

@@ -21,8 +21,10 @@ rule encode:
         plan=PLANS.file,
         clip=clip_file("{condition}", "{clip}", "clip.json"),
         state="results/state/{condition}/{clip}/{codec}/{point}/seed{seed}",
+        # A function of `output`, so that it is no reason to run a job again.
+        adopt=option("--adopt", str(config.get("adopt")).lower() == "true"),
         inputs=PLANS.of_job("encode_inputs"),
     shell:
         "exec python -m bench encode --plan {params.plan:q} --codec {wildcards.codec:q} --point {wildcards.point:q} "
         "--seed {wildcards.seed:q} --clip {params.clip:q} --out {output.stream:q} "
-        "--report {output.report:q} --state-dir {params.state:q} {ADOPT}--log {log:q}"
+        "--report {output.report:q} --state-dir {params.state:q} {params.adopt}--log {log:q}"
