@@ -71,9 +71,25 @@ def test_ablations_of_quantisers_and_of_the_rate_in_the_loss() -> None:
         for name in names
         for row in rows_of(REFERENCE / name / "ablation.csv")
     }
-    shown = set(re.findall(r"(\d+\.\d\d)\sdB\sat\s(0\.\d{4})", RESULTS))
+    others = RESULTS.replace(section("Recipe matched-v2"), "")
+    shown = set(re.findall(r"(\d+\.\d\d)\sdB\sat\s(0\.\d{4})", others))
     assert len(shown) == 20 + 1 + 10 - 1  # HiNeRV, six bits, is in both tables
     assert shown <= tracked
+
+
+@pytest.mark.parametrize("version", ["demo-v1", "demo-v2"])
+def test_long_fits_under_both_recipes(version: str) -> None:
+    """The rows of NeRV's long fits are the tracked records; every tracked record of demo-v2 has its row."""
+    column = {"demo-v1": 2, "demo-v2": 3}[version]
+    rows = list(cells(section("Recipe matched-v2")))
+    first = next(index for index, row in enumerate(rows) if row[0] == "NeRV, 160")
+    shown = {row[1]: row[column] for row in rows[first : first + 4] if row[column] != "\N{EN DASH}"}
+    tracked = {}
+    for path in REFERENCE.glob(f"{version}/*/nerv-*/*/seed0/record.json"):
+        record = json.loads(path.read_text())
+        psnr = record["metrics"]["psnr_rgb_db"]
+        tracked[record["point"]] = f"{psnr:.2f} dB at {record['rate_bpp']:.4f}"
+    assert shown == tracked
 
 
 def test_held_out_frames() -> None:
