@@ -69,6 +69,8 @@ def matched_series(rows: pd.DataFrame, *, anchor: str, metric: str, rate_bpp: fl
             group = rows[rows["series"] == curve.series]
             times = _times(group if clip is None else group[group["clip"] == clip], curve)
             rate = None if quality is None else _try(rate_at, curve, quality)
+            if curve is anchor_curve and rate is not None:
+                rate = rate_bpp  # the two interpolations are not exactly inverse to each other
             matched.append(
                 MatchedSeries(
                     clip=clip or MEAN,

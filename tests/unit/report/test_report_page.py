@@ -315,8 +315,9 @@ def test_a_row_opens_record_files_and_commands(open_page: Open) -> None:
     assert page.locator("#panel-frames").is_visible()
     assert page.evaluate("[State.get('run'), State.get('b')]") == ["", FFNERV]
     page.evaluate(f"State.set({{run: '{FFNERV}'}})")
+    wait_until(page, "document.querySelector('dialog[open] details') !== null")
     page.keyboard.press("Escape")
-    assert page.evaluate("State.get('run')") == ""
+    wait_until(page, "State.get('run') === ''")
 
 
 def test_the_chart_is_saved_as_a_picture(open_page: Open, tmp_path: Path) -> None:
