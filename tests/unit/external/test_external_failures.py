@@ -10,6 +10,8 @@ from external_data import COPY, Codecs
 
 from bench.base.errors import BenchError, StreamError
 
+pytestmark = pytest.mark.slow
+
 #: Failing encoder -> the error's text.
 ENCODERS = {
     "fails": (

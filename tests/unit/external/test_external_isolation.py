@@ -25,6 +25,8 @@ needs_namespaces = pytest.mark.skipif(
 #: Tries to read and write outside of its folder, and reports in its first frame what it could do.
 HOSTILE = """
 import json, os, socket, sys
+
+pytestmark = pytest.mark.slow
 _, stream, output, width, height, frames = sys.argv[1:7]
 wanted = json.load(open("side.json"))
 done = []

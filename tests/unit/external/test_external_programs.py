@@ -25,6 +25,8 @@ from bench.scoring.frame_pair import mse
 from bench.scoring.psnr import psnr_db
 from bench.video.clip import Clip
 
+pytestmark = pytest.mark.slow
+
 #: Codec id -> format of its stream, and the counterpart in ffmpeg.
 PROGRAMS = {
     "x265-program": ("hevc", "x265-medium"),

@@ -28,6 +28,8 @@ from bench.report.curve_data import curve_values
 from bench.scoring.record import collect
 from bench.tables.bd_rate import write_bd_rate
 
+pytestmark = pytest.mark.slow
+
 X264 = f"{CLIP}/x264-medium/crf33/seed0"
 FFNERV = f"{CLIP}/ffnerv-matched/bpp0.12/seed0"
 #: All pictures of the page are decoded.
