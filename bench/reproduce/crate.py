@@ -198,7 +198,7 @@ def _inputs(record: Record) -> list[dict[str, Any]]:
         "@type": "SoftwareApplication",
         "name": record.label,
         "softwareVersion": str(record.provenance.get("suite_version", bench.__version__)),
-        "url": "https://pypi.org/project/imageio-ffmpeg/"
+        "url": "https://github.com/imageio/imageio-ffmpeg"
         if record.family == "ffmpeg"
         else "https://pytorch.org",
     }
