@@ -201,7 +201,7 @@ def test_families_declare_whether_their_networks_have_parts(codec_id: str, tiny_
     config = registry.codec_config(codec_id)
     codec = registry.load_family(config.family)
     if not isinstance(codec, INRCodec):
-        assert config.kind != "fitted" or config.family == "external"
+        assert not config.fitted_by_suite
         return
     settings = registry.resolve_settings(config, {"epochs": 1}, config.test)
     made = codec.resolve(tiny_clip.info, settings).config

@@ -13,11 +13,7 @@ from bench.inr.encoding import fit_inputs
 from bench.inr.fitting.fit_state import identity_of
 from bench.video.clip import Clip
 
-CODECS = [
-    codec
-    for codec, config in registry.codec_configs().items()
-    if config.kind == "fitted" and config.family != "external"
-]
+CODECS = [codec for codec, config in registry.codec_configs().items() if config.fitted_by_suite]
 
 
 @pytest.mark.parametrize("codec", CODECS)
