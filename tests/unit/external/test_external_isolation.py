@@ -16,6 +16,8 @@ from baselines.external import isolation as isolation_module
 from baselines.external.isolation import VARIABLE, isolation
 from bench.base.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 #: Isolations with namespaces that this machine allows.
 NAMESPACES = [kind for kind in ("bubblewrap", "unshare") if isolation_module._works(kind)]
 needs_namespaces = pytest.mark.skipif(
@@ -26,7 +28,6 @@ needs_namespaces = pytest.mark.skipif(
 HOSTILE = """
 import json, os, socket, sys
 
-pytestmark = pytest.mark.slow
 _, stream, output, width, height, frames = sys.argv[1:7]
 wanted = json.load(open("side.json"))
 done = []
