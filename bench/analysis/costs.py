@@ -41,11 +41,19 @@ TIMED = {
     "machine": "decode_machine",
     "decoder_weights_bytes": "decoder_weights_bytes",
 }
+#: The same for columns that tables of earlier versions lack.
+TIMED_LATER = {
+    "cpu_j_per_frame": "decode_cpu_j_per_frame",
+    "gpu_j_per_frame": "decode_gpu_j_per_frame",
+    "energy_reason": "decode_energy_reason",
+}
 COLUMNS = (
     *("condition", "clip", "series", "label", "kind", "point", "run", "frames", "rate_bpp"),
     *("parameters", "macs_per_pixel", "decoder_weights_bytes"),
     *("encode_wall_s", "encode_cpu_s", "encode_peak_memory_bytes", "encode_peak_device_memory_bytes"),
-    *("encode_threads", "encode_device", *(name for name in TIMED.values() if name.startswith("decode_"))),
+    *("encode_cpu_j_per_frame", "encode_gpu_j_per_frame", "encode_energy_reason"),
+    *("encode_threads", "encode_device"),
+    *(name for name in (*TIMED.values(), *TIMED_LATER.values()) if name.startswith("decode_")),
 )
 
 
@@ -79,12 +87,14 @@ def load_costs(points_csv: Path | str, decode_times_csv: Path | str) -> pd.DataF
     """
     rows = load_points(points_csv)
     rows = rows.sort_values("seed", kind="stable").drop_duplicates(["clip", "series", "point"]).sort_index()
-    rows = rows.drop(columns=[name for name in TIMED.values() if name in rows])
+    names = TIMED | TIMED_LATER
+    rows = rows.drop(columns=[name for name in names.values() if name in rows])
     times = read_table(Path(decode_times_csv), text=(*_IDENTITY, "stream_sha256"), remedy=_REMEDY)
     columns = [*_IDENTITY, "stream_sha256", *TIMED]
     if missing := [name for name in columns if name not in times]:
         raise BenchError(decode_times_csv, f"no column {missing[0]}", _REMEDY)
-    times = times[columns].rename(columns=TIMED)
+    columns += [name for name in TIMED_LATER if name in times]
+    times = times[columns].rename(columns=names)
     merged = rows.merge(times, how="left", on=list(_IDENTITY), suffixes=("", "_timed"))
     for problem, wrong in (
         ("has no time of", merged["stream_sha256_timed"].isna()),

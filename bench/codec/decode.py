@@ -23,7 +23,7 @@ from bench.base.stage_clock import StageClock, cpu_seconds
 from bench.codec import registry
 from bench.codec.container import Header, Stream
 from bench.codec.contract import Codec
-from bench.codec.device import resolve_device, synchronizer
+from bench.codec.device import gpu_uuid, resolve_device, synchronizer
 
 #: Variable with the largest memory of a decoder, such as 24G. Decoders that a measurement starts inherit it.
 MEMORY_VARIABLE = "NVB_MAX_MEMORY"
@@ -140,6 +140,7 @@ def write_pipe(
         "cpu_s": cpu_seconds() - started_cpu,
         "stages": clock.seconds,
         "device": device,
+        "gpu": gpu_uuid(device),
         **process.peak_memory(),
         **clock.facts,
     }

@@ -29,6 +29,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from bench.base.energy import EnergyMeter
 from bench.base.errors import BenchError, StreamError
 from bench.base.files import temporary_folder
 from bench.base.paths import ROOT
@@ -48,11 +49,14 @@ class DecodeCost:
             waited for its reader to take frames from the pipe.
         cpu_s: CPU seconds of the process and its children, interpreter start included.
         reported: the JSON line that the process wrote at its end (stages, memory, device).
+        energy: joules a frame (`bench.base.energy.EnergyMeter.per_frame`). Scoring beside the decoder is work
+            of another process.
     """
 
     wall_s: float
     cpu_s: float
     reported: Mapping[str, Any]
+    energy: Mapping[str, Any]
 
 
 class DecodeProcess:
@@ -60,13 +64,20 @@ class DecodeProcess:
 
     Args:
         stream: the file that errors name; copy: the same stream in a folder of its own, which is decoded.
+        meter: meter of the decoder's energy, started.
         frame: number of the only frame that is decoded; None: all frames.
     """
 
     def __init__(
-        self, stream: Path, copy: Path, header: Header, device: str, frame: int | None = None
+        self,
+        stream: Path,
+        copy: Path,
+        header: Header,
+        device: str,
+        meter: EnergyMeter,
+        frame: int | None = None,
     ) -> None:
-        self.stream, self.copy, self.header = stream, copy, header
+        self.stream, self.copy, self.header, self._meter = stream, copy, header, meter
         self.count = header.frames if frame is None else 1
         self.cost: DecodeCost | None = None
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
@@ -141,7 +152,9 @@ class DecodeProcess:
         self.process.returncode = os.waitstatus_to_exitcode(status)
         if self.process.returncode:
             raise self._failure("its decoder failed at its end")
-        self.cost = DecodeCost(wall_s=wall, cpu_s=usage.ru_utime + usage.ru_stime, reported=reported)
+        cpu_s = usage.ru_utime + usage.ru_stime
+        energy = self._meter.per_frame(self.count, cpu_s=cpu_s, gpu=reported.get("gpu"))
+        self.cost = DecodeCost(wall_s=wall, cpu_s=cpu_s, reported=reported, energy=energy)
 
     def close(self) -> None:
         """Kill the process and its children if it still runs."""
@@ -217,13 +230,13 @@ def decode_process(
     stream: Path, header: Header, device: str, frame: int | None = None
 ) -> Iterator[DecodeProcess]:
     """Start decoding `stream`, or one frame of it, in a new folder that holds only the stream."""
-    with temporary_folder("decode") as folder:
+    with temporary_folder("decode") as folder, EnergyMeter(gpus=device != "cpu") as meter:
         copy = folder / stream.name
         try:
             os.link(stream.resolve(), copy)
         except OSError:  # another file system
             shutil.copyfile(stream, copy)
-        process = DecodeProcess(stream, copy, header, device, frame)
+        process = DecodeProcess(stream, copy, header, device, meter, frame)
         try:
             yield process
         finally:

@@ -47,6 +47,15 @@ def synchronizer(device: str) -> Callable[[], None] | None:
     return torch.cuda.synchronize
 
 
+def gpu_uuid(device: str) -> str | None:
+    """UUID of a torch device as NVML names it; None for the CPU."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    return f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+
+
 def device_name(device: str) -> str:
     """The product name of a torch device; the CPU's model for "cpu"."""
     if not device.startswith("cuda"):

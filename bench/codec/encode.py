@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.base import process
+from bench.base.energy import EnergyMeter
 from bench.base.errors import BenchError
 from bench.base.files import check_writable, json_value, sha256_file, temporary_folder, write_json
 from bench.base.locks import locked
@@ -18,7 +19,7 @@ from bench.base.stage_clock import StageClock, cpu_seconds
 from bench.codec import registry
 from bench.codec.container import Header, write_stream
 from bench.codec.contract import Encoded, EncodeJob
-from bench.codec.device import device_name, resolve_device, synchronizer
+from bench.codec.device import device_name, gpu_uuid, resolve_device, synchronizer
 from bench.codec.provenance import provenance
 from bench.video.clip import Clip
 
@@ -84,7 +85,7 @@ def encode(plan: EncodePlan, encoder: Encoder | None = None) -> dict[str, Any]:
             check_writable(path)
     clock, progress = StageClock(synchronizer(device)), process.progress(plan.name)
     started_wall, started_cpu = time.perf_counter(), cpu_seconds()
-    with _state_folder(plan) as state_dir:
+    with _state_folder(plan) as state_dir, EnergyMeter(gpus=device != "cpu") as meter:
         job = EncodeJob(
             codec=plan.config.id,
             point=plan.point,
@@ -102,14 +103,19 @@ def encode(plan: EncodePlan, encoder: Encoder | None = None) -> dict[str, Any]:
         if plan.report is not None:  # the report of an older stream must not remain beside the new one
             plan.report.unlink(missing_ok=True)
         size = write_stream(plan.out, header, encoded.payload)
+        meter.stop()
+    energy = meter.per_frame(plan.clip.info.frames, cpu_s=cpu_seconds() - started_cpu, gpu=gpu_uuid(device))
     earlier_wall, earlier_cpu = encoded.earlier_s
     if "fit" in clock.seconds:
         clock.seconds["fit"]["wall_s"] += earlier_wall
         clock.seconds["fit"]["cpu_s"] += earlier_cpu
+    if earlier_wall:
+        energy = dict.fromkeys(energy) | {"reason": "the encode was interrupted, and resumed"}
     cost = {
         "wall_s": time.perf_counter() - started_wall + earlier_wall,
         "cpu_s": cpu_seconds() - started_cpu + earlier_cpu,
         "stages": clock.seconds,
+        "energy": energy,
         **process.peak_memory(),
         **clock.facts,
     }

@@ -37,8 +37,9 @@ def retime(paths: Iterable[Path | str], *, out: Path | str, repeats: int, device
     of a decode, from the start of its process to its last frame: median, and `_low` and `_high` for the
     extremes); frames_per_second of the median; one_frame_wall_s and one_frame_cpu_s (random access: the
     same for the middle frame alone, once); peak_memory_bytes and peak_device_memory_bytes (the
-    largest); device, machine, threads; decoder_weights_bytes (trained weights that the decoder needs beside
-    the stream, for learned codecs).
+    largest); cpu_j_per_frame and gpu_j_per_frame (joules a frame, median) or
+    energy_reason (why they have no value, `bench.base.energy`); device, machine, threads;
+    decoder_weights_bytes (trained weights that the decoder needs beside the stream, for learned codecs).
 
     Args:
         paths: records, or folders of records.
@@ -109,6 +110,7 @@ def _row(record: Record, costs: list[DecodeCost], one_frame: DecodeCost) -> dict
         "one_frame_wall_s": one_frame.wall_s,
         "one_frame_cpu_s": one_frame.cpu_s,
         **{key: _largest(costs, key) for key in ("peak_memory_bytes", "peak_device_memory_bytes")},
+        **_energy(costs),
         "device": device,
         "machine": device_name(device),
         "threads": 1,
@@ -121,6 +123,16 @@ def _spread(name: str, values: list[float]) -> dict[str, float]:
 
 def _largest(costs: list[DecodeCost], key: str) -> int | None:
     return max((cost.reported[key] for cost in costs if cost.reported.get(key) is not None), default=None)
+
+
+def _energy(costs: list[DecodeCost]) -> dict[str, float | str | None]:
+    """Medians over the decodes; None, with the first reason, unless all of them have a value."""
+    medians: dict[str, float | str | None] = {}
+    for key in ("cpu_j_per_frame", "gpu_j_per_frame"):
+        values = [joules for cost in costs if (joules := cost.energy.get(key)) is not None]
+        medians[key] = median(values) if len(values) == len(costs) else None
+    reasons = (cost.energy.get("reason") for cost in costs)
+    return medians | {"energy_reason": next(filter(None, reasons), None)}
 
 
 @contextmanager

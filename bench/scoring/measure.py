@@ -45,6 +45,8 @@ _DEFAULT_CROP = (320, 180)
 #: Decoded frames that are in memory before the first is scored.
 _AHEAD_BYTES = 256 << 20
 _CONTROL_TOLERANCE_DB = 0.01
+#: Entries of the report of an encode or a decode that not every codec or machine has.
+_FACTS = ("energy", "isolation", "programs", "files")
 
 
 def measure(
@@ -232,14 +234,17 @@ def _record(
 ) -> Record:
     info, details, stream_bytes = clip.info, encoded["details"], stream.stat().st_size
     costs = ("stages", "peak_memory_bytes", "peak_device_memory_bytes", "device")
-    decode = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s, **{key: cost.reported.get(key) for key in costs}}
+    decode: dict[str, Any] = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s, "energy": cost.energy}
+    decode |= {key: cost.reported.get(key) for key in costs}
     encode = {key: encoded.get(key) for key in ("wall_s", "cpu_s", *costs, "threads")}
     for times, report in ((encode, encoded), (decode, cost.reported)):
-        times |= _external(report)
+        times |= {key: report[key] for key in _FACTS if report.get(key)}
         # A GPU computes without CPU time, and so may an external program.
         if times["device"] == "cpu" and "isolation" not in times:
             reason = disturbance(times["wall_s"], times["cpu_s"])
-            times |= {"disturbed": reason} if reason else {}
+            if reason:
+                energy = {**dict.fromkeys(times.get("energy") or ()), "reason": reason}
+                times |= {"disturbed": reason, "energy": energy}
     device, command = device_name(str(decode["device"] or "cpu")), ["python", "-m", "bench", *sys.argv[1:]]
     block = provenance(family=header.family, device=device, command=command)
     return Record(
@@ -273,8 +278,3 @@ def _record(
         stream_sha256=sha256_file(stream),
         provenance={**block, "encode": encoded.get("provenance")},
     )
-
-
-def _external(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What a report states about programs outside the suite; empty for other codecs."""
-    return {key: report[key] for key in ("isolation", "programs", "files") if report.get(key)}

@@ -42,6 +42,7 @@ class Record:
             peak_device_memory_bytes, device. `encode` also has threads, `decode` repeatable. Programs outside
             the suite also have isolation, programs and files. wall_s of a decode lasts from the start of its
             process to its last frame. Where a wall time has no meaning, `disturbed` gives the reason.
+            `energy` has joules a frame, which records of earlier versions lack (`bench.base.energy`).
         settings: complete settings of the encode.
         provenance: see `bench.codec.provenance.provenance`.
     """
@@ -129,6 +130,8 @@ class Record:
                 row |= value
             elif f.name in ("encode", "decode"):
                 row |= {f"{f.name}_{key}": value.get(key) for key in _RUN_COLUMNS[f.name]}
+                for key, joules in (value.get("energy") or {}).items():
+                    row[f"{f.name}_{'energy_reason' if key == 'reason' else key}"] = joules
                 row |= _external_columns(f.name, value)
                 for stage, seconds in (value.get("stages") or {}).items():
                     row[f"{f.name}_{stage.replace('-', '_')}_wall_s"] = seconds.get("wall_s")

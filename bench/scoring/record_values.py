@@ -61,6 +61,14 @@ class _Program(TypedDict, total=False):
     sha256: _Sha256
 
 
+class _Energy(TypedDict, total=False):
+    """Joules a frame of an encode or a decode; None with the reason where they were not measured."""
+
+    cpu_j_per_frame: Amount | None
+    gpu_j_per_frame: Amount | None
+    reason: Text
+
+
 class _File(TypedDict):
     bytes: Count
     sha256: _Sha256
@@ -78,6 +86,7 @@ class _Cost(TypedDict, total=False):
     threads: Count | None
     repeatable: bool | None
     disturbed: Text
+    energy: _Energy
     isolation: Text
     programs: dict[Name, _Program]
     files: dict[Name, _File]

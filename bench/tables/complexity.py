@@ -24,6 +24,10 @@ _NUMBERS = {
     "decode_peak_memory_bytes": ("Decoder memory (MB)", 0, 1e6),
     "encode_peak_device_memory_bytes": ("Encoder GPU memory (MB)", 0, 1e6),
     "decode_peak_device_memory_bytes": ("Decoder GPU memory (MB)", 0, 1e6),
+    "encode_cpu_j_per_frame": ("Encode, CPU (J per frame)", 2, 1),
+    "decode_cpu_j_per_frame": ("Decode, CPU (J per frame)", 3, 1),
+    "encode_gpu_j_per_frame": ("Encode, GPU (J per frame)", 2, 1),
+    "decode_gpu_j_per_frame": ("Decode, GPU (J per frame)", 3, 1),
     "encode_threads": ("Encoder threads", 0, 1),
 }
 
@@ -76,4 +80,9 @@ def _text(costs: pd.DataFrame, metric: str) -> TextTable:
         "Pareto front: no other point of the clip is at least as good in rate, quality and decode time.",
         "Encode: wall time of the run that wrote the stream. Other jobs may have run at the same time.",
     ]
+    if any(name.endswith("_j_per_frame") for name in numbers):
+        notes.append(
+            "Energy: of all CPU packages (RAPL) and of the GPU (NVML), work of other processes included. It "
+            "has no value where they took more than a tenth of the job's CPU time."
+        )
     return TextTable(header, rows, right, notes)

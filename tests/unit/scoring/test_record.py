@@ -81,6 +81,15 @@ def test_a_row_is_flat() -> None:
     assert (row["encode_threads"], row["encode_device"], row["machine"]) == (1, "cpu", "A CPU")
 
 
+def test_a_row_has_the_energy_or_the_reason_for_none(tmp_path: Path) -> None:
+    energy = {"cpu_j_per_frame": 2.5, "gpu_j_per_frame": None, "reason": "gpu: not readable"}
+    record(encode=RUN | {"energy": energy}).write(tmp_path / "record.json")
+    row = Record.read(tmp_path / "record.json").row()
+    assert (row["encode_cpu_j_per_frame"], row["encode_gpu_j_per_frame"]) == (2.5, None)
+    assert row["encode_energy_reason"] == "gpu: not readable"
+    assert "decode_cpu_j_per_frame" not in row, "a record of an earlier version has no energy"
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -123,6 +132,7 @@ WRONG: dict[str, list[Any]] = {
     "metrics ": [{"ms_ssim_rgb": 1.5}, {"vmaf_fitted": 101}, {"<b>": 1.0}, {"psnr_rgb_db": True}],
     "reasons": [[], {"vmaf": 3}],
     "encode": [[], {"wall_s": "1"}, {"wall_s": -1}, {"stages": [1]}, {"stages": {"fit": 3}}],
+    "encode  ": [{"energy": {"cpu_j_per_frame": -1}}, {"energy": {"reason": ""}}, {"energy": None}],
     "encode ": [{"stages": {"fit": {"wall_s": None, "cpu_s": 1}}}, {"device": 3}, {"threads": -1}],
     "decode": [{"peak_memory_bytes": -1}, {"peak_memory_bytes": 1e300}, {"repeatable": "yes"}],
     "settings": [[], "x"],

@@ -99,6 +99,20 @@ def test_text_tables_have_units_and_no_empty_columns(tmp_path: Path) -> None:
     assert "A processor" in outs[1].read_text()
 
 
+def test_energy_is_a_column_where_it_was_measured(tmp_path: Path) -> None:
+    rows = table_of().assign(encode_cpu_j_per_frame=12.5)
+    outs = [tmp_path / "complexity.csv", tmp_path / "complexity.md"]
+    write_complexity(*files(tmp_path, rows, cpu_j_per_frame=0.25), metric="psnr_rgb_db", outputs=outs)
+    (first, *_) = csv.DictReader(outs[0].open())
+    assert (first["encode_cpu_j_per_frame"], first["decode_cpu_j_per_frame"]) == ("12.5", "0.25")
+    assert first["decode_gpu_j_per_frame"] == first["decode_energy_reason"] == ""
+    header, _, line, *_ = outs[1].read_text().splitlines()
+    cells = dict(zip(header.split("|"), line.split("|"), strict=True))
+    assert cells[" Encode, CPU (J per frame) "].strip() == "12.50"
+    assert "GPU (J" not in header
+    assert "work of other processes included" in outs[1].read_text()
+
+
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
