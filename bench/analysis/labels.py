@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from bench.analysis.rd_points import truth_by_clip
+from bench.base.result_files import BUNDLE
 from bench.scoring.metrics import ROUND_TRIP_RGB, describe
 
 
@@ -34,7 +35,7 @@ def epochs_of(rows: pd.DataFrame) -> int | None:
 
 def codec_label(rows: pd.DataFrame, codec: str) -> str:
     """Label of a codec; its id where the rows do not have it."""
-    return dict(zip(rows["codec"], rows["label"], strict=True)).get(codec, codec)
+    return _codec_labels(rows).get(codec, codec)
 
 
 def condition_title(rows: pd.DataFrame, clip: str | None = None) -> str:
@@ -67,10 +68,13 @@ def truth_note(rows: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
-def ffmpeg_notes(rows: pd.DataFrame) -> list[str]:
-    """A note if points were encoded, or measured, with several versions of ffmpeg."""
+def origin_notes(rows: pd.DataFrame) -> list[str]:
+    """Notes on bundles, and on points that were encoded or measured with several versions of ffmpeg."""
+    bundles = rows["run"].astype(str).str.startswith(BUNDLE)
     encoded = rows[(rows["kind"] == "classical") & (rows["reference"].astype(str) != "True")]
     notes = []
+    if bundles.any():
+        notes.append("Streams of a bundle were encoded elsewhere, and decoded and scored here.")
     for verb, of_rows, column in (("encoded", encoded, "encode_ffmpeg"), ("measured", rows, "ffmpeg")):
         counts = of_rows[column].value_counts() if column in of_rows else {}
         if len(counts) > 1:
@@ -86,12 +90,18 @@ def nearest_title(rows: pd.DataFrame, clip: str, rate_bpp: float) -> str:
     return f"{condition_title(rows, clip)}, points nearest to {rate_bpp:g} bpp"
 
 
+def _codec_labels(rows: pd.DataFrame) -> dict[str, str]:
+    """Codec id -> label. Rows of a bundle, whose label has the bundle's name, follow the codec's own rows."""
+    first = rows.drop_duplicates("codec")
+    return dict(zip(first["codec"], first["label"], strict=True))
+
+
 def with_footnotes(note: str, rows: pd.DataFrame, footnotes: Mapping[str, str]) -> str:
     """A note followed by "label: footnote" for each codec of the rows that has a footnote.
 
     Args:
         footnotes: codec id -> text.
     """
-    labels = dict(zip(rows["codec"], rows["label"], strict=True))
+    labels = _codec_labels(rows)
     texts = (f"{labels[codec]}: {text}" for codec, text in footnotes.items() if codec in labels)
     return " ".join(filter(None, [note, *texts]))

@@ -24,11 +24,12 @@ HEADINGS = {
     "fitted": "Fitted network",
     "learned": "Learned codec",
     "classical": "Classical codec",
+    "bundle": "Streams of others, checked here",
     CONTROL: "Control",
     REPORTED: "Reported, not measured here",
     USER: "User's curve, not measured here",
 }
-FITS = ("reference", "short", "fitted")
+FITS = ("reference", "short", "fitted", "bundle")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ def drawn_series(rows: pd.DataFrame) -> dict[str, DrawnSeries]:
         first = group.iloc[0]
         kind, reference = first["kind"], bool(first["reference"])
         legend_group = kind
-        if kind == "fitted" and has_references:
+        bundle = str(first["run"]).startswith(BUNDLE)
+        if bundle:
+            legend_group = "bundle"
+        elif kind == "fitted" and has_references:
             legend_group = "reference" if reference else "short"
         style = series_style(
             styles[first["codec"]], kind=kind, reference=reference, has_references=has_references
@@ -59,7 +63,7 @@ def drawn_series(rows: pd.DataFrame) -> dict[str, DrawnSeries]:
         drawn[series] = DrawnSeries(
             series=series,
             label=first["label"],
-            style=replace(style, line=DOTTED) if str(first["run"]).startswith(BUNDLE) else style,
+            style=replace(style, line=DOTTED) if bundle else style,
             group=legend_group,
             epochs=epochs_of(group),
         )

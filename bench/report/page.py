@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 import bench
-from bench.analysis.labels import condition_title, truth_note, with_footnotes
+from bench.analysis.labels import condition_title, origin_notes, truth_note, with_footnotes
 from bench.analysis.published import Selector
 from bench.analysis.rd_points import load_points
 from bench.base.errors import BenchError
@@ -63,7 +63,7 @@ def write_page(
     others = {one.curve.series: one for of_clip in published.values() for one in of_clip}
     contents = run_data.read_records(records)
     indices = {folder: read_json(folder / "frames.json", "an index of frames") for folder in frames}
-    notes = [truth_note(rows), with_footnotes("", rows, footnotes or {})]
+    notes = [truth_note(rows), *origin_notes(rows), with_footnotes("", rows, footnotes or {})]
     data = {
         "suite": bench.__version__,
         "condition": {

@@ -11,7 +11,7 @@ from bench.analysis.bjontegaard import Delta, NotComparable
 from bench.analysis.bootstrap import RESAMPLES
 from bench.analysis.comparison import Comparison, compare
 from bench.analysis.curve_file import load_curves
-from bench.analysis.labels import codec_label, ffmpeg_notes, truth_note
+from bench.analysis.labels import codec_label, origin_notes, truth_note
 from bench.analysis.other_curves import compare_others
 from bench.analysis.published import Selector, select
 from bench.analysis.rd_points import MEAN, load_points
@@ -145,7 +145,7 @@ def _text(
     if not first.higher_is_better:
         text += f" Lower values of {first.label} are better."
     right = [False] * (1 + len(clip_column)) + [True] * (len(metrics) + 2)
-    notes = [text, *filter(None, [truth_note(rows), *ffmpeg_notes(rows)])]
+    notes = [text, *filter(None, [truth_note(rows), *origin_notes(rows)])]
     notes += [f"[{mark}] {remark}" for remark, mark in remarks.items()]
     return TextTable(header, lines, right, notes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.analysis.labels import codec_label, ffmpeg_notes, truth_note
+from bench.analysis.labels import codec_label, origin_notes, truth_note
 from bench.analysis.matched import Match, MatchedSeries, matched_series
 from bench.analysis.rd_points import check_metric, load_points
 from bench.base.errors import BenchError
@@ -48,7 +48,7 @@ def write_matched(
         "points are interpolated, never beyond them. Times are those of the records: other jobs may have run "
         "at the same time.",
         truth_note(rows),
-        *ffmpeg_notes(rows),
+        *origin_notes(rows),
     ]
     head = ["Series", *(["Clip"] if several else [])]
     numbers = [

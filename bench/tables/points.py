@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.labels import ffmpeg_notes, truth_note
+from bench.analysis.labels import origin_notes, truth_note
 from bench.analysis.point_means import SPREAD, point_table
 from bench.analysis.rd_points import load_points
 from bench.base.csv_files import read_table, write_csv
@@ -43,7 +43,7 @@ def write_points(
     rows = load_points(points_csv)
     table = point_table(rows, metrics=list(dict.fromkeys([*QUALITIES, *metrics])))
     write_table(
-        outputs, rows=table.to_dict("records"), text=_text(table, [truth_note(rows), *ffmpeg_notes(rows)])
+        outputs, rows=table.to_dict("records"), text=_text(table, [truth_note(rows), *origin_notes(rows)])
     )
 
 

@@ -19,7 +19,7 @@ from bench.analysis.comparison import (
     compare_fits,
     overall,
 )
-from bench.analysis.labels import codec_label, condition_title, ffmpeg_notes, truth_note, with_footnotes
+from bench.analysis.labels import codec_label, condition_title, origin_notes, truth_note, with_footnotes
 from bench.analysis.point_means import point_means
 from bench.analysis.rd_points import load_points
 from bench.base.files import atomic_file
@@ -75,7 +75,7 @@ def write_summary(
     parts += [_fill(sentence) for sentence in sentences]
     if skipped_csv is not None:
         parts.append(_skipped(read_skipped(skipped_csv)))
-    parts += [_fill(note) for note in ffmpeg_notes(rows)]
+    parts += [_fill(note) for note in origin_notes(rows)]
     parts.append(_fill(with_footnotes("", rows, footnotes or {})))
     text = "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
     for out in map(Path, outputs):

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from bench.analysis.labels import codec_label, origin_notes
+from bench.analysis.rd_points import load_points
 from bench.base.errors import BenchError
 from bench.base.result_files import FileName, RunKey
 from bench.bundles.bundle_file import read_bundle, write_bundle
@@ -20,6 +22,7 @@ from bench.cli import main
 from bench.codec import registry
 from bench.codec.encode import EncodePlan, encode
 from bench.conditions.reader import load_condition
+from bench.figures.series import drawn_series, legend_groups
 from bench.scoring.measure import measure
 from bench.scoring.record import Record, collect
 from bench.video.clip import Clip
@@ -143,10 +146,14 @@ def test_bundles_join_a_condition_as_they_are_checked_here(bundle: Path) -> None
         measure_run(key, "x264, bundle good")
     mine = [dataclasses.replace(key, run="seed0") for key in keys]
     assert collect([key.file("record.json") for key in (*mine, *keys)], "rd_points.csv") == 4
-    from bench.analysis.rd_points import load_points
-
     rows = load_points("rd_points.csv")
     assert list(rows["series"].unique()) == [CODEC, f"{CODEC} (bundle good)"]
+    assert codec_label(rows, CODEC) == "x264 medium"
+    assert origin_notes(rows) == ["Streams of a bundle were encoded elsewhere, and decoded and scored here."]
+    own, theirs = legend_groups(list(drawn_series(rows).values()))
+    assert [entry.text for entry in own.entries] == ["x264 medium"]
+    assert theirs.heading == "Streams of others, checked here"
+    assert [entry.text for entry in theirs.entries] == ["x264, bundle good"]
     assert Record.read(keys[0].file("record.json")).series == f"{CODEC} (bundle good)"
     stream = Path(keys[0].file("stream.bin"))
     before = stream.stat().st_mtime_ns

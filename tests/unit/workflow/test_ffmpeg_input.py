@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.analysis.labels import ffmpeg_notes
+from bench.analysis.labels import origin_notes
 from bench.base import ffmpeg
 from bench.base.errors import BenchError
 from bench.base.result_files import RunKey
@@ -95,14 +95,15 @@ def test_the_summary_notes_several_versions() -> None:
     rows = pd.DataFrame(
         {
             "kind": ["classical", "classical", "fitted", "classical"],
+            "run": ["seed0", "seed0", "seed0", "reference-seed0"],
             "reference": [False, False, False, True],
             "encode_ffmpeg": ["9.0", "8.1", "7.1", "6.0"],
             "ffmpeg": ["9.0", "9.0", "9.0", "9.0"],
         }
     )
-    (note,) = ffmpeg_notes(rows)
+    (note,) = origin_notes(rows)
     assert "encoded with several versions of ffmpeg" in note
     assert "9.0 (1 points)" in note
     assert "8.1 (1 points)" in note
     assert "7.1" not in note
-    assert list(ffmpeg_notes(rows[rows["encode_ffmpeg"] == "9.0"])) == []
+    assert list(origin_notes(rows[rows["encode_ffmpeg"] == "9.0"])) == []
