@@ -15,7 +15,7 @@ from bench.report.run_data import run_id
 from bench.tables.bit_breakdown import STAGE
 
 #: Most entries of the log of one fit, and of the logs of all fits. Longer logs are thinned out.
-MOST_ENTRIES, MOST_ENTRIES_IN_ALL = 300, 20_000
+MOST_ENTRIES, MOST_ENTRIES_IN_ALL = 300, 10_000
 _COLUMNS = ("epoch", "wall_s", "psnr_rgb_db", "loss")
 
 

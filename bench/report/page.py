@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from bench.analysis.published import Selector
 from bench.analysis.rd_points import load_points
 from bench.base.errors import BenchError
 from bench.base.files import atomic_folder, json_value, read_json
+from bench.base.paths import ROOT
 from bench.base.result_files import RunKey
 from bench.conditions.condition import Condition
 from bench.report import curve_data, network_data, run_data
@@ -53,38 +55,18 @@ def write_page(
     """
     rows = load_points(points_csv)
     metrics = curve_data.metric_names(rows, condition.metrics)
-    published = curve_data.all_published(
-        rows,
-        metrics,
-        selectors=[Selector(**words) for words in condition.selectors],
-        user_curves=user_curves,
-        sequences=condition.sequences,
-    )
-    others = {one.curve.series: one for of_clip in published.values() for one in of_clip}
     contents = run_data.read_records(records)
     indices = {folder: read_json(folder / "frames.json", "an index of frames") for folder in frames}
     notes = [truth_note(rows), *origin_notes(rows), with_footnotes("", rows, footnotes or {})]
     data = {
         "suite": bench.__version__,
-        "condition": {
-            "name": condition.name,
-            "title": condition.title,
-            "heading": condition_title(rows),
-            "description": condition.description,
-            "anchor": condition.anchor,
-            "headline": condition.headline,
-            "rate": condition.strip_rate_bpp,
-            "ablates": condition.ablates,
-        },
+        "condition": _condition(condition, rows),
         "clips": _clips(rows),
         "metrics": [curve_data.metric_data(name) for name in metrics],
         "costs": run_data.cost_columns(rows),
-        "series": curve_data.series_data(rows, list(others.values())),
-        "curves": curve_data.curve_data(rows, metrics, published, upper_hull=condition.upper_hull),
-        "bd": curve_data.bd_data(
-            rows, anchor=condition.anchor, metrics=metrics, upper_hull=condition.upper_hull
-        ),
+        **_curves(rows, metrics, condition, user_curves),
         "runs": run_data.run_data(rows, records, metrics, out),
+        "folders": [os.path.relpath(folder, out) for folder in (Path.cwd(), ROOT)],
         "trust": run_data.trust_data(
             rows, contents, metrics=condition.metrics, planned=planned, skipped=skipped, notes=notes
         ),
@@ -96,11 +78,45 @@ def write_page(
     with atomic_folder(out) as folder:
         shutil.copytree(ASSETS, folder, dirs_exist_ok=True)
         _write_script(folder / "data.js", "REPORT", data)
-        _write_script(folder / "records.js", "RECORDS", contents)
+        _write_script(folder / "records.js", "RECORDS", run_data.share_repeats(contents))
         for source, index in indices.items():
             shutil.copytree(source, folder / "frames" / str(index["clip"]))
         mark = {"condition": condition.name, "suite": bench.__version__}
         (folder / MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
+
+
+def _condition(condition: Condition, rows: pd.DataFrame) -> dict[str, Any]:
+    """Texts and choices of the condition."""
+    return {
+        "name": condition.name,
+        "title": condition.title,
+        "heading": condition_title(rows),
+        "description": condition.description,
+        "anchor": condition.anchor,
+        "headline": condition.headline,
+        "rate": condition.strip_rate_bpp,
+        "ablates": condition.ablates,
+    }
+
+
+def _curves(
+    rows: pd.DataFrame, metrics: Sequence[str], condition: Condition, user_curves: Path | str | None
+) -> dict[str, Any]:
+    """Series, curves and BD-rates, with the published and the user's curves."""
+    hull = condition.upper_hull
+    published = curve_data.all_published(
+        rows,
+        metrics,
+        selectors=[Selector(**words) for words in condition.selectors],
+        user_curves=user_curves,
+        sequences=condition.sequences,
+    )
+    others = {one.curve.series: one for of_clip in published.values() for one in of_clip}
+    return {
+        "series": curve_data.series_data(rows, list(others.values())),
+        "curves": curve_data.curve_data(rows, metrics, published, upper_hull=hull),
+        "bd": curve_data.bd_data(rows, anchor=condition.anchor, metrics=metrics, upper_hull=hull),
+    }
 
 
 def _clips(rows: pd.DataFrame) -> list[dict[str, Any]]:

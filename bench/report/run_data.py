@@ -28,12 +28,31 @@ COSTS = {
 }
 #: Control -> its known result.
 _EXPECTED = {"identity": "every frame identical", "mean-frame": "the PSNR of the mean frame"}
+#: Tables of a record's provenance that are the same in all records of one machine.
+_REPEATED = ("packages", "machine")
 _SCALE = {"decode_peak_memory_bytes": 1e-6}
 
 
 def read_records(paths: Mapping[RunKey, Path]) -> dict[str, dict[str, Any]]:
     """The records as JSON values, by `run_id`."""
     return {run_id(key): json_value(read_json(path, "a record")) for key, path in paths.items()}
+
+
+def share_repeats(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The records as `runs`, in which tables that they have in common are positions in the list `shared`."""
+    shared: list[Any] = []
+
+    def position(value: Any) -> int:
+        if value not in shared:
+            shared.append(value)
+        return shared.index(value)
+
+    def fold(source: Mapping[str, Any]) -> dict[str, Any]:
+        folded = {name: position(value) if name in _REPEATED else value for name, value in source.items()}
+        return {**folded, "encode": fold(source["encode"])} if source.get("encode") else folded
+
+    runs = {name: {**record, "provenance": fold(record["provenance"])} for name, record in records.items()}
+    return {"shared": shared, "runs": runs}
 
 
 def run_id(key: RunKey) -> str:
@@ -44,7 +63,7 @@ def run_id(key: RunKey) -> str:
 def run_data(
     rows: pd.DataFrame, paths: Mapping[RunKey, Path], metrics: Sequence[str], out: Path
 ) -> list[dict[str, Any]]:
-    """One entry for each row: its numbers, and paths of record, stream and log relative to the page's folder.
+    """One entry for each row: its numbers, and links to record, stream and logs from the page's folder.
 
     Args:
         paths: record of each run. out: folder of the page.
@@ -76,8 +95,8 @@ def _number(value: Any, scale: float) -> float | None:
     return None if value is None or pd.isna(value) else float(value) * scale
 
 
-def _files(key: RunKey, record: Path, out: Path) -> list[dict[str, str]]:
-    """Record, stream and logs that exist: name, path for reading, and link relative to the page."""
+def _files(key: RunKey, record: Path, out: Path) -> dict[str, str]:
+    """Name -> link relative to the page, of the record, stream and logs that exist."""
     run = key.run.removeprefix(REFERENCE) if key.reference else key.run
     log = Path(key.condition, key.clip, key.codec, key.point)
     paths = {
@@ -89,11 +108,7 @@ def _files(key: RunKey, record: Path, out: Path) -> list[dict[str, str]]:
     }
     if key.reference:
         del paths["log of the encode"]  # it was encoded elsewhere
-    return [
-        {"name": name, "path": _path(path), "href": os.path.relpath(path, out)}
-        for name, path in paths.items()
-        if path.is_file()
-    ]
+    return {name: os.path.relpath(path, out) for name, path in paths.items() if path.is_file()}
 
 
 def _path(path: Path) -> str:

@@ -140,7 +140,14 @@ def test_the_command_shows_tracked_records_and_replaces_its_own_page_only(tmp_pa
     data = json.loads((page / "data.js").read_text().removeprefix("window.REPORT = ").removesuffix(";\n"))
     assert data["trust"]["measured"] >= 20
     assert {run["tracked"] for run in data["runs"]} == {True}
-    assert all(not file["path"].startswith("/") for run in data["runs"] for file in run["files"])
+    for run in data["runs"]:
+        assert {"record", "stream", "encode report"} <= set(run["files"])
+        assert all((page / link).is_file() for link in run["files"].values())
+    records = json.loads((page / "records.js").read_text().removeprefix("window.RECORDS = ")[:-2])
+    sources = [record["provenance"] for record in records["runs"].values()]
+    sources += [source["encode"] for source in sources]
+    assert len(records["shared"]) < 10
+    assert all("torch" in records["shared"][source["packages"]] for source in sources)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("kept")
     refused(bench("report", "demo-v1", "--bits", "-o", "other", cwd=tmp_path), "other", "report page")

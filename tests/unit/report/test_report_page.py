@@ -25,6 +25,8 @@ from bench.analysis.published import load_reported
 from bench.analysis.rd_points import load_points
 from bench.base.paths import ROOT
 from bench.report.curve_data import curve_values
+from bench.report.page import _write_script
+from bench.report.run_data import share_repeats
 from bench.scoring.record import collect
 from bench.tables.bd_rate import write_bd_rate
 
@@ -252,17 +254,20 @@ def test_the_view_is_in_the_url(open_page: Open) -> None:
     other.wait_for_selector("#panel-trust:not([hidden])")
 
 
+#: Position of the third point of x264 medium in the window.
+POINT = """() => {
+    const chart = document.getElementById("rd-chart");
+    chart.scrollIntoView({block: "center"});
+    const {xaxis, yaxis} = chart._fullLayout, box = chart.getBoundingClientRect();
+    const {x, y} = chart.data.find((one) => one.name === "x264 medium");
+    const across = xaxis._offset + xaxis.l2p(Math.log10(x[2]));
+    return [box.left + across, box.top + yaxis._offset + yaxis.l2p(y[2])];
+}"""
+
+
 def test_a_click_pins_a_point_and_the_pointer_shows_its_numbers(open_page: Open) -> None:
     page = open_page(f"clip={CLIP}")
-    position = page.evaluate(
-        """() => {
-            const chart = document.getElementById("rd-chart");
-            const {xaxis, yaxis} = chart._fullLayout, box = chart.getBoundingClientRect();
-            const {x, y} = chart.data.find((one) => one.name === "x264 medium");
-            const across = xaxis._offset + xaxis.l2p(Math.log10(x[2]));
-            return [box.left + across, box.top + yaxis._offset + yaxis.l2p(y[2])];
-        }"""
-    )
+    position = page.evaluate(POINT)
     page.mouse.move(position[0] - 3, position[1])
     page.mouse.move(*position)
     page.wait_for_selector(".tip:not([hidden])")
@@ -270,7 +275,50 @@ def test_a_click_pins_a_point_and_the_pointer_shows_its_numbers(open_page: Open)
     assert "PSNR-RGB" in page.inner_text(".tip")
     page.mouse.click(*position)
     wait_until(page, "State.get('pins') !== ''")
-    assert "x264 medium" in page.inner_text("section[aria-label='Pinned points'] thead")
+    pinned = page.locator("section[aria-label='Pinned points'] table")
+    assert "x264 medium" in pinned.inner_text()
+    for name in ("MS-SSIM (RGB)", "MS-SSIM (RGB) (dB)"):  # two metrics of one label
+        assert pinned.get_by_text(name, exact=True).count() == 1
+
+
+def test_fingers_reach_everything_on_a_narrow_screen(open_page: Open) -> None:
+    page = open_page(f"clip={CLIP}", width=400, has_touch=True, is_mobile=True)
+    page.touchscreen.tap(*page.evaluate(POINT))
+    wait_until(page, "State.get('pins') !== ''")
+    assert "x264 medium" in page.inner_text(".tip")
+    for tab in ("points", "trust", "network", "frames"):
+        assert page.locator(f"#tab-{tab}").bounding_box()["x"] < 350
+        page.tap(f"#tab-{tab}")
+        page.wait_for_selector(f"#panel-{tab}:not([hidden])")
+        if tab == "points":
+            assert page.locator("#panel-points tbody th").first.bounding_box()["width"] > 120
+    wait_until(page, LOADED)
+    page.get_by_role("button", name="wipe").tap()
+    wait_until(page, "State.get('mode') === 'wipe'")
+    box = page.locator(".viewport").bounding_box()
+    touch(page, [[(0.8, 0.5)], [(0.5, 0.5)], [(0.25, 0.5)]], box)
+    assert float(page.evaluate("State.get('wipe')")) == pytest.approx(25, abs=2)
+    touch(page, [[(0.45, 0.5), (0.55, 0.5)], [(0.4, 0.5), (0.6, 0.5)], [(0.3, 0.5), (0.7, 0.5)]], box)
+    zoom, x, y = map(float, page.evaluate("State.get('view')").split(","))
+    assert (zoom, x, y) == pytest.approx((4, 0.375, 0.375), rel=0.1)
+    touch(page, [[(0.5, 0.5)], [(0.6, 0.6)], [(0.7, 0.7)]], box)
+    assert page.evaluate("State.get('view')") != f"{zoom:g},{x:g},{y:g}"
+    assert page.evaluate("State.get('wipe')").startswith("2"), "a finger moves an enlarged picture"
+
+
+def touch(page: Any, steps: list[list[tuple[float, float]]], box: dict[str, float]) -> None:
+    """Put fingers down, move and lift them. Positions are parts of a box."""
+    session = page.context.new_cdp_session(page)
+    for number, fingers in enumerate([*steps, []]):
+        kind = "touchMove" if number else "touchStart"
+        points = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": index}
+            for index, (x, y) in enumerate(fingers)
+        ]
+        session.send(
+            "Input.dispatchTouchEvent", {"type": kind if fingers else "touchEnd", "touchPoints": points}
+        )
+    page.wait_for_timeout(50)
 
 
 def test_a_table_is_sorted_filtered_and_copied(open_page: Open) -> None:
@@ -310,6 +358,7 @@ def test_a_row_opens_record_files_and_commands(open_page: Open) -> None:
     text = page.inner_text("dialog")
     assert "python -m bench rerun" in text
     assert "python -m bench encode --codec ffnerv-matched" in text
+    assert '"numpy": "1.26.4"' in page.locator("dialog pre").text_content()
     link = page.locator("dialog a", has_text="record").first.get_attribute("href")
     folder = Path(page.evaluate("new URL('.', location.href.split('#')[0]).pathname").replace("%20", " "))
     assert (folder / link).resolve().is_file()
@@ -371,6 +420,17 @@ def test_a_difference_is_absolute_and_multiplied_by_the_gain(open_page: Open) ->
     wait_until(inverse, LOADED)
     expected = np.abs(255 - 2 * source_frame(0).astype(int))
     assert np.abs(pixels(inverse) - expected).max() <= 1
+
+
+def test_pictures_do_not_flicker_where_less_motion_is_wanted(open_page: Open) -> None:
+    page = open_frames(open_page, "mode=flicker")
+    wait_until(page, "document.querySelector('.layer1').hidden")
+    still = open_page(f"tab=frames&a=source&b={quote(X264)}", reduced_motion="reduce")
+    still.get_by_role("button", name="flicker").click()
+    still.wait_for_timeout(700)
+    assert not still.evaluate("document.querySelector('.layer1').hidden")
+    still.get_by_role("button", name="Blink").click()
+    assert still.evaluate("document.querySelector('.layer1').hidden")
 
 
 def test_keys_step_blink_zoom_and_change_the_mode(open_page: Open) -> None:
@@ -440,13 +500,56 @@ def test_the_treemap_covers_its_area_by_bits(open_page: Open) -> None:
     assert page.evaluate("document.getElementById('fit-chart').layout.xaxis.title.text") == "Fit time (s)"
 
 
-def test_a_page_of_controls_alone_opens(open_page: Open, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", ["controls", "one point without VMAF"])
+def test_a_page_of_few_points_opens(open_page: Open, tmp_path: Path, kept: str) -> None:
+    """No fits, no frames, series without a value of a metric, and a series of one point."""
     rows = table(clips=(CLIP,))
-    page = open_page(folder=write(tmp_path, rows[rows["kind"] == "control"], with_frames=False))
+    if kept == "controls":
+        rows = rows[rows["kind"] == "control"]
+    else:
+        rows = rows[
+            (rows["kind"] == "classical") & ((rows["codec"] != "x264-medium") | (rows["point"] == "crf33"))
+        ]
+        rows.loc[rows["codec"] == "x264-medium", "vmaf"] = None
+    page = open_page(folder=write(tmp_path, rows, with_frames=False))
+    for name in page.evaluate("REPORT.metrics.map((one) => one.name)"):
+        page.evaluate(f"State.set({{metric: '{name}'}})")
     for tab in ("rd", "frames", "network", "points", "trust"):
         page.evaluate(f"State.set({{tab: '{tab}'}})")
         assert page.locator(f"#panel-{tab}").inner_text() != ""
     assert "no frames" in page.inner_text("#panel-frames")
+
+
+def test_a_page_of_500_points_is_below_5_mb_and_opens_fast(
+    open_page: Open, page_folder: Path, tmp_path: Path
+) -> None:
+    """The points of one clip as those of eight clips, with the largest tracked records."""
+    folder = tmp_path / "large"
+    shutil.copytree(page_folder, folder, ignore=shutil.ignore_patterns("frames"))
+    data = json.loads((folder / "data.js").read_text().removeprefix("window.REPORT = ")[:-2])
+    names = [f"clip-{number}" for number in range(8)]
+    for key in ("clips", "runs", "fits", "bd"):
+        member = "name" if key == "clips" else "clip"
+        of_clip = [one for one in data[key] if one[member] == CLIP]
+        data[key] = [
+            {**one, member: name, **({"id": f"{name}/{one['id']}"} if "id" in one else {})}
+            for name in names
+            for one in of_clip
+        ]
+    for metric, curves_ in data["curves"].items():
+        data["curves"][metric] = {"mean": curves_[CLIP], **dict.fromkeys(names, curves_[CLIP])}
+    tracked = max(
+        (ROOT / "results/reference/demo-v1").rglob("record.json"), key=lambda path: path.stat().st_size
+    )
+    record = json.loads(tracked.read_text())
+    assert len(data["runs"]) > 500
+    _write_script(folder / "data.js", "REPORT", {**data, "frames": []})
+    contents = share_repeats({run["id"]: record for run in data["runs"]})
+    _write_script(folder / "records.js", "RECORDS", contents)
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 5e6
+    page = open_page(folder=folder)
+    loaded = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    assert loaded < 5000, "half a second on a machine that does nothing else"
 
 
 def test_no_section_is_wider_than_the_window(open_page: Open) -> None:
