@@ -43,11 +43,13 @@ class StageClock:
         synchronize: waits for queued device work (``torch.cuda.synchronize`` on a GPU). Default: none.
 
     Attributes:
+        started: `time.perf_counter()` when the clock was created, at the start of the encode or decode.
         seconds: stage -> {"wall_s": ..., "cpu_s": ...}.
         facts: further JSON values for the report of the encode or decode, such as its isolation.
     """
 
     def __init__(self, synchronize: Callable[[], None] | None = None) -> None:
+        self.started = time.perf_counter()
         self.synchronize = synchronize or (lambda: None)
         self.seconds: dict[str, dict[str, float]] = {}
         self.facts: dict[str, Any] = {}

@@ -25,7 +25,7 @@ from bench.codec.registry import PACKAGES
 
 _COMMANDS = (
     *("add", "fetch", "fetch_weights", "prepare", "encode", "decode", "measure", "verify", "rerun", "retime"),
-    *("compare", "curve", "merge", "cite", "crate", "clips", "equal_time"),
+    *("compare", "curve", "merge", "cite", "crate", "clips"),
     *("inspect", "inspect_condition", "import_checkpoint", "report", "size", "speed"),
     *("codecs", "list_figures", "plan", "states", "status", "bundle", "check"),
 )

@@ -51,6 +51,9 @@ def run(args: argparse.Namespace) -> int:
         for state, _, _ in listed:
             with locked(state.path.parent):  # refused while a fit runs there
                 state.path.unlink(missing_ok=True)
+                if not list(state.path.parent.glob("fit*.pt")):  # no fit keeps its number of epochs any more
+                    for budget in state.path.parent.glob("budget-*.json"):
+                        budget.unlink()
         sys.stdout.write(f"removed {len(listed)} states\n")
     return 0
 
@@ -92,6 +95,7 @@ def _inputs_of_today(folder: Path, plans: dict[str, Plan]) -> dict[str, Any]:
     """
     from bench.conditions.reader import condition_names
     from bench.inr.encoding import fit_inputs
+    from bench.inr.fitting.budget import budget_file, read_budget
     from bench.video.clip import ClipInfo
     from bench.workflow.plan import make_plan
 
@@ -110,4 +114,8 @@ def _inputs_of_today(folder: Path, plans: dict[str, Plan]) -> dict[str, Any]:
     info = ClipInfo.from_json(read_json(clip_json, "a clip.json"), where=clip_json)
     codec: INRCodec = registry.load_family(plan.configs[codec_id].family)  # type: ignore[assignment]
     settings = codec.resolve(info, plan.settings_of(clip, codec_id, point))
-    return fit_inputs(codec, info, settings, seed=int(run.removeprefix("seed")))
+    inputs = fit_inputs(codec, info, settings, seed=int(run.removeprefix("seed")))
+    if settings.encode_s is None:
+        return inputs
+    budget = read_budget(budget_file(folder, settings.encode_s, inputs))
+    return {**inputs, "recipe": {**inputs["recipe"], "epochs": budget.epochs}} if budget else inputs

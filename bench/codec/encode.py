@@ -84,7 +84,7 @@ def encode(plan: EncodePlan, encoder: Encoder | None = None) -> dict[str, Any]:
         if path is not None:
             check_writable(path)
     clock, progress = StageClock(synchronizer(device)), process.progress(plan.name)
-    started_wall, started_cpu = time.perf_counter(), cpu_seconds()
+    started_cpu = cpu_seconds()
     with _state_folder(plan) as state_dir, EnergyMeter(gpus=device != "cpu") as meter:
         job = EncodeJob(
             codec=plan.config.id,
@@ -112,7 +112,7 @@ def encode(plan: EncodePlan, encoder: Encoder | None = None) -> dict[str, Any]:
     if earlier_wall:
         energy = dict.fromkeys(energy) | {"reason": "the encode was interrupted, and resumed"}
     cost = {
-        "wall_s": time.perf_counter() - started_wall + earlier_wall,
+        "wall_s": time.perf_counter() - clock.started + earlier_wall,
         "cpu_s": cpu_seconds() - started_cpu + earlier_cpu,
         "stages": clock.seconds,
         "energy": energy,
@@ -123,7 +123,8 @@ def encode(plan: EncodePlan, encoder: Encoder | None = None) -> dict[str, Any]:
     if plan.report is not None:
         write_json(plan.report, report)
     rate_bpp = 8 * size / plan.clip.info.pixels
-    progress(f"{size} bytes, {rate_bpp:.4f} bpp, {cost['wall_s']:.1f} s")
+    budget = f" of {clock.facts['budget']['encode_s']:g} s" if "budget" in clock.facts else ""
+    progress(f"{size} bytes, {rate_bpp:.4f} bpp, {cost['wall_s']:.1f} s{budget}")
     return report
 
 

@@ -116,7 +116,7 @@ def resolve_settings(
     model = settings_model(config.family)
     check_settings(model, condition_overrides, where=f"condition of {config.id}")
     check_settings(model, point_settings, where=f"point of {config.id}")
-    settings = model.default_values() | config.settings | dict(condition_overrides) | dict(point_settings)
+    settings = model.merged(model.default_values(), config.settings, condition_overrides, point_settings)
     if missing := [name for name, value in settings.items() if value is ...]:
         remedy = "give it in a point or with --set"
         raise BenchError(config.id, f"the setting {missing[0]!r} is not given", remedy)

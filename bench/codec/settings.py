@@ -7,7 +7,7 @@ A family declares a `Settings` model (`Codec.settings_model`), or only a table o
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +22,9 @@ class Settings(StrictModel):
 
     key_noun: ClassVar[str] = "setting"
 
+    #: Pairs of settings of which one has a value and the other is null.
+    alternatives: ClassVar[Sequence[tuple[str, str]]] = ()
+
     @classmethod
     def default_values(cls) -> dict[str, Any]:
         """Setting -> default value; `...` where it must be given."""
@@ -29,6 +32,18 @@ class Settings(StrictModel):
             name: ... if field.is_required() else field.get_default(call_default_factory=True)
             for name, field in cls.model_fields.items()
         }
+
+    @classmethod
+    def merged(cls, *layers: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of several layers. Later ones override earlier ones, and their alternatives."""
+        settings: dict[str, Any] = {}
+        for layer in layers:
+            settings |= layer
+            for pair in cls.alternatives:
+                for name, other in (pair, pair[::-1]):
+                    if layer.get(name) is not None and layer.get(other) is None:
+                        settings[other] = None
+        return settings
 
 
 @functools.cache

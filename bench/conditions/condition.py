@@ -78,7 +78,7 @@ class Condition(StrictModel):
     """Where networks run; auto: on a GPU if there is one."""
 
     budget: PointSettings = {}
-    """Settings of every fitted codec, such as `epochs`."""
+    """Settings of every fitted codec, such as `epochs`, or `encode_s` for equal seconds of encoding."""
 
     codecs: Annotated[dict[Name, CodecPlan], Field(min_length=1), DISTINCT]
     """Codec id of config/codecs -> its points and settings, in the order of tables and legends."""
@@ -229,7 +229,8 @@ class Condition(StrictModel):
         budget = self.budget if config.fitted_by_suite else {}
         of_clip = (plan.clips.get(clip) or {}).get(point)
         of_point = points[point] if of_clip is None else of_clip
-        return registry.resolve_settings(config, {**budget, **plan.settings}, of_point)
+        overrides = registry.settings_model(config.family).merged(budget, plan.settings)
+        return registry.resolve_settings(config, overrides, of_point)
 
     def seeds_of(self, codec: str) -> tuple[int, ...]:
         """The seeds that a codec runs: all of a fitted codec, the first of others, which ignore it."""

@@ -180,6 +180,7 @@ class INRCodec(Codec):
             code_network,
             fit_inputs,
         )
+        from bench.inr.fitting.budget import STEPS, budget_file, choose_epochs
         from bench.inr.fitting.divergence import Diverged
         from bench.inr.fitting.trainer import Fit
         from bench.inr.network import runtime
@@ -190,44 +191,65 @@ class INRCodec(Codec):
         with job.clock("colour"):
             frames = clip_tensor(clip, job.device)
 
-        def start_fit(after: Diverged | None = None) -> Fit:
+        inputs = fit_inputs(self, clip.info, settings, seed=job.seed)
+
+        def start_fit(recipe: Recipe, *, after: Diverged | None = None, probes: bool = False) -> Fit:
             representation = self.start(clip.info, job.settings, seed=job.seed, device=job.device)
             return Fit(
                 representation,
                 frames,
-                settings.recipe,
+                recipe,
                 seed=job.seed,
-                state_dir=job.state_dir,
-                inputs=fit_inputs(self, clip.info, settings, seed=job.seed),
+                state_dir=None if probes else job.state_dir,
+                inputs=inputs,
                 adopt=job.adopt,
                 after=after,
-                notify=job.progress,
+                notify=(lambda line: None) if probes else job.progress,
+                most_steps=STEPS if probes else None,
                 choose_quantiser=lambda network: choose_quantiser(
                     self, representation, network, settings.quantiser
                 ),
             )
 
-        fit, diverged = start_fit(), None
+        def code(fit: Fit, clock: StageClock) -> Encoded:
+            return code_network(
+                self,
+                fit.representation,
+                frames,
+                config=settings.config,
+                quantiser=settings.quantiser,
+                clock=clock,
+                trained=fit.quantiser,
+            )
+
+        recipe = settings.recipe
+        if settings.encode_s is not None:
+            with job.clock("probe"):
+                budget = choose_epochs(
+                    recipe,
+                    settings.encode_s,
+                    file=budget_file(job.state_dir, settings.encode_s, inputs),
+                    started=job.clock.started,
+                    start_fit=lambda short: start_fit(short, probes=True),
+                    code=lambda fit: code(fit, StageClock(job.clock.synchronize)),
+                )
+            recipe = replace(recipe, epochs=budget.epochs)
+            inputs = {**inputs, "recipe": {**inputs["recipe"], "epochs": budget.epochs}}
+            job.clock.facts["budget"] = asdict(budget)
+            job.progress(str(budget))
+        fit, diverged = start_fit(recipe), None
         with job.clock("fit"):
             try:
-                log = fit.run(Reporter(job.progress, settings.recipe.total_epochs))
+                log = fit.run(Reporter(job.progress, recipe.total_epochs))
             except Diverged as error:
-                if not settings.recipe.restart_diverged or fit.restarts:
+                if not recipe.restart_diverged or fit.restarts:
                     raise
                 diverged = error.with_traceback(None)
             earlier_s = fit.earlier_s
             if diverged:
-                fit = start_fit(diverged)
-                log = fit.run(Reporter(job.progress, settings.recipe.total_epochs))
-        encoded = code_network(
-            self,
-            fit.representation,
-            frames,
-            config=settings.config,
-            quantiser=settings.quantiser,
-            clock=job.clock,
-            trained=fit.quantiser,
-        )
+                fit = start_fit(recipe, after=diverged)
+                log = fit.run(Reporter(job.progress, recipe.total_epochs))
+        encoded = code(fit, job.clock)
         details: dict[str, Any] = {"fit_devices": fit.devices, "fit_log": [asdict(row) for row in log]}
         details |= {"adopted": fit.adopted} if fit.adopted else {}
         details |= {"restarts": fit.restarts} if fit.restarts else {}

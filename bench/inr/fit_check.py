@@ -35,11 +35,14 @@ class CheckedFit:
         config: the network's configuration, of the codec's `config_type`.
         recipe: how the network is fitted.
         quantiser: the quantiser of the stream.
+        encode_s: budget of the encode in seconds, from which the encoder derives the epochs of the recipe.
+            Until then these are the fewest. None: the settings give the epochs.
     """
 
     config: Any
     recipe: Recipe
     quantiser: QuantiserDescription
+    encode_s: float | None = None
 
 
 @contextmanager
@@ -63,6 +66,9 @@ def check_fit(codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any]) -> C
         UnsuitableClip: the settings are valid, but not for this clip.
         BenchError: the settings are invalid, whatever the clip.
     """
+    encode_s = settings.get("encode_s")
+    if encode_s is not None:
+        settings = {**settings, "epochs": 2 if settings["rate"] else 1}
     with invalid_settings():
         recipe = Recipe.from_settings(settings)
         quantiser = parse_description(settings["quantiser"], codec.quantisers)
@@ -82,4 +88,4 @@ def check_fit(codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any]) -> C
         if min(height, width) < smallest:
             problem = f"loss: {recipe.loss} needs sides of {smallest} pixels or more, not {width}x{height}"
             raise ValueError(f"patch: {problem}") if patch else UnsuitableClip(problem)
-        return CheckedFit(config=config, recipe=recipe, quantiser=quantiser)
+        return CheckedFit(config=config, recipe=recipe, quantiser=quantiser, encode_s=encode_s)

@@ -5,9 +5,10 @@ This module imports no torch: a plan checks settings with it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from bench.base.strict_model import Problem, StrictModel, one_of
 from bench.codec.settings import Settings
@@ -177,8 +178,13 @@ Quantiser = Annotated[Float32 | Affine | HNeRVQuantiser | Uniform, Field(discrim
 class FitSettings(Settings):
     """How a network is fitted and its weights are quantised."""
 
-    epochs: Count
-    """Passes over the clip, before the phases `prune`, `quantise` and `rounding`."""
+    alternatives: ClassVar[Sequence[tuple[str, str]]] = (("epochs", "encode_s"),)
+
+    epochs: Count | None
+    """Passes over the clip, before the phases `prune`, `quantise` and `rounding`; null: see `encode_s`."""
+
+    encode_s: Positive | None = None
+    """Budget in place of `epochs`: seconds of the whole encode. A short probe derives the epochs from it."""
 
     learning_rate: Positive
     """Peak learning rate."""
@@ -248,6 +254,13 @@ class FitSettings(Settings):
 
     quantiser: Quantiser = Field(DEFAULT_QUANTISER)
     """Quantiser of the coded weights."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_two_lengths(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and None not in (values.get("epochs"), values.get("encode_s")):
+            raise Problem("encode_s: cannot be combined with epochs", "leave out one of them")
+        return values
 
 
 class DecoderSettings(FitSettings):

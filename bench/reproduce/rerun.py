@@ -41,7 +41,8 @@ def rerun(
 ) -> Record:
     """Encode and measure the run of a record again, into the folder `out`. Return the new record.
 
-    The settings are the recorded ones, whatever the codec's file states today.
+    The settings are the recorded ones, whatever the codec's file states today. A fit with a budget in seconds
+    has the recorded number of epochs.
 
     Raises:
         BenchError: the record, its codec, condition or clip is missing, or its network was imported.
@@ -55,11 +56,14 @@ def rerun(
     if clip.info.sha256 != record.clip_sha256:
         progress("the clip differs from the recorded one: the numbers will differ")
     config = registry.codec_config(record.codec).model_copy(update={"settings": {}})
+    # A repetition has the recorded number of epochs: a new probe would derive another one.
+    budget = record.encode.get("budget")
+    length = {"epochs": budget["epochs"], "encode_s": None} if budget else {}
     encode(
         EncodePlan(
             config=config,
             point=record.point,
-            settings=registry.resolve_settings(config, {}, record.settings),
+            settings=registry.resolve_settings(config, {}, {**record.settings, **length}),
             clip=clip,
             out=out / "stream.bin",
             seed=record.seed,

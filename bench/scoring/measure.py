@@ -46,7 +46,7 @@ _DEFAULT_CROP = (320, 180)
 _AHEAD_BYTES = 256 << 20
 _CONTROL_TOLERANCE_DB = 0.01
 #: Entries of the report of an encode or a decode that not every codec or machine has.
-_FACTS = ("energy", "isolation", "programs", "files")
+_FACTS = ("energy", "budget", "isolation", "programs", "files")
 
 
 def measure(

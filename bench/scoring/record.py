@@ -43,6 +43,7 @@ class Record:
             the suite also have isolation, programs and files. wall_s of a decode lasts from the start of its
             process to its last frame. Where a wall time has no meaning, `disturbed` gives the reason.
             `energy` has joules a frame, which records of earlier versions lack (`bench.base.energy`).
+            `budget` has what a fit for a given time derived from its probe (`bench.inr.fitting.budget`).
         settings: complete settings of the encode.
         provenance: see `bench.codec.provenance.provenance`.
     """

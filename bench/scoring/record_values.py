@@ -69,6 +69,26 @@ class _Energy(TypedDict, total=False):
     reason: Text
 
 
+class _Probe(TypedDict):
+    """Seconds that a probe measured (`bench.inr.fitting.budget.Probe`)."""
+
+    spent_s: Amount
+    epoch_s: list[Amount]
+    once_s: Amount
+    save_s: Amount
+    refresh_s: Amount
+    coding_s: Amount
+
+
+class _Budget(TypedDict):
+    """Budget of an encode in seconds, and the epochs of the first phase that follow from its probe."""
+
+    encode_s: Amount
+    epochs: Size
+    predicted_s: Amount
+    probe: _Probe
+
+
 class _File(TypedDict):
     bytes: Count
     sha256: _Sha256
@@ -87,6 +107,7 @@ class _Cost(TypedDict, total=False):
     repeatable: bool | None
     disturbed: Text
     energy: _Energy
+    budget: _Budget
     isolation: Text
     programs: dict[Name, _Program]
     files: dict[Name, _File]

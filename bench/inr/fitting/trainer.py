@@ -1,7 +1,7 @@
 """The trainer shared by all networks: Adam or Muon with warm-up and a cosine schedule, resumable.
 
 A training step does no logging, no I/O and no device synchronisation: the clip is in memory as uint8, and
-squared errors are summed on the device and read once per epoch. Reading order of a step: `Fit._train_epoch`
+squared errors are summed on the device and read once per epoch. Reading order of a step: `Fit.train_epoch`
 here, `bench.inr.fitting.step`, `step` of the method's representation (such as `ffnerv/video.py`), then
 `bench.inr.network.losses`.
 
@@ -15,8 +15,8 @@ On a GPU a step is recorded as a CUDA graph (`bench.inr.fitting.recorded_step`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ class Fit:
             learning rate.
         notify: prints one line on the states of the folder.
         choose_quantiser: finished network -> its quantiser; needed with `rounding` and with `rate`.
+        most_steps: largest number of steps of an epoch, for a probe of their time; None: all.
 
     Attributes:
         quantiser: the quantiser that weights are rounded by, from the rounding phase on, or after a fit with
@@ -104,12 +105,13 @@ class Fit:
         after: Diverged | None = None,
         notify: Callable[[str], None] = lambda line: None,
         choose_quantiser: rounding.ChooseQuantiser | None = None,
+        most_steps: int | None = None,
     ) -> None:
         if recipe.quantise and not isinstance(representation, HasNoise):
             problem = "this network does not train with quantisation noise"
             raise BenchError("quantise", problem, "leave the setting out")
         self.representation, self.frames, self.recipe, self.seed = representation, frames, recipe, seed
-        self.inputs, self.choose_quantiser = inputs or {}, choose_quantiser
+        self.inputs, self.choose_quantiser, self.most_steps = inputs or {}, choose_quantiser, most_steps
         self.state_path = fit_state.state_file(state_dir, self.inputs) if state_dir else None
         self.adopt, self.after, self.notify = adopt, after, notify
         self.optimiser = make_optimiser(representation, recipe)
@@ -137,33 +139,42 @@ class Fit:
             Diverged: see `bench.inr.fitting.divergence`. The last good state is kept.
             BenchError: the saved state cannot be read. OSError: the state cannot be written.
         """
-        recipe, representation, device = self.recipe, self.representation, self.frames.device
+        recipe, device = self.recipe, self.frames.device
         if not fit_state.resume(self):
             self.refresh()
         if self.after is not None:
             self._note_restart(self.after)
         if not self.finished and self.devices[-1:] != [device.type]:
             self.devices.append(device.type)
-        if recipe.compile:
-            runtime.compile_network(representation.network)
-        with runtime.fitting(recipe.precision):
+        with self.prepared():
             for epoch in range(len(self.log), recipe.total_epochs):
-                self._begin_phases(epoch)
-                row = self._train_epoch(epoch)
-                self.log.append(row)
+                self.begin_phases(epoch)
+                row = self.train_epoch(epoch)
                 self._check_divergence(row)
                 if recipe.refreshes_after(epoch):
                     self.refresh()
                 if self._saves_after(epoch):
                     fit_state.save(self)
                 report(row)
-            if self.rate:
-                self.quantiser = self.rate.quantiser()
-            if self.rounded:
-                self.rounded.fix()
-            rounding.remove_parametrisations(representation.network)
+            self.end()
             fit_state.save(self)
         return self.log
+
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """The precision of training, and the compiled network if the recipe has it, in this context."""
+        if self.recipe.compile:
+            runtime.compile_network(self.representation.network)
+        with runtime.fitting(self.recipe.precision):
+            yield
+
+    def end(self) -> None:
+        """Set the weights to those that are coded, after the last epoch."""
+        if self.rate:
+            self.quantiser = self.rate.quantiser()
+        if self.rounded:
+            self.rounded.fix()
+        rounding.remove_parametrisations(self.representation.network)
 
     def refresh(self) -> None:
         """Recompute the representation's cache from the weights that its steps compute with."""
@@ -203,8 +214,8 @@ class Fit:
     def _cache_bytes(self) -> int:
         return sum(tensor.nbytes for tensor in self.representation.cached_state().values())
 
-    def _begin_phases(self, epoch: int) -> None:
-        """Prune, restart Adam, and set quantisation noise or rounding where the recipe has it."""
+    def begin_phases(self, epoch: int) -> None:
+        """Before an epoch: prune, restart Adam, set noise or rounding where the recipe has it."""
         recipe, representation = self.recipe, self.representation
         before = self.masks, self.optimiser, self.rounded, self.rate
         if recipe.prune and recipe.prunes_before(epoch):
@@ -250,15 +261,21 @@ class Fit:
         )
         self.optimiser.add_param_group({"params": self.rate.log2_steps})
 
-    def _train_epoch(self, epoch: int) -> EpochLog:
+    def batches(self, epoch: int) -> Sequence[Tensor]:
+        """The numbers of the samples of every step of an epoch."""
+        every, per_frame = self.recipe.fit_every, self.representation.samples_per_frame
+        fitted = -(-len(self.frames) // every)
+        order = sample_order(self.seed, epoch, fitted * per_frame).to(self.frames.device)
+        return order.split(self.recipe.batch_size * per_frame)
+
+    def train_epoch(self, epoch: int) -> EpochLog:
+        """Train one epoch and return its row of the log."""
         wall, cpu = time.perf_counter(), cpu_seconds()
         recipe, device = self.recipe, self.frames.device
         every, per_frame = recipe.fit_every, self.representation.samples_per_frame
-        fitted = -(-len(self.frames) // every)
-        order = sample_order(self.seed, epoch, fitted * per_frame).to(device)
-        squared_errors = torch.zeros(fitted, device=device)
+        squared_errors = torch.zeros(-(-len(self.frames) // every), device=device)
         loss_sum = torch.zeros((), device=device)
-        batches = order.split(recipe.batch_size * per_frame)
+        batches = self.batches(epoch)[: self.most_steps]
         for step, batch in enumerate(batches):
             frame, part = batch // per_frame, batch % per_frame
             index = frame * every * per_frame + part
@@ -275,7 +292,7 @@ class Fit:
         loss_mean = float(loss_sum) / len(batches)
         rate_bpp = self.rate.end_epoch(loss_mean) if self.rate else None
         before = self.log[-1] if self.log else None
-        return EpochLog(
+        row = EpochLog(
             epoch=epoch,
             psnr_rgb_db=float((-10 * mse.clamp(min=1e-10).log10()).mean()),
             loss=loss_mean,
@@ -284,6 +301,8 @@ class Fit:
             cpu_s=(before.cpu_s if before else 0.0) + cpu_seconds() - cpu,
             rate_bpp=rate_bpp,
         )
+        self.log.append(row)
+        return row
 
     @property
     def _updates_in_step(self) -> bool:

@@ -21,7 +21,7 @@ def fit_seconds(
     device: str,
     progress: Callable[[str], None],
 ) -> list[float]:
-    """Seconds of each fit, given by its clip and settings, if it runs alone.
+    """Seconds of each fit, given by its clip and settings, if it runs alone; its budget where it has one.
 
     One or two networks are timed for each frame size (`bench.inr.study.fit_cost.time_method`). The others are
     scaled by their multiplications.
@@ -35,7 +35,8 @@ def fit_seconds(
     device = resolve_device(device, codec)
     by_size: dict[tuple[int, int], list[tuple[ClipInfo, Mapping[str, Any]]]] = {}
     for clip, settings in fits:
-        by_size.setdefault((clip.width, clip.height), []).append((clip, settings))
+        if settings["encode_s"] is None:
+            by_size.setdefault((clip.width, clip.height), []).append((clip, settings))
     probes: dict[tuple[int, int], list[Probe]] = {}
     for (width, height), members in by_size.items():
         progress(f"timing steps at {width}x{height}")
@@ -48,5 +49,11 @@ def fit_seconds(
             threads=threads,
             synchronize=synchronizer(device) or (lambda: None),
         )
-    costs = [(fit_cost(codec, clip, settings), probes[clip.width, clip.height]) for clip, settings in fits]
-    return [predict(cost, timed).fit_s(cost) for cost, timed in costs]
+
+    def seconds(clip: ClipInfo, settings: Mapping[str, Any]) -> float:
+        if settings["encode_s"] is not None:
+            return settings["encode_s"]
+        cost = fit_cost(codec, clip, settings)
+        return predict(cost, probes[clip.width, clip.height]).fit_s(cost)
+
+    return [seconds(clip, settings) for clip, settings in fits]

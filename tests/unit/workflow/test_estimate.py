@@ -180,6 +180,13 @@ def test_fits_take_the_time_of_their_steps() -> None:
     assert min(seconds) > 0
 
 
+def test_a_fit_with_a_budget_in_seconds_takes_them() -> None:
+    estimate = estimate_of(write_condition(budget={"encode_s": 90}))
+    (fits,) = estimate.pending_fits().values()
+    seconds = fit_seconds(registry.load_family("nerv"), fits, threads=1, device="cpu", progress=print)
+    assert seconds == [90] * len(fits)
+
+
 def bench_plan(*words: str) -> int:
     parser = argparse.ArgumentParser()
     command.add(parser.add_subparsers())
