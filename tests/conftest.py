@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 from bench.base.paths import CODECS_DIR
 from bench.video.clip import Clip, ClipInfo
@@ -23,6 +25,13 @@ RUNS_OF_THE_WORKFLOW = {"finished", "repo", "fetching"}
 USERS_OF_THE_FINISHED_RUN = [f"tests/workflow/test_{name}.py" for name in ("failures", "rerun", "run")]
 #: Longer ids first: x264-medium is the start of x264-medium-zerolatency.
 CODEC_IDS = sorted((path.stem for path in CODECS_DIR.glob("*.yaml")), key=len, reverse=True)
+
+# Tests run in two processes, on two cores. More threads of NumPy's BLAS would wait for each other.
+threadpool_limits(1, user_api="blas")
+
+# `make test ARGS=...` exports its variables. The makes that tests run must not read them.
+for variable in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARGS", "CONDITION", "CORES", "TARGETS"):
+    os.environ.pop(variable, None)
 
 # Property-based tests: `make test` tries the same few examples each time, `make test-properties` many.
 settings.register_profile("few", max_examples=25, deadline=None, derandomize=True, database=None)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -15,8 +16,13 @@ from bench.inr.network.representation import Representation
 
 
 def prepare(*, threads: int, device: str) -> None:
-    """Set a fixed number of threads, full float32 precision, and malloc to keep memory between steps."""
+    """Set a fixed number of threads, full float32 precision, and malloc to keep memory between steps.
+
+    The threads are also those of NumPy's BLAS, which the weight coder uses. It starts one per core otherwise,
+    whose sums differ in their last digits, and which wait for each other on a machine with other jobs.
+    """
     torch.set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")
     _allow_tf32(False)
     process.keep_freed_memory()
 

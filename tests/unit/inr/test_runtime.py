@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from bench.inr.network import runtime
 from bench.inr.network.runtime import to_8_bit
 
 
@@ -23,3 +25,14 @@ def test_levels_are_rounded_to_the_nearest_and_clipped() -> None:
 def test_channels_rows_and_columns_keep_their_order() -> None:
     frame = torch.arange(24, dtype=torch.float32).reshape(3, 2, 4) / 255
     np.testing.assert_array_equal(to_8_bit(frame), np.arange(24).reshape(3, 2, 4).transpose(1, 2, 0))
+
+
+def test_threads_are_those_of_torch_and_of_numpy_too() -> None:
+    """A codec of one thread does not depend on the number of cores: NumPy's BLAS starts a thread on each."""
+    with threadpool_limits(None, user_api="blas"):
+        for threads in (2, 1):
+            runtime.prepare(threads=threads, device="cpu")
+            blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+            assert blas
+            assert set(blas) == {threads}
+            assert torch.get_num_threads() == threads
