@@ -13,8 +13,9 @@ import pandas as pd
 from bench.analysis.rd_points import CONTROL
 from bench.base.files import json_value, read_json
 from bench.base.paths import ROOT
-from bench.base.result_files import REFERENCE, RunKey, file_of_record
+from bench.base.result_files import REFERENCE, RunKey, file_of_record, reference_folder
 from bench.scoring.metrics import describe
+from bench.tables.programs import program_rows
 
 #: Column of rd_points.csv -> heading, unit and digits in the table of points.
 COSTS = {
@@ -85,10 +86,17 @@ def run_data(
                 "values": {name: value for name, value in numbers.items() if value is not None},
                 "tracked": "points" not in record.parts[-7:-5],
                 "files": _files(key, record, out),
-                "command": f"python -m bench rerun {_path(record)} --out again",
+                "command": f"python -m bench rerun {_path(_tracked(key) or record)} --out again",
             }
         )
     return runs
+
+
+def _tracked(key: RunKey) -> Path | None:
+    """The tracked record of a reference run, which every copy of the repository has."""
+    run = key.run.removeprefix(REFERENCE)
+    record = reference_folder(key.condition) / key.clip / key.codec / key.point / run / "record.json"
+    return record if key.reference and record.is_file() else None
 
 
 def _number(value: Any, scale: float) -> float | None:
@@ -136,7 +144,7 @@ def trust_data(
     skipped: Iterable[Mapping[str, Any]],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Controls, environments, seeds, repeated decodes, missing values and skipped points.
+    """Controls, programs, environments, seeds, repeated decodes, missing values and skipped points.
 
     Args:
         metrics: those of the condition. planned: number of its runs.
@@ -148,6 +156,7 @@ def trust_data(
         "planned": planned,
         "measured": len(records),
         "controls": _controls(rows),
+        "programs": program_rows(rows),
         "environments": _environments(records),
         "seeds": sorted(set(fitted["seed"].astype(int))),
         "repeated": sum(value is not None for value in repeatable),

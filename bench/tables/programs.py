@@ -33,12 +33,16 @@ def write_programs(points_csv: Path | str, *, outputs: Sequence[Path | str]) -> 
     Raises:
         BenchError: no points.
     """
-    rows = load_points(points_csv)
-    chosen = rows[rows["decode_isolation"].notna()] if "decode_isolation" in rows else rows.iloc[:0]
-    listed = [_row(series, group) for series, group in chosen.groupby("series", sort=False)]
+    listed = program_rows(load_points(points_csv))
     cells = [[row["label"], *(row[name] or NONE for name in _COLUMNS)] for row in listed]
     table = TextTable(_HEADER, cells, [False] * len(_HEADER), [_NOTE])
     write_table(outputs, rows=listed, text=table)
+
+
+def program_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """Rows of the table, as in its CSV; none without programs outside the suite."""
+    chosen = rows[rows["decode_isolation"].notna()] if "decode_isolation" in rows else rows.iloc[:0]
+    return [_row(series, group) for series, group in chosen.groupby("series", sort=False)]
 
 
 def _row(series: object, group: pd.DataFrame) -> dict[str, str]:

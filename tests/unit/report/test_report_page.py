@@ -24,7 +24,7 @@ from bench.analysis.curves import Curve, curves
 from bench.analysis.published import load_reported
 from bench.analysis.rd_points import load_points
 from bench.base.paths import ROOT
-from bench.report.curve_data import curve_values
+from bench.report.curve_data import SYMBOLS, curve_values
 from bench.report.page import _write_script
 from bench.report.run_data import share_repeats
 from bench.scoring.record import collect
@@ -569,6 +569,10 @@ def test_dark_mode_changes_the_background_and_keeps_dark_series_visible(open_pag
         "Math.max(...Chart.colour('#3C3C3C').match(/[0-9a-f]{2}/g).map((level) => parseInt(level, 16)))"
     )
     assert brightest > 120
+
+
+def test_the_legend_has_the_markers_of_the_chart(open_page: Open) -> None:
+    assert set(SYMBOLS.values()) <= set(open_page().evaluate("Object.keys(Chart.PATHS)"))
 
 
 def test_charts_follow_the_theme_and_are_printed_light(open_page: Open) -> None:
