@@ -1,4 +1,4 @@
-"""Scoring of 1080p frames: the whole, its parts, and MS-SSIM beside pytorch_msssim, on one core.
+"""Scoring of 1080p frames: the whole, each metric, and MS-SSIM beside pytorch_msssim, on one core.
 
 python -m benchmarks.scoring [--frames 12]
 """
@@ -17,14 +17,22 @@ import numpy as np
 import torch
 
 from bench.base import process
+from bench.scoring.flicker import FlickerScorer
 from bench.scoring.ms_ssim import ms_ssim_of_channels
-from bench.scoring.score import score
+from bench.scoring.score import pair_frames, score
 from bench.video.clip import Clip, ClipInfo
 from bench.video.psnr import mse
 from bench.video.y4m import y4m_chunks
 from benchmarks.report import cpu_seconds, write_report
 
+#: Those of the default condition's figures.
 _METRICS = ["ms_ssim_rgb", "ms_ssim_y", "vmaf"]
+#: Metrics that are measured together, beside VMAF where they share its process.
+_GROUPS = (
+    *(["vmaf"], ["vmaf", "vmaf_neg"], ["vmaf", "vmaf_v1"], ["vmaf", "vmaf_4k"], ["vmaf", "psnr_hvs_db"]),
+    *(["vmaf", "cambi"], ["vmaf", "ciede2000"], ["vmaf", "xpsnr_y_db", "xpsnr_u_db", "xpsnr_v_db"]),
+    *(["ms_ssim_rgb", "ms_ssim_y"], ["ms_ssim_rgb", "ms_ssim_y", "ms_ssim_yuv"]),
+)
 
 
 def main() -> None:
@@ -63,16 +71,20 @@ def _whole(frames: int) -> dict[str, float]:
         decoded = list(clip.frames())
         decoded = [np.clip(frame.astype(int) + 3, 16, 235).astype(np.uint8) for frame in decoded]
         seconds = {}
-        for name, metrics in (("all metrics", _METRICS), ("PSNR alone", [])):
+        named = {"the default metrics": _METRICS, "PSNR alone": []}
+        for name, metrics in (named | {" + ".join(group): group for group in _GROUPS}).items():
             before, started = _cpu(), time.perf_counter()
             score(decoded, clip, pixel_format="yuv420p", metrics=metrics)
             seconds[f"scoring with {name}, CPU s a frame"] = (_cpu() - before) / frames
             seconds[f"scoring with {name}, wall s a frame"] = (time.perf_counter() - started) / frames
+        flicker = FlickerScorer(clip, ["flicker"])
+        pairs = list(pair_frames(decoded[:2], _clip(Path(folder) / "short", 2), pixel_format="yuv420p"))
+        seconds["flicker, CPU s a frame"] = cpu_seconds(lambda: flicker.add(pairs[1]))
     return seconds
 
 
 def _clip(folder: Path, frames: int) -> Clip:
-
+    folder.mkdir(exist_ok=True)
     generator = np.random.default_rng(1)
     base = generator.integers(16, 236, (1080 * 1920 * 3 // 2,), np.uint8)
     flat = [np.roll(base, 7 * index) for index in range(frames)]

@@ -62,7 +62,7 @@ def run_measure(args: argparse.Namespace) -> int:
         clip=args.clip,
         report=args.report,
         condition=condition.name,
-        metrics=condition.metrics,
+        metrics=condition.measured_metrics,
         codec=args.codec,
         point=args.point,
         run=args.run_name,

@@ -4,6 +4,7 @@
 |---|---|
 | `suite_version`, `git_commit` | which state of the repository ran; "-dirty" marks uncommitted edits |
 | `source_fingerprint` | whether two results come from the same code (`bench.codec.fingerprint`) |
+| `models` (records alone) | which model of libvmaf computed each VMAF |
 | `packages`, `ffmpeg`, `python` | which versions computed it; others may change the last digits |
 | `machine`, `device` | where it ran; times compare within one machine, as do the bytes of a fit |
 | `command` | which command line ran |
@@ -33,7 +34,7 @@ from bench.codec.fingerprint import code_fingerprint
 
 #: Packages that can change a result: those that compute, code, decode or read settings.
 _PACKAGES = (
-    *("numpy", "scipy", "torch", "constriction", "pytorch-msssim", "compressai"),
+    *("numpy", "scipy", "torch", "constriction", "pytorch-msssim", "compressai", "cvvdp"),
     *("imageio-ffmpeg", "scikit-video", "pillow", "PyYAML"),
 )
 

@@ -98,6 +98,9 @@ class Condition(StrictModel):
     )
     """Quality metrics of tables and rate-distortion figures."""
 
+    table_metrics: Annotated[tuple[Name, ...], AS_TUPLE, *UNIQUE] = ()
+    """Further metrics of tables, the figure of ranks and the report page, without figures over rate."""
+
     headline: Name = "psnr_rgb_db"
     """Metric of the summary, and of figures that show one; one of `metrics`."""
 
@@ -136,6 +139,11 @@ class Condition(StrictModel):
     def path(self) -> Path:
         """The YAML file."""
         return self._path
+
+    @property
+    def measured_metrics(self) -> tuple[str, ...]:
+        """All metrics of its tables; each once."""
+        return tuple(dict.fromkeys((*self.metrics, *self.table_metrics)))
 
     @property
     def upper_hull(self) -> bool:

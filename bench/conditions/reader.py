@@ -16,7 +16,7 @@ from bench.codec.codec_config import CodecConfig
 from bench.codec.registry import resolve_settings
 from bench.codec.settings import check_settings
 from bench.conditions.condition import ABLATION, RESERVED, Ablation, Condition
-from bench.scoring.metrics import METRICS
+from bench.scoring.metrics import METRICS, check_metrics
 
 
 def _paths() -> dict[str, Path]:
@@ -63,9 +63,10 @@ def parse_condition(values: Any, *, name: str, path: Path) -> Condition:
         raise BenchError(path, problem, f"{NAME_RULE}; mean and partial are reserved")
     condition = condition_of(values, name=name, path=path)
     _check_codecs(condition)
-    for metric in condition.metrics:
+    for metric in condition.measured_metrics:
         if metric not in METRICS:
             raise unknown_name("metric", metric, METRICS, where=f"{path}: metrics")
+    check_metrics(condition.measured_metrics)
     return condition
 
 

@@ -54,7 +54,7 @@ def write_page(
         BenchError: no points, a file that cannot be read, or `out` has files that are not of a page.
     """
     rows = load_points(points_csv)
-    metrics = curve_data.metric_names(rows, condition.metrics)
+    metrics = curve_data.metric_names(rows, condition.measured_metrics)
     contents = run_data.read_records(records)
     indices = {folder: read_json(folder / "frames.json", "an index of frames") for folder in frames}
     notes = [truth_note(rows), *origin_notes(rows), with_footnotes("", rows, footnotes or {})]
@@ -68,7 +68,7 @@ def write_page(
         "runs": run_data.run_data(rows, records, metrics, out),
         "folders": [os.path.relpath(folder, out) for folder in (Path.cwd(), ROOT)],
         "trust": run_data.trust_data(
-            rows, contents, metrics=condition.metrics, planned=planned, skipped=skipped, notes=notes
+            rows, contents, metrics=condition.measured_metrics, planned=planned, skipped=skipped, notes=notes
         ),
         "fits": network_data.fit_data(rows, records),
         "bits": network_data.bit_data(bits),

@@ -31,6 +31,8 @@ COSTS = {
 _EXPECTED = {"identity": "every frame identical", "mean-frame": "the PSNR of the mean frame"}
 #: Tables of a record's provenance that are the same in all records of one machine.
 _REPEATED = ("packages", "machine")
+#: Why a record has no value of a metric that it does not name.
+OLDER = "the record is older than the metric"
 _SCALE = {"decode_peak_memory_bytes": 1e-6}
 
 
@@ -209,7 +211,8 @@ def _absent(records: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) ->
     """Metrics of the condition without a value, why, and for how many records."""
     counts: dict[tuple[str, str], int] = {}
     for record in records.values():
-        for name, reason in record["reasons"].items():
+        older = {name: OLDER for name in metrics if name not in record["metrics"]}
+        for name, reason in (older | record["reasons"]).items():
             if name in metrics:
                 counts[name, reason] = counts.get((name, reason), 0) + 1
     return [

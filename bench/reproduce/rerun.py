@@ -78,7 +78,7 @@ def rerun(
         clip=clip_json,
         report=out / "encode.json",
         condition=condition.name,
-        metrics=condition.metrics,
+        metrics=condition.measured_metrics,
         codec=record.codec,
         point=record.point,
         run=record.run,

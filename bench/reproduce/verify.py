@@ -3,7 +3,7 @@
 A decoder's float arithmetic differs in its last digits between processors. Each metric, and each value that
 is derived from it, is compared with the tolerance that the metric was registered with: 0.02 dB of PSNR, 0.001
 of MS-SSIM, 0.1 of VMAF. Hashes and sizes are exact. `identical_frames` is exact for codecs that decode in
-integers and is not compared for networks.
+integers and is not compared for networks. A metric that the record does not have is not compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.base.result_files import file_of_record
 from bench.conditions.condition import Condition
 from bench.reproduce.inputs import RecordInputs
 from bench.scoring.measure import measure
-from bench.scoring.metrics import Metric, metric_of
+from bench.scoring.metrics import NOT_LISTED, Metric, metric_of
 from bench.scoring.record import Record
 from bench.video.clip import Clip
 
@@ -59,7 +59,7 @@ def remeasure(record: Record, path: Path, clip_json: Path, condition: Condition,
             clip=clip_json,
             report=file_of_record(path, "encode.json"),
             condition=condition.name,
-            metrics=condition.metrics,
+            metrics=condition.measured_metrics,
             codec=record.codec,
             point=record.point,
             run=record.run,
@@ -95,6 +95,8 @@ def compare(old: Record, new: Record, tolerance_db: float | None = None) -> Iter
         metric = metric_of(name)
         if metric is None:
             yield f"{name}: unknown metric; register it, or measure the stream again"
+        elif not (name in old.metrics and name in new.metrics) or old.reasons.get(name) == NOT_LISTED:
+            continue  # one record is older than the metric, or than its place in the condition
         elif (before is None) != (now is None):
             yield f"{name} is {now}, recorded {before}"
         elif before is not None and now is not None:

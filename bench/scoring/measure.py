@@ -247,6 +247,8 @@ def _record(
                 times |= {"disturbed": reason, "energy": energy}
     device, command = device_name(str(decode["device"] or "cpu")), ["python", "-m", "bench", *sys.argv[1:]]
     block = provenance(family=header.family, device=device, command=command)
+    measured = [metric for name, metric in METRICS.items() if values[name] is not None]
+    block["models"] = {metric.name: metric.model for metric in measured if metric.model}
     return Record(
         condition=condition,
         clip=info.name,

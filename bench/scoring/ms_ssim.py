@@ -10,7 +10,8 @@ sigma 1.5 around every pixel, with means mu, variances sigma^2 and covariance si
 and takes the mean over pixels. MS-SSIM (Wang, Simoncelli and Bovik, Asilomar 2003, Eq. 7) halves the image
 four times and combines five scales with the weights w_i of that paper: the product of cs_i^w_i over the
 scales 1 to 4 and of SSIM_5^w_5. Negative factors are clipped to 0, so the range is 0 to 1. The value of an
-image is the mean over its channels, that of a clip the mean over its frames.
+image is the mean over its channels (that of YUV weighs Y, U and V 6:1:1), that of a clip the mean over its
+frames.
 
 With the difference d = x - y, cs = 1 - sigma_d^2 / (sigma_x^2 + sigma_y^2 + C2). So four filtered images are
 enough, those of x, d, d^2 and x^2 + y^2, and the rounding of variances, which are small differences of large
@@ -29,6 +30,7 @@ import numpy as np
 
 from bench.scoring.frame_pair import FramePair
 from bench.scoring.metrics import frame_metric
+from bench.video.psnr import YUV_WEIGHTS
 
 # torch takes seconds to import, so it is imported where a frame is scored.
 if TYPE_CHECKING:
@@ -75,6 +77,33 @@ def ms_ssim_rgb(pair: FramePair) -> float:
 def ms_ssim_y(pair: FramePair) -> float:
     """MS-SSIM of the luma plane."""
     return _of_rgb_and_luma(pair)[3]
+
+
+@frame_metric("ms_ssim_u")
+def ms_ssim_u(pair: FramePair) -> float:
+    """MS-SSIM of the U plane."""
+    return _of_chroma(pair)[0]
+
+
+@frame_metric("ms_ssim_v")
+def ms_ssim_v(pair: FramePair) -> float:
+    """MS-SSIM of the V plane."""
+    return _of_chroma(pair)[1]
+
+
+@frame_metric("ms_ssim_yuv")
+def ms_ssim_yuv(pair: FramePair) -> float:
+    """The 6:1:1 weighted mean of the MS-SSIM of the planes."""
+    return float(np.dot(YUV_WEIGHTS, [_of_rgb_and_luma(pair)[3], *_of_chroma(pair)]))
+
+
+def _of_chroma(pair: FramePair) -> list[float]:
+    """MS-SSIM of U and V, which are computed together."""
+    if "ms_ssim_chroma" not in pair.shared:
+        images = (np.stack(planes[1:]) for planes in (pair.reference_planes, pair.decoded_planes))
+        pair.shared["ms_ssim_chroma"] = ms_ssim_of_channels(*map(_tensor, images))
+    values: list[float] = pair.shared["ms_ssim_chroma"]
+    return values
 
 
 def _of_rgb_and_luma(pair: FramePair) -> list[float]:
@@ -191,8 +220,10 @@ def _one_thread() -> Iterator[None]:
 
 def _channels(image: np.ndarray) -> Tensor:
     """The image as a tensor (channels, height, width)."""
+    return _tensor(np.ascontiguousarray(image[None] if image.ndim == 2 else np.moveaxis(image, 2, 0)))
+
+
+def _tensor(array: np.ndarray) -> Tensor:
     import torch
 
-    return torch.from_numpy(
-        np.ascontiguousarray(image[None] if image.ndim == 2 else np.moveaxis(image, 2, 0))
-    )
+    return torch.from_numpy(array)

@@ -19,21 +19,11 @@ from typing import TYPE_CHECKING
 from bench.base.errors import BenchError
 from bench.base.files import sha256_file
 from bench.base.result_files import file_of_record
+from bench.scoring.metrics import METRICS
 
 if TYPE_CHECKING:
     from bench.scoring.record import Record
 
-#: Metrics whose value is the mean of their column of frames.csv.
-_MEANS = (
-    "psnr_rgb_db",
-    "psnr_y_db",
-    "psnr_u_db",
-    "psnr_v_db",
-    "psnr_yuv_db",
-    "ms_ssim_rgb",
-    "ms_ssim_y",
-    "vmaf",
-)
 _RELATIVE_TOLERANCE = 1e-6
 _REMEDY = "measure the stream again: remove the record and start the run"
 
@@ -51,15 +41,16 @@ def check_files(record: Record, path: Path) -> None:
     if frames_csv.is_file():
         with frames_csv.open(newline="") as file:
             rows = list(csv.DictReader(file))
-        for name in _MEANS:
-            _check_mean(record, path, name, [row.get(name) or "" for row in rows])
+        for name, metric in METRICS.items():
+            if metric.is_mean:
+                _check_mean(record, path, name, [row.get(metric.frame_column) or "" for row in rows])
 
 
 def _check_mean(record: Record, path: Path, name: str, column: list[str]) -> None:
     value = record.metrics.get(name)
     try:
-        frames = [float(text) for text in column]
-    except ValueError:  # the metric has no value for some frame, or no column
+        frames = [float(text) for text in column if text]
+    except ValueError:  # not a number
         return
     if value is None or not frames:
         return

@@ -28,10 +28,12 @@ def _check_metrics(values: Mapping[str, float | None]) -> Mapping[str, float | N
     for name, value in values.items():
         base = name.removeprefix(ROUND_TRIP_PREFIX).removesuffix(FITTED).removesuffix(HELD_OUT)
         metric = METRICS.get(base)
-        if value is None or metric is None or metric.ceiling is None or not metric.higher_is_better:
+        if value is None or metric is None:
             continue
-        if not 0 <= value <= metric.ceiling:
-            raise Problem(f"{name}: {value!r} must be 0 to {metric.ceiling:g}", "measure it again")
+        low, high = (metric.worst, metric.ceiling)[:: metric.direction]
+        if (low is not None and value < low) or (high is not None and value > high):
+            bounds = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
+            raise Problem(f"{name}: {value!r} must be {' and '.join(bounds)}", "measure it again")
     return values
 
 

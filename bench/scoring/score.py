@@ -25,19 +25,24 @@ from typing import Any, TypeVar
 import numpy as np
 
 # Each of these modules registers its scorers.
+import bench.scoring.color_video_vdp
+import bench.scoring.ffmpeg_metrics
+import bench.scoring.flicker
 import bench.scoring.ms_ssim
-import bench.scoring.psnr
-import bench.scoring.vmaf  # noqa: F401
+import bench.scoring.psnr  # noqa: F401
 from bench.base.errors import BenchError
 from bench.scoring.frame_pair import FramePair
 from bench.scoring.metrics import (
     FITTED,
     HELD_OUT,
     METRICS,
+    NOT_LISTED,
     ROUND_TRIP,
     ROUND_TRIP_RGB,
     SCORERS,
     FrameScorer,
+    Scored,
+    Scorer,
     check_metrics,
 )
 from bench.video.clip import Clip
@@ -86,27 +91,34 @@ def score(
     reasons = {}
     for name, metric in METRICS.items():
         if not metric.always and name not in metrics:
-            reasons[name] = "not among the condition's metrics"
+            reasons[name] = NOT_LISTED
         elif reason := metric.unavailable(clip.info):
             reasons[name] = reason
     with ExitStack() as stack:
-        scorers = {name: SCORERS[name](clip) for name in METRICS if name not in reasons}
-        for scorer in scorers.values():
-            stack.callback(scorer.close)
-        frame_scorers = {name: scorer for name, scorer in scorers.items() if isinstance(scorer, FrameScorer)}
+        names_of: dict[Callable[[Clip, Sequence[str]], Scorer], list[str]] = {}
+        for name in METRICS:
+            if name not in reasons:
+                names_of.setdefault(SCORERS[name], []).append(name)
+        scorers = []
+        for create, names in names_of.items():
+            scorers.append(create(clip, names))
+            stack.callback(scorers[-1].close)
+        frame_scorers = [scorer for scorer in scorers if isinstance(scorer, FrameScorer)]
 
-        def compute(pair: FramePair) -> dict[str, float]:
-            return {name: scorer.function(pair) for name, scorer in frame_scorers.items()}
+        def compute(pair: FramePair) -> list[float]:
+            return [scorer.function(pair) for scorer in frame_scorers]
 
         pairs = pair_frames(frames, clip, pixel_format=pixel_format)
         for pair, values_of_frame in _in_order(compute, pairs, threads):
             on_frame(pair)
-            for name, scorer in scorers.items():
-                if name in frame_scorers:
-                    frame_scorers[name].values.append(values_of_frame[name])
-                else:
+            for frame_scorer, of_frame in zip(frame_scorers, values_of_frame, strict=True):
+                frame_scorer.values.append(of_frame)
+            for scorer in scorers:
+                if not isinstance(scorer, FrameScorer):
                     scorer.add(pair)
-        results = {name: scorer.finish() for name, scorer in scorers.items()}
+        results: dict[str, Scored] = {}
+        for scorer in scorers:
+            results |= scorer.finish()
     values = {name: results[name][0] if name in results else None for name in METRICS}
     ceiling = ROUND_TRIP_RGB if clip.info.truth == "rgb" else ROUND_TRIP
     native = "RGB" if pixel_format == "rgb24" else "YUV"
@@ -116,8 +128,8 @@ def score(
         stated = clip.info.round_trip_psnr_db
         values[ceiling] = round_trip_psnr_db(clip) if stated is None else stated
     rows: list[dict[str, Any]] = [{"frame": index} for index in range(clip.info.frames)]
-    for name, (_, of_frames) in results.items():
-        for row, value in zip(rows, of_frames, strict=True):
+    for name in filter(results.get, METRICS):
+        for row, value in zip(rows, results[name][1], strict=True):
             row[METRICS[name].frame_column] = value
     return Scores(values=values, reasons=reasons, rows=rows)
 

@@ -171,7 +171,7 @@ class Plan:
         """
         strip = vars(self.condition.strip) if self.condition.strip else None
         config = self.configs[wildcards.codec]
-        metrics = self.condition.metrics
+        metrics = self.condition.measured_metrics
         inputs: dict[str, Any] = {"label": config.label, "strip": strip, "metrics": metrics}
         inputs |= {"device": self.condition.device, "sources": self.measure_sources(wildcards)}
         if identity := registry.load_family(config.family).identity(config.settings):

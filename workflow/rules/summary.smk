@@ -58,7 +58,7 @@ rule points:
     conda:
         "../envs/suite.yaml"
     params:
-        metrics=PLANS.of_condition("metrics"),
+        metrics=PLANS.of_condition("measured_metrics"),
         sources=code_fingerprint("bench.tables.points"),
     script:
         "../scripts/points.py"
@@ -85,7 +85,7 @@ rule bd_rate:
         "../envs/suite.yaml"
     params:
         anchor=PLANS.of_condition("anchor"),
-        metrics=PLANS.of_condition("metrics"),
+        metrics=PLANS.of_condition("measured_metrics"),
         upper_hull=PLANS.of_condition("upper_hull"),
         sequences=PLANS.of_condition("sequences"),
         published=PLANS.of_condition("selectors"),
@@ -189,7 +189,7 @@ rule interpolation:
     conda:
         "../envs/suite.yaml"
     params:
-        metrics=PLANS.of_condition("metrics"),
+        metrics=PLANS.of_condition("measured_metrics"),
         sources=code_fingerprint("bench.tables.interpolation"),
     script:
         "../scripts/interpolation.py"
@@ -318,7 +318,7 @@ rule frame_statistics:
     conda:
         "../envs/suite.yaml"
     params:
-        metrics=PLANS.of_condition("metrics"),
+        metrics=PLANS.of_condition("measured_metrics"),
         sources=code_fingerprint("bench.tables.frame_statistics"),
     script:
         "../scripts/frame_statistics.py"

@@ -9,7 +9,7 @@ import pytest
 from bench.base.paths import ROOT
 from bench.reproduce.verify import compare
 from bench.scoring.frame_pair import FramePair
-from bench.scoring.metrics import METRICS, ROUND_TRIP, SCORERS, frame_metric, metric_of
+from bench.scoring.metrics import METRICS, NOT_LISTED, ROUND_TRIP, SCORERS, frame_metric, metric_of
 from bench.scoring.record import Record
 
 HELD_OUT_RECORD = ROOT / "results/reference/interpolation-v1/bunny-320x180"
@@ -49,7 +49,7 @@ def test_a_derived_value_has_the_metric_of_its_name(name: str, metric: str) -> N
     assert metric_of(name) is METRICS[metric]
 
 
-@pytest.mark.parametrize("name", ["vmaf_neg", "psnr_db", "_fitted", "", "fitted", "psnr_rgb"])
+@pytest.mark.parametrize("name", ["vmaf_old", "psnr_db", "_fitted", "", "fitted", "psnr_rgb"])
 def test_other_names_have_no_metric(name: str) -> None:
     assert metric_of(name) is None
 
@@ -88,8 +88,20 @@ def test_a_tolerance_of_the_command_line_is_of_decibels_alone(record: Record) ->
 
 
 def test_an_unknown_metric_is_named(record: Record) -> None:
-    (line,) = problems(record, {"vmaf_neg_fitted": 69.6169})
-    assert line.startswith("vmaf_neg_fitted: unknown metric")
+    (line,) = problems(record, {"vmaf_old_fitted": 69.6169})
+    assert line.startswith("vmaf_old_fitted: unknown metric")
+
+
+def test_a_metric_that_the_record_lacks_is_not_compared(record: Record) -> None:
+    """The record is older than the metric, or than its place in the condition."""
+    assert "vmaf_neg" not in record.metrics
+    newer = dataclasses.replace(record, metrics={**record.metrics, "vmaf_neg": 80.0})
+    assert list(compare(record, newer)) == []
+    unlisted = dataclasses.replace(
+        record, metrics={**record.metrics, "vmaf_neg": None}, reasons={"vmaf_neg": NOT_LISTED}
+    )
+    assert list(compare(unlisted, newer)) == []
+    assert list(compare(newer, unlisted)) == ["vmaf_neg is None, recorded 80.0"]
 
 
 def test_a_new_metric_brings_its_tolerance(record: Record) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
 import subprocess
 import sys
@@ -85,6 +86,72 @@ def test_pooled_psnr_is_the_psnr_of_the_mean_error() -> None:
 
 def test_yuv_weights_are_6_1_1() -> None:
     assert weighted_yuv_db(40, 44, 36) == pytest.approx((6 * 40 + 44 + 36) / 8)
+
+
+def test_psnr_yuv_joins_planes_in_four_ways(noise: Clip) -> None:
+    """Errors of 2, 8 and 1 levels in Y, U and V."""
+    frames = []
+    for frame in noise.frames():
+        y, u, v = planes(frame, 32, 16)
+        pairs = zip((y, u, v), (2, 8, 1), strict=True)
+        frames.append(np.concatenate([(plane - error).ravel() for plane, error in pairs]))
+    values = score(frames, noise, pixel_format="yuv420p").values
+    db = [10 * math.log10(255**2 / error) for error in (4, 64, 1)]
+    assert values["psnr_yuv_db"] == pytest.approx((6 * db[0] + db[1] + db[2]) / 8)
+    assert values["psnr_yuv_411_db"] == pytest.approx((4 * db[0] + db[1] + db[2]) / 6)
+    of_mse = 10 * math.log10(255**2 / ((6 * 4 + 64 + 1) / 8))
+    assert values["psnr_yuv_mse_db"] == pytest.approx(of_mse)
+    of_all_samples = np.mean([mse(a, b) for a, b in zip(noise.frames(), frames, strict=True)])
+    assert values["psnr_yuv_411_mse_db"] == pytest.approx(10 * math.log10(255**2 / of_all_samples))
+
+
+def test_flicker_is_the_psnr_of_the_differences_of_frames(noise: Clip, tmp_path: Path) -> None:
+    """A constant error does not flicker. Errors of +3 and -3 in turn change by 6 levels."""
+    frames = list(noise.frames())
+    steady = [frame - 3 for frame in frames]
+    assert score(steady, noise, pixel_format="yuv420p").values["flicker_psnr_y_db"] == 100
+    turns = [frame + (3 if index % 2 else -3) for index, frame in enumerate(frames)]
+    scores = score([turn.astype(np.uint8) for turn in turns], noise, pixel_format="yuv420p")
+    wanted = 20 * math.log10(255 / 6)
+    assert scores.values["flicker_psnr_y_db"] == pytest.approx(wanted)
+    assert [row["flicker_psnr_y_db"] for row in scores.rows] == [None, *[pytest.approx(wanted)] * 3]
+    one = write_clip(tmp_path / "one", frames[:1], width=32, height=16)
+    scores = score(frames[:1], one, pixel_format="yuv420p")
+    assert scores.values["flicker_psnr_y_db"] is None
+    assert scores.reasons["flicker_psnr_y_db"] == "needs at least 2 frames; the clip has 1"
+
+
+def test_flicker_of_the_largest_change_is_the_worst_value(tmp_path: Path) -> None:
+    black, white = (np.full(32 * 16 * 3 // 2, level, np.uint8) for level in (0, 255))
+    clip = write_clip(tmp_path / "clip", [black, white], width=32, height=16)
+    value = score([white, black], clip, pixel_format="yuv420p").values["flicker_psnr_y_db"]
+    assert value == METRICS["flicker_psnr_y_db"].worst == pytest.approx(-20 * math.log10(2))
+
+
+def test_ms_ssim_of_yuv_weighs_planes_6_1_1(tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    frame = generator.integers(16, 236, 322 * 322 * 3 // 2, np.uint8)
+    other = np.clip(frame + generator.normal(0, 25, frame.shape), 16, 235).astype(np.uint8)
+    clip = write_clip(tmp_path / "clip", [frame], width=322, height=322)
+    names = ["ms_ssim_y", "ms_ssim_u", "ms_ssim_v", "ms_ssim_yuv"]
+    values = score([other], clip, pixel_format="yuv420p", metrics=names).values
+    pairs = zip(*(planes(one, 322, 322) for one in (frame, other)), strict=True)
+    of_planes = [ms_ssim(a, b) for a, b in pairs]
+    assert [values[name] for name in names[:3]] == pytest.approx(of_planes, abs=1e-6)
+    assert values["ms_ssim_yuv"] == pytest.approx(np.dot([6, 1, 1], of_planes) / 8, abs=1e-6)
+
+
+def test_color_video_vdp_needs_its_package(noise: Clip) -> None:
+    """With the package, an identical clip has 10 JOD; without it, the error names the command."""
+    frames = list(noise.frames())
+    if list(importlib.metadata.distributions(name="cvvdp")):
+        assert score(frames, noise, pixel_format="yuv420p", metrics=["cvvdp"]).values["cvvdp"] == 10
+        worse = score(frames[::-1], noise, pixel_format="yuv420p", metrics=["cvvdp"])
+        assert 0 <= worse.values["cvvdp"] < 9
+        return
+    problem = r"metric cvvdp: needs the package cvvdp, which is not installed; pip install '\.\[cvvdp\]'"
+    with pytest.raises(BenchError, match=problem):
+        score(frames, noise, pixel_format="yuv420p", metrics=["cvvdp"])
 
 
 def test_plane_psnr_matches_the_psnr_filter_of_ffmpeg(
@@ -336,7 +403,10 @@ def test_a_metric_is_one_function_and_its_registration(noise: Clip) -> None:
 def test_every_metric_has_a_description_and_a_scorer() -> None:
     assert list(METRICS) == [
         *("psnr_rgb_db", "psnr_rgb_pooled_db", "psnr_y_db", "psnr_u_db", "psnr_v_db", "psnr_yuv_db"),
-        *("psnr_y_pooled_db", "ms_ssim_rgb", "ms_ssim_y", "identical_frames", "vmaf"),
+        *("psnr_yuv_mse_db", "psnr_yuv_411_db", "psnr_yuv_411_mse_db", "psnr_y_pooled_db"),
+        *("flicker_psnr_y_db", "ms_ssim_rgb", "ms_ssim_y", "ms_ssim_u", "ms_ssim_v", "ms_ssim_yuv"),
+        *("identical_frames", "vmaf", "vmaf_neg", "vmaf_v1", "vmaf_4k", "psnr_hvs_db", "ciede2000", "cambi"),
+        *("xpsnr_y_db", "xpsnr_u_db", "xpsnr_v_db", "cvvdp"),
     ]
     assert set(SCORERS) == set(METRICS)
     for name, metric in METRICS.items():
@@ -367,9 +437,9 @@ def test_ms_ssim_in_decibels_has_its_own_unit_and_digits() -> None:
 
 
 def test_an_unknown_column_is_described_by_its_name() -> None:
-    assert metric_of("psnr_yuv_411_db") is None
+    assert metric_of("psnr_yuv_411_pooled_db") is None
     assert metric_of("vmaf_db") is None
-    assert describe("psnr_yuv_411_db") == Metric(name="psnr_yuv_411_db", unit="dB")
+    assert describe("psnr_yuv_411_pooled_db") == Metric(name="psnr_yuv_411_pooled_db", unit="dB")
     assert describe("sharpness").axis == "sharpness"
 
 

@@ -130,6 +130,7 @@ WRONG: dict[str, list[Any]] = {
     "macs_per_pixel": [-1.0, "x"],
     "metrics": [[1], "x", {"psnr_rgb_db": "30"}, {"psnr_rgb_db": [30]}, {"psnr_rgb_db": -1}],
     "metrics ": [{"ms_ssim_rgb": 1.5}, {"vmaf_fitted": 101}, {"<b>": 1.0}, {"psnr_rgb_db": True}],
+    "metrics  ": [{"cambi": -0.1}, {"xpsnr_y_db": 100.5}, {"flicker_psnr_y_db": -6.1}, {"cvvdp": 10.1}],
     "reasons": [[], {"vmaf": 3}],
     "encode": [[], {"wall_s": "1"}, {"wall_s": -1}, {"stages": [1]}, {"stages": {"fit": 3}}],
     "encode  ": [{"energy": {"cpu_j_per_frame": -1}}, {"energy": {"reason": ""}}, {"energy": None}],
@@ -139,6 +140,13 @@ WRONG: dict[str, list[Any]] = {
     "truth": ["rgba", None],
     "provenance": [{"machine": "x"}, {"machine": {"cpu": 3}}, {"date_utc": ["x"]}, {"suite_version": "=1"}],
 }
+
+
+def test_metrics_without_a_lower_bound_may_be_negative(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    metrics = {"psnr_hvs_db": -4.6, "xpsnr_y_db": -12.8, "flicker_psnr_y_db": -6.0, "cambi": 22.5}
+    record(metrics=metrics).write(path)
+    assert Record.read(path).metrics == metrics
 
 
 @pytest.mark.parametrize("key", WRONG)
