@@ -26,6 +26,7 @@ sys.path.insert(0, str(DOCS.parent))
 from bench.cli import parser  # noqa: E402
 from bench.codec.codec_config import CodecConfig  # noqa: E402
 from bench.codec.registry import codec_configs  # noqa: E402
+from bench.scoring.metrics import METRICS  # noqa: E402
 from bench.tables.text_table import markdown  # noqa: E402
 from bench.workflow.configuration_reference import (  # noqa: E402
     SCHEMAS,
@@ -91,6 +92,31 @@ def _option(action: argparse.Action) -> str:
     return "`" + ", ".join(action.option_strings) + ("" if action.nargs == 0 else f" {value}") + "`"
 
 
+def metrics() -> str:
+    """A row per metric of the registry: range, direction, tolerance and what it needs."""
+    lines = [
+        "| metric | label | worst to best | `verify` tolerance | measured | needs |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for metric in METRICS.values():
+        ends = ("" if end is None else f"{end:.3g}" for end in (metric.worst, metric.ceiling))
+        needs = [f"model `{metric.model}`"] if metric.model else [f"filter {metric.ffmpeg_filter}"]
+        needs = needs if metric.ffmpeg_filter else []
+        needs += [f"package `{metric.package}`"] * bool(metric.package)
+        needs += [f"sides of {metric.min_side}"] * bool(metric.min_side)
+        needs += [f"a side of {metric.min_long_side}"] * bool(metric.min_long_side)
+        cells = [
+            f"`{metric.name}`",
+            metric.label,
+            f"{' to '.join(end or 'unbounded' for end in ends)} {metric.unit}".rstrip(),
+            "exact" if metric.tolerance is None else f"{metric.tolerance:g}",
+            "always" if metric.always else "where listed",
+            ", ".join(needs),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def fuzz_results() -> str:
     """A row per fuzz target: its last run, from tests/fuzz/results.json."""
     results = json.loads((DOCS.parent / "tests" / "fuzz" / "results.json").read_text())
@@ -109,6 +135,7 @@ PAGES = {
     "commands.md": {"commands": commands},
     "configuration.md": {"files": files_tables, "settings": settings_tables},
     "figures-and-tables.md": {"targets": lambda: markdown(listing())},
+    "measurement.md": {"metrics": metrics},
     "reliability.md": {"fuzz": fuzz_results},
 }
 

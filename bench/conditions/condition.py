@@ -31,6 +31,7 @@ from bench.conditions.sections import (
     ReportPlan,
     Strip,
 )
+from bench.scoring.metrics import describe
 from bench.video.colour import CONVERSIONS
 
 if TYPE_CHECKING:
@@ -144,6 +145,12 @@ class Condition(StrictModel):
     def measured_metrics(self) -> tuple[str, ...]:
         """All metrics of its tables; each once."""
         return tuple(dict.fromkeys((*self.metrics, *self.table_metrics)))
+
+    @property
+    def compared_metrics(self) -> tuple[str, ...]:
+        """Metrics of BD-rates and ranks: those of its tables that compare with the source, if any does."""
+        compared = tuple(name for name in self.measured_metrics if describe(name).full_reference)
+        return compared or self.metrics
 
     @property
     def upper_hull(self) -> bool:

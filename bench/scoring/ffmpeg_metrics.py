@@ -151,7 +151,7 @@ def filter_graph(names: Iterable[str], *, xpsnr_log: str) -> str:
 def xpsnr_of_clip(values: Sequence[float]) -> float:
     """XPSNR of a clip from that of its frames, in dB: that of the squared mean of the roots of their errors.
 
-    Helmrich et al., JVET-T0116 and ffmpeg's filter average so. The value is at most the mean of the frames'.
+    ffmpeg's filter averages so. The value is at most the mean of the frames'.
     """
     root = float(np.mean([10 ** (-value / 20) for value in values]))
     return PSNR_CAP_DB if root == 0 else min(PSNR_CAP_DB, -20 * math.log10(root))

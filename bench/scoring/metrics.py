@@ -59,6 +59,8 @@ class Metric:
             there is none. BD-rates leave out points at the ceiling.
         worst: worst possible value; None where there is none, or none is known.
         higher_is_better: direction of quality: False for an error.
+        full_reference: whether it compares with the source, as BD-rates do. CAMBI also counts banding of the
+            source.
         frame_column: column of the values of single frames in frames.csv; default: `name`.
         is_mean: whether the value of a clip is the mean over its frames.
         always: whether it is computed for every record, not only where a condition lists it.
@@ -78,6 +80,7 @@ class Metric:
     ceiling: float | None = None
     worst: float | None = None
     higher_is_better: bool = True
+    full_reference: bool = True
     frame_column: str = ""
     is_mean: bool = True
     always: bool = False
@@ -187,7 +190,7 @@ METRICS: dict[str, Metric] = {
         _of_ffmpeg("ciede2000", "CIEDE2000", worst=0.0),
         _of_ffmpeg(
             "cambi", "CAMBI", digits=3, tolerance=0.05, higher_is_better=False, ceiling=0.0, min_side=0,
-            min_long_side=216,
+            min_long_side=216, full_reference=False,
         ),
         _of_ffmpeg("xpsnr_y_db", "XPSNR-Y", "xpsnr", is_mean=False),
         _of_ffmpeg("xpsnr_u_db", "XPSNR-U", "xpsnr", is_mean=False),

@@ -31,9 +31,10 @@ def _check_metrics(values: Mapping[str, float | None]) -> Mapping[str, float | N
         if value is None or metric is None:
             continue
         low, high = (metric.worst, metric.ceiling)[:: metric.direction]
-        if (low is not None and value < low) or (high is not None and value > high):
-            bounds = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
-            raise Problem(f"{name}: {value!r} must be {' and '.join(bounds)}", "measure it again")
+        if low is not None and value < low:
+            raise Problem(f"{name}: {value!r} must be at least {low:g}", "measure it again")
+        if high is not None and value > high:
+            raise Problem(f"{name}: {value!r} must be at most {high:g}", "measure it again")
     return values
 
 

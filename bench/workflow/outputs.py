@@ -75,7 +75,7 @@ class Selection:
         | `<clip>/rd_<metric>` | the same, and there are several clips |
         | `complexity` | the same, and the condition has an anchor |
         | `rate_difference_<metric>` | the same |
-        | `metrics_agree` | the same, and it has several metrics |
+        | `metrics_agree` | the same, and it has several metrics that compare with the source |
         | `frames_<clip>` | the condition has a rate (`strip: rate_bpp`) |
         | `strip_<clip>` | the same, and the source (codec `identity`) is among the points |
         | `fit_<clip>` | the same, and a fitted codec is among the points |
@@ -102,7 +102,7 @@ class Selection:
         """Names of the figures of one kind that compare all series with the anchor."""
         if kind == "rate_difference":
             return [f"rate_difference_{metric}" for metric in self.metrics]
-        several = len(self.plan.condition.metrics) > 1
+        several = len(self.plan.condition.compared_metrics) > 1
         return [kind] if kind == "complexity" or several else []
 
     def tables(self) -> list[str]:

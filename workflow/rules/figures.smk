@@ -221,7 +221,7 @@ rule figure_metrics_agree:
     params:
         anchor=PLANS.of_condition("anchor"),
         upper_hull=PLANS.of_condition("upper_hull"),
-        metrics=PLANS.of_condition("measured_metrics"),
+        metrics=PLANS.of_condition("compared_metrics"),
         sources=code_fingerprint("bench.figures.metrics_agree"),
     script:
         "../scripts/figure_metrics_agree.py"

@@ -85,7 +85,7 @@ rule bd_rate:
         "../envs/suite.yaml"
     params:
         anchor=PLANS.of_condition("anchor"),
-        metrics=PLANS.of_condition("measured_metrics"),
+        metrics=PLANS.of_condition("compared_metrics"),
         upper_hull=PLANS.of_condition("upper_hull"),
         sequences=PLANS.of_condition("sequences"),
         published=PLANS.of_condition("selectors"),

@@ -53,6 +53,7 @@ CONDITION: dict[str, Any] = {
     "anchor": "x264-medium",
     "curves": "upper_hull",
     "metrics": ["psnr_rgb_db", "vmaf"],
+    "table_metrics": ["vmaf_neg", "cambi"],
     "headline": "vmaf",
     "strip": {"frame": 2, "crop": [0, 0, 16, 16], "rate_bpp": 0.5},
     "report": {

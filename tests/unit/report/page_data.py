@@ -15,6 +15,7 @@ from bench.base.result_files import RunKey
 from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
 from bench.report.page import write_page
+from bench.scoring.metrics import METRICS
 
 OTHER_CLIP = "bikes-320x180"
 #: Texts that a page must show as they are.
@@ -78,6 +79,7 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
     machine = {"cpu": "A processor", "cores": 2, "system": "Linux"}
     return {
         "label": row["label"],
+        "metrics": {name: row[name] for name in METRICS if name in row},
         "reasons": {"vmaf": "ffmpeg has no filter libvmaf"} if row["codec"] == "mean-frame" else {},
         "decode": {"repeatable": True if row["kind"] == "fitted" else None},
         "provenance": {
