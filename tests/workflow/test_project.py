@@ -81,8 +81,8 @@ def test_a_schema_is_valid_generated_and_describes_every_key(file: str) -> None:
 
 
 def test_the_lock_has_every_dependency_of_the_project() -> None:
-    """Except two that not every machine can install: the coverage-guided fuzzer (`make test-fuzz` needs none),
-    and ColorVideoVDP, whose torchvision must be of the same build as torch.
+    """Except two that not every machine can install: the coverage-guided fuzzer (`make test-fuzz` needs
+    none), and ColorVideoVDP, whose torchvision must be of the same build as torch.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import page_data
 import pandas as pd
 import pytest
 from cli_process import bench, refused
@@ -22,6 +23,7 @@ from bench.conditions.reader import load_condition
 from bench.report.frame_choice import choose_frames, mean_changes
 from bench.report.frame_pictures import frame_series, write_pictures
 from bench.report.page import _write_script
+from bench.report.run_data import read_records, trust_data
 from bench.scoring.measure import measure
 from bench.video.clip import Clip
 from bench.video.colour import to_rgb
@@ -127,6 +129,20 @@ def test_pictures_are_the_decoded_frames(coded: dict[RunKey, Path], tiny_clip: C
     assert coded_entry["bytes"] == sum(
         (tmp_path / "frames" / coded_entry["folder"] / f"{number}.webp").stat().st_size for number in numbers
     )
+
+
+def test_an_older_record_has_no_value_of_a_newer_metric_and_the_reason(tmp_path: Path) -> None:
+    table = page_data.table(hostile=False)
+    page_data.write(tmp_path, table, with_frames=False)
+    paths = {
+        RunKey.of(row): Path(RunKey.of(row).file("record.json", tmp_path / "results"))
+        for row in table.to_dict("records")
+    }
+    records = read_records(paths)
+    trust = trust_data(table, records, metrics=["vmaf", "vmaf_neg"], planned=1, skipped=[], notes=[])
+    reasons = {(entry["metric"], entry["reason"]): entry["records"] for entry in trust["absent"]}
+    assert reasons["VMAF-NEG", "the record is older than the metric"] == len(records)
+    assert 0 < reasons["VMAF", "ffmpeg has no filter libvmaf"] < len(records)
 
 
 def test_the_command_shows_tracked_records_and_replaces_its_own_page_only(tmp_path: Path) -> None:

@@ -218,7 +218,22 @@ def test_figures_are_those_that_the_points_can_fill(plan_of) -> None:
     assert figures(strip=None) == curves
     assert figures(strip={"frame": 1, "crop": [0, 0, 8, 8]}) == curves
     assert figures(codecs={"x264-medium": {}}) == [*curves, "frames_discs"]
+    assert figures(strip=None, table_metrics=["vmaf_neg", "cambi"]) == curves
     assert Selection(plan_of(), "tiny").figures(["strip"]) == ["strip_discs"]
+
+
+def test_metrics_of_tables_are_measured_and_compared_but_have_no_curves(plan_of) -> None:
+    """CAMBI does not compare with the source, so it has no BD-rate."""
+    condition = plan_of(table_metrics=["vmaf_neg", "cambi", "vmaf"], anchor="x264-medium").condition
+    assert condition.measured_metrics == ("psnr_rgb_db", "vmaf", "vmaf_neg", "cambi")
+    assert condition.compared_metrics == ("psnr_rgb_db", "vmaf", "vmaf_neg")
+    assert plan_of(metrics=["cambi"], headline="cambi").condition.compared_metrics == ("cambi",)
+
+    def ranks(**changes: object) -> list[str]:
+        return Selection(plan_of(anchor="x264-medium", **changes), "tiny").figures(["metrics_agree"])
+
+    assert ranks(metrics=["psnr_rgb_db"]) == ranks(metrics=["psnr_rgb_db"], table_metrics=["cambi"]) == []
+    assert ranks(metrics=["psnr_rgb_db"], table_metrics=["vmaf_neg"]) == ["metrics_agree"]
 
 
 def test_bits_need_a_fitted_network_and_parts_a_network_with_parts(plan_of) -> None:
