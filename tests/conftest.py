@@ -15,14 +15,18 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
-from bench.base.paths import CODECS_DIR
+from bench.base.paths import CODECS_DIR, ROOT
 from bench.video.clip import Clip, ClipInfo
 from bench.video.y4m import y4m_chunks
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 9
 #: Fixtures whose tests run Snakemake.
 RUNS_OF_THE_WORKFLOW = {"finished", "repo", "fetching"}
-USERS_OF_THE_FINISHED_RUN = [f"tests/workflow/test_{name}.py" for name in ("failures", "rerun", "run")]
+USERS_OF_THE_FINISHED_RUN = [
+    f"tests/workflow/{path.name}"
+    for path in (ROOT / "tests" / "workflow").glob("test_*.py")
+    if "finished: Finished" in path.read_text()
+]
 #: Longer ids first: x264-medium is the start of x264-medium-zerolatency.
 CODEC_IDS = sorted((path.stem for path in CODECS_DIR.glob("*.yaml")), key=len, reverse=True)
 

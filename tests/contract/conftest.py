@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -48,6 +48,7 @@ def payload_parts(config: CodecConfig) -> frozenset[str]:
     """The formats in a codec's payload. Codecs with the same parts share their decoder.
 
     A fitted network's payload is the configuration of its family and the side information of its quantiser.
+    HNeRV has two decoders, one of them behind a positional encoding.
     """
     settings = {**config.settings, **point_settings(config)}
     if config.family == "ffmpeg":
@@ -57,7 +58,8 @@ def payload_parts(config: CodecConfig) -> frozenset[str]:
     if config.family == "compressai":
         return frozenset([settings["architecture"]])
     quantiser = settings.get("quantiser", {}).get("name", settings.get("mode", ""))
-    return frozenset([config.family, f"quantiser or mode {quantiser}"])
+    embedding = str(settings.get("embed", "")).partition("_")[0]
+    return frozenset([config.family, f"quantiser or mode {quantiser}", f"embedding {embedding}"])
 
 
 def representatives() -> list[str]:
@@ -83,11 +85,24 @@ def in_fast_tests(codec: str) -> bool:
     return codec == FAST_NETWORK or (cheap and codec in REPRESENTATIVES)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes `codec` for every codec id. A new codec is tested without a new test."""
-    if "codec" in metafunc.fixturenames:
-        codecs = [pytest.param(c, marks=() if in_fast_tests(c) else pytest.mark.slow) for c in CODECS]
-        metafunc.parametrize("codec", codecs)
+def one_of_each_format() -> list[str]:
+    """One codec id of each payload format, and those that are fuzzed."""
+    first = {payload_parts(CODECS[codec]): codec for codec in sorted(CODECS, key=len, reverse=True)}
+    return sorted({*first.values(), *REPRESENTATIVES})
+
+
+def each_of(codecs: Iterable[str]) -> pytest.MarkDecorator:
+    """Run a test that takes `codec` for these ids; the fast tests take few of them."""
+    marked = [pytest.param(c, marks=() if in_fast_tests(c) else pytest.mark.slow) for c in codecs]
+    return pytest.mark.parametrize("codec", marked)
+
+
+#: For tests that start processes or fit for long: ids of one format share their decoder.
+each_format = each_of(one_of_each_format())
+#: For tests of encoders that are slow to repeat: not each recipe of a network.
+each_encoder = each_of(c for c in CODECS if CODECS[c].kind != "fitted" or c in one_of_each_format())
+#: For all other tests of a codec. A new codec is tested without a new test.
+each_codec = each_of(CODECS)
 
 
 @dataclass(frozen=True)

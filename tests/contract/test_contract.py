@@ -1,4 +1,4 @@
-"""The contract of every codec id, checked on a tiny clip; `codec` takes every id in config/codecs."""
+"""The contract of every codec id in config/codecs, checked on a tiny clip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ from bench.codec import registry
 from bench.codec.container import MAX_HEADER_BYTES, read_stream
 from bench.codec.decode import codec_of, describe
 from bench.video.clip import Clip, planes
-from tests.contract.conftest import CODECS, REPRESENTATIVES, Coded, decode_frames, run_environment
+from tests.contract.conftest import (
+    CODECS,
+    REPRESENTATIVES,
+    Coded,
+    decode_frames,
+    each_codec,
+    each_encoder,
+    each_format,
+    run_environment,
+)
 
 CHILD = Path(__file__).with_name("decode_child.py")
 SOURCES = ("bench", "ffnerv", "baselines")
@@ -64,6 +73,7 @@ def parse_pipe(data: bytes) -> tuple[dict[str, Any], Frames, dict[str, Any]]:
     return header, frames, json.loads(rest[count * size :])
 
 
+@each_codec
 def test_header_and_frames_have_the_geometry_of_the_clip(codec, coded, decoded, tiny_clip: Clip) -> None:
     header, info = read_stream(coded(codec).stream).header, tiny_clip.info
     assert (header.width, header.height, header.frames) == (info.width, info.height, info.frames)
@@ -79,6 +89,7 @@ def test_header_and_frames_have_the_geometry_of_the_clip(codec, coded, decoded, 
     assert {(frame.shape, frame.dtype) for frame in frames} == {(shape, np.dtype(np.uint8))}
 
 
+@each_codec
 def test_header_is_small_and_names_the_family(codec, coded) -> None:
     stream = read_stream(coded(codec).stream)
     assert stream.bytes - len(stream.payload) <= MAX_HEADER_BYTES
@@ -86,6 +97,7 @@ def test_header_is_small_and_names_the_family(codec, coded) -> None:
     assert type(codec_of(stream)).__module__ == registry.families()[CODECS[codec].family]
 
 
+@each_codec
 def test_report_describes_the_stream(codec, coded) -> None:
     encoded = coded(codec)
     data = encoded.stream.read_bytes()
@@ -105,6 +117,7 @@ def test_report_describes_the_stream(codec, coded) -> None:
 
 
 @pytest.mark.slow
+@each_encoder
 def test_second_encode_is_byte_identical(codec, coded, encode_with, tiny_clip: Clip, tmp_path: Path) -> None:
     """On the same machine; one codec id of each payload format from the command line, in a new process."""
     encoded = coded(codec)
@@ -127,6 +140,7 @@ def test_second_encode_is_byte_identical(codec, coded, encode_with, tiny_clip: C
         assert report[key] == encoded.report[key]
 
 
+@each_format
 def test_new_process_decodes_the_same_frames(codec, coded, decoded, piped) -> None:
     header, frames, cost = parse_pipe(piped(codec)[0])
     assert [frame.tobytes() for frame in frames] == [frame.tobytes() for frame in decoded(codec)]
@@ -135,6 +149,7 @@ def test_new_process_decodes_the_same_frames(codec, coded, decoded, piped) -> No
     assert cost["stages"], "a decoder reports the time of its stages"
 
 
+@each_format
 def test_decoder_opens_only_its_stream(codec, coded, piped) -> None:
     _, log, folder = piped(codec)
     assert "s" in log["opened"], "the audit hook misses opened files"
@@ -172,6 +187,7 @@ def programs_of(codec: str) -> set[str]:
     return set(install(ExternalSettings.model_validate(CODECS[codec].settings), codec).programs.values())
 
 
+@each_codec
 def test_only_learned_decoders_have_files_and_streams_hold_their_hashes(codec, coded) -> None:
     stream = read_stream(coded(codec).stream)
     declared = list(codec_of(stream).decoder_files(stream))
@@ -182,11 +198,13 @@ def test_only_learned_decoders_have_files_and_streams_hold_their_hashes(codec, c
 
 
 @pytest.mark.parametrize(("first", "stop"), [(0, 1), (3, 6), (8, 9), (1, 9)])
+@each_codec
 def test_random_access_decodes_a_slice(codec, coded, decoded, first: int, stop: int) -> None:
     part = decode_frames(coded(codec).stream, first, stop)
     assert [frame.tobytes() for frame in part] == [frame.tobytes() for frame in decoded(codec)[first:stop]]
 
 
+@each_codec
 def test_description_is_json(codec, coded) -> None:
     description = describe(read_stream(coded(codec).stream))
     assert json.loads(json.dumps(description, allow_nan=False)) == description

@@ -17,9 +17,9 @@ from tests.contract.conftest import CODECS, REPRESENTATIVES, Coded, run_environm
 CHILD = Path(__file__).with_name("mutate_child.py")
 #: Random changes of a stream, by kind of codec, besides the systematic ones. A control decodes in
 #: microseconds, a classical codec starts a process, the others run a network.
-COUNTS = {"control": 1500, "classical": 150, "fitted": 120, "learned": 60}
+COUNTS = {"control": 800, "classical": 80, "fitted": 60, "learned": 30}
 #: Of an external codec, whose decoder starts several processes.
-EXTERNAL_COUNT = 40
+EXTERNAL_COUNT = 20
 #: Limits of address space and of memory beyond those of an intact stream's decode.
 ALLOWANCE_MIB = 512
 GROWTH_BYTES = 64 << 20

@@ -14,7 +14,7 @@ import pytest
 
 from bench.codec.container import read_stream
 from bench.video.clip import Clip, planes
-from tests.contract.conftest import CODECS, Coded, decode_frames
+from tests.contract.conftest import CODECS, Coded, decode_frames, each_format
 
 #: Y, U and V, each (frames, rows, columns) in float64.
 Video = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -84,6 +84,7 @@ def clip_and_frames(
     return video(source, tiny_clip), video(decode_frames(stream), tiny_clip)
 
 
+@each_format
 def test_decoded_video_resembles_the_clip(codec: str, clip_and_frames: tuple[Video, Video]) -> None:
     """The same check refuses a grey and a black video, and each distortion of the decoded one."""
     clip, frames = clip_and_frames

@@ -73,6 +73,7 @@ def test_cluster_jobs_read_the_plan_of_the_process_that_submits_them(classical: 
     submit.write_text(f'#!/bin/bash\n{edit}\nbash "$1" > {tmp_path}/job.$$ 2>&1\necho $$\n')
     submit.chmod(0o755)
     executor = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", str(submit))
+    executor += ("--seconds-between-status-checks", "1")
     output = repo.snakemake(*executor, "--jobs", "1", targets=records(repo), check=False)
     jobs = "\n".join(path.read_text() for path in tmp_path.glob("job.*"))
     assert all((repo.root / path).is_file() for path in records(repo)), output + jobs

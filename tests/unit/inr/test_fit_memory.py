@@ -21,8 +21,14 @@ _CONDITION, _CLIP, _POINT = "demo-v1", "bunny-320x180", "bpp0.12"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("codec_id", ["nerv-matched", "ffnerv-matched"])
-@pytest.mark.parametrize("size", [(320, 180, 60), (960, 540, 120)])
+@pytest.mark.parametrize(
+    ("codec_id", "size"),
+    [
+        ("nerv-matched", (320, 180, 60)),
+        ("nerv-matched", (960, 540, 120)),
+        ("ffnerv-matched", (320, 180, 60)),
+    ],
+)
 def test_the_estimate_is_the_peak_of_a_fit(tmp_path: Path, codec_id: str, size: tuple[int, int, int]) -> None:
     width, height, frames = size
     frame = np.random.default_rng(0).integers(16, 236, width * height * 3 // 2, np.uint8)
