@@ -10,6 +10,7 @@ import functools
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -93,9 +94,15 @@ def install(settings: ExternalSettings, where: str) -> Installed:
         BenchError: a declared file is missing, or has another SHA-256.
     """
     environment = settings.environment
+    hint = next((program.hint for program in settings.programs.values() if program.hint), "")
     if (prefix := _prefix(environment)) and not (prefix / "bin").is_dir():
-        hint = next((program.hint for program in settings.programs.values() if program.hint), "create it")
-        raise MissingProgram(where, f"its environment {prefix} is missing", hint)
+        raise MissingProgram(where, f"its environment {prefix} is missing", hint or "create it")
+    if environment and environment.container:
+        try:
+            image_digest(environment)
+        except ValueError as error:
+            problem = f"its container image {environment.container} cannot be used ({error})"
+            raise MissingProgram(where, problem, hint or "build or pull it") from None
     programs = {name: _find(name, program, environment, where) for name, program in settings.programs.items()}
     files = {name: str(_declared(name, file, where)) for name, file in settings.files.items()}
     return Installed(programs, files, environment)
@@ -111,7 +118,7 @@ def identity(settings: ExternalSettings, installed: Installed) -> dict[str, dict
             result[name]["sha256"] = digest_of(Path(path))
     environment = settings.environment
     if environment and environment.container:
-        result["container"] = {"version": environment.container, "sha256": _image_digest(environment)}
+        result["container"] = {"version": environment.container, "sha256": image_digest(environment)}
     elif environment:
         packages = _packages(environment)
         digest = hashlib.sha256("\n".join(packages).encode()).hexdigest()
@@ -145,17 +152,65 @@ def environment_folders(environment: Environment | None) -> list[Path]:
 
 
 def container_command(
-    environment: Environment, folder: Path, command: list[str], *, variables: Mapping[str, str], gpu: bool
+    environment: Environment,
+    command: list[str],
+    *,
+    folder: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    gpu: bool = False,
+    name: str = "",
+    memory_bytes: int = 0,
 ) -> list[str]:
-    """The command line that runs a command in a container without network. /job is the working folder."""
-    engine, image = environment.engine, environment.container
+    """The command line that runs a command in a container without network.
+
+    Args:
+        folder: working folder of the command, /job inside.
+        name: of the container, with which `remove_container` ends it; empty: a name of the engine.
+        memory_bytes: limit of docker and podman, whose containers are no children of this process; 0: none.
+    """
+    engine = environment.engine
+    variable_words = [f"--env={name}={value}" for name, value in (variables or {}).items()]
     if engine == "apptainer":
         words = ["apptainer", "exec", "--containall", "--cleanenv", "--net", "--network", "none"]
-        words += ["--bind", f"{folder}:/job", "--pwd", "/job", *(["--nv"] if gpu else [])]
-        return [*words, *(f"--env={name}={value}" for name, value in variables.items()), image, *command]
+        words += ["--bind", f"{folder}:/job", "--pwd", "/job"] if folder else []
+        words += ["--nv"] if gpu else []
+        return [*words, *variable_words, str(_expand(environment.container)), *command]
     words = [engine, "run", "--rm", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL"]
-    words += [f"--volume={folder}:/job", "--workdir=/job", *(["--gpus=all"] if gpu else [])]
-    return [*words, *(f"--env={name}={value}" for name, value in variables.items()), image, *command]
+    # The files that the commands write belong to the user.
+    words += ["--userns=keep-id"] if engine == "podman" else [f"--user={os.getuid()}:{os.getgid()}"]
+    words += [f"--volume={folder}:/job", "--workdir=/job"] if folder else []
+    words += [f"--name={name}"] if name else []
+    words += [f"--memory={memory_bytes}"] if memory_bytes else []
+    words += ["--gpus=all"] if gpu else []
+    return [*words, *variable_words, environment.container, *command]
+
+
+def remove_container(environment: Environment, name: str) -> None:
+    """End a container of docker or podman: killing the engine's client leaves it running."""
+    if environment.engine != "apptainer":
+        command = [environment.engine, "rm", "--force", name]
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_VERSION_S, check=False
+        )
+
+
+def image_digest(environment: Environment) -> str:
+    """SHA-256 of a container image: of the file of apptainer, else the engine's id.
+
+    Raises:
+        ValueError: the engine or the image is missing; the message has the engine's last line.
+    """
+    if shutil.which(environment.engine) is None:
+        raise ValueError(f"{environment.engine} is not on PATH")
+    image = environment.container
+    if environment.engine == "apptainer":
+        if not _expand(image).is_file():
+            raise ValueError("it must be a file, as `apptainer pull` writes it")
+        return digest_of(_expand(image))
+    output = _output((environment.engine, "image", "inspect", "--format", "{{.Id}}", image), (), None).strip()
+    if match := re.fullmatch(r"(?:sha256:)?([0-9a-f]{64})", output):
+        return match[1]
+    raise ValueError(printable(output.rpartition("\n")[2])[:200] or "the engine prints no id of it")
 
 
 def _find(name: str, program: Program, environment: Environment | None, where: str) -> str:
@@ -232,7 +287,7 @@ def _version(path: str, program: Program, installed: Installed, settings: Extern
     environment, variables = installed.environment, installed.variables(settings, threads=1)
     command = [path, *program.version]
     if environment and environment.container:
-        command = container_command(environment, Path("/tmp"), command, variables={}, gpu=False)
+        command = container_command(environment, command)
     state = file_state(path) if os.path.isabs(path) else None
     output = _output(tuple(command), tuple(sorted(variables.items())), state)
     lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
@@ -267,22 +322,17 @@ def _output(command: tuple[str, ...], variables: tuple[tuple[str, str], ...], st
 
 
 def _packages(environment: Environment) -> list[str]:
-    """Names and versions of the Python packages in an environment, and in the folders of its .pth files."""
+    """Names and versions of the packages in an environment, and in the folders of its .pth files.
+
+    Those of Python have a folder *.dist-info, those of conda a file in conda-meta.
+    """
     names = {
-        path.name.removesuffix(".dist-info")
+        path.name.removesuffix(path.suffix)
         for folder in environment_folders(environment)
-        for pattern in ("*.dist-info", "lib/python*/site-packages/*.dist-info")
+        for pattern in ("*.dist-info", "lib/python*/site-packages/*.dist-info", "conda-meta/*.json")
         for path in folder.glob(pattern)
     }
     return sorted(names)
-
-
-def _image_digest(environment: Environment) -> str:
-    """Digest of a container image: of the file of apptainer, else the engine's id."""
-    if environment.engine == "apptainer" and _expand(environment.container).is_file():
-        return digest_of(_expand(environment.container))
-    command = (environment.engine, "image", "inspect", "--format", "{{.Id}}", environment.container)
-    return _output(command, (), None).strip().removeprefix("sha256:")[:64]
 
 
 def _code_files(folder: Path) -> Iterator[Path]:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from baselines.external.commands import Kind, fill
 from baselines.external.isolation import Isolation, isolated_command, isolation
-from baselines.external.programs import Installed, container_command
+from baselines.external.programs import Installed, container_command, remove_container
 from baselines.external.settings import ExternalSettings
 from bench.base import process
 from bench.base.progress_bar import format_megabytes
@@ -65,8 +66,8 @@ def run_commands(
     Raises:
         CommandFailed: a command failed, was killed, or exceeded a limit.
     """
-    environment = settings.environment
-    used: Isolation = "container" if environment and environment.container else isolation()
+    box = settings.environment if settings.environment and settings.environment.container else None
+    used: Isolation = "container" if box else isolation()
     variables = installed.variables(settings, threads=threads)
     scratch = folder.with_name(f"{folder.name}-tmp")
     scratch.mkdir(exist_ok=True)
@@ -74,29 +75,40 @@ def run_commands(
         variables |= {"HOME": str(scratch), "TMPDIR": str(scratch)} | settings.variables
     names = {**values, **installed.placeholders}
     limit_s = settings.encode_time_limit_s if kind == "encode" else settings.decode_time_limit_s
-    total = Cost()
+    total, container = Cost(), f"neural-video-bench-{uuid.uuid4().hex}"
     with clock(kind):
         for words in settings.commands(kind):
             command = fill([f"{{{words[0]}}}", *words[1:]], names)
-            if used == "container":
-                assert environment is not None  # by the definition of `used`
-                line = container_command(environment, folder, command, variables=variables, gpu=settings.gpu)
+            if box:
+                line = container_command(
+                    box,
+                    command,
+                    folder=folder,
+                    variables=variables,
+                    gpu=settings.gpu,
+                    name=container,
+                    memory_bytes=parse_bytes(settings.memory_limit, where="limit"),
+                )
             else:
                 readable = installed.readable(settings, kind)
                 line = isolated_command(
                     command, kind=used, folder=folder, scratch=scratch, readable=readable, gpu=settings.gpu
                 )
-            # An engine's own client needs the user's variables; the commands inside get only `variables`.
-            done = _supervise(
-                line,
-                name=words[0],
-                folder=folder,
-                scratch=scratch,
-                variables=dict(os.environ) if used == "container" else variables,
-                time_s=limit_s,
-                settings=settings,
-                progress=progress,
-            )
+            try:
+                # An engine's own client needs the user's variables; the commands inside get only `variables`.
+                done = _supervise(
+                    line,
+                    name=words[0],
+                    folder=folder,
+                    scratch=scratch,
+                    variables=dict(os.environ) if box else variables,
+                    time_s=limit_s,
+                    settings=settings,
+                    progress=progress,
+                )
+            finally:
+                if box:
+                    remove_container(box, container)
             total = Cost(
                 total.wall_s + done.wall_s,
                 total.cpu_s + done.cpu_s,

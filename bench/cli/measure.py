@@ -38,7 +38,9 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--crop", type=Path, help="crop.png: the condition's `strip` region")
     parser.add_argument("--device", choices=DEVICES, help="default: the condition's")
     parser.add_argument(
-        "--repeat", action="store_true", help="decode twice and compare the frames, as on a GPU in any case"
+        "--repeat",
+        action="store_true",
+        help="decode twice and compare the frames, as is done in any case on a GPU and for external codecs",
     )
     parser.add_argument("--threads", type=int, default=1, help="frames that are scored at a time")
     parser.set_defaults(run=run_measure)

@@ -4,8 +4,8 @@ The stream is decoded once, by a separate process (`bench.codec.decoder_process`
 as they come. The decode time of the record is that of the process up to its last frame, less the time in
 which it waited for the scores. Up to 256 MB of frames are read before the first is scored, so short clips
 decode with no metric beside them. frames.csv has the MD5 of each decoded frame. On a GPU, whose sums may have
-another order in every run, the stream is decoded once more, and the record states whether the frames were the
-same (`repeatable`).
+another order in every run, and for programs outside the suite, the stream is decoded once more, and the
+record states whether the frames were the same (`repeatable`).
 
 Control codecs have known scores. They are checked in every run, and a deviation is an error: it means that
 the measurement itself is wrong.
@@ -82,7 +82,8 @@ def measure(
             centre (at most 320 x 180 pixels).
         label: the codec's name in tables and figures; default: that of the report.
         device: device that the decoder runs on.
-        repeat: whether to decode once more and compare the frames. It is done on a GPU in any case.
+        repeat: whether to decode once more and compare the frames. It is done in any case on a GPU, and for
+            programs outside the suite, which must repeat their frames unless they use a GPU.
         threads: number of frames that are scored at a time. More than one slow a decoder on the CPU.
 
     Raises:
@@ -117,8 +118,15 @@ def measure(
         cost = process.cost
     assert cost is not None  # set, since frames() raised nothing
     repeatable = None
-    if repeat or cost.reported.get("device") != "cpu":
+    external = "isolation" in cost.reported
+    if repeat or external or cost.reported.get("device") != "cpu":
         repeatable = time_decode(stream, header, device)[1] == checksums
+    if external and not repeatable and not encoded["settings"].get("gpu"):
+        names = [name for name in cost.reported["programs"] if name not in ("environment", "container")]
+        problem = (
+            f"codec {codec}, point {point}: {', '.join(names)} decoded it to other frames the second time"
+        )
+        raise BenchError(stream, problem, "make the decoder deterministic, for example with one thread")
     _check_control(encoded, stream, source, scores.values)
 
     fit_every = encoded["settings"].get("fit_every", 1)

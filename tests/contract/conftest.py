@@ -1,4 +1,4 @@
-"""Every codec id codes the tiny clip once a session, with the settings under `test` in its file."""
+"""Every codec id codes a tiny clip once a session, with the settings under `test` in its file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ from bench.codec.container import read_stream
 from bench.codec.decode import codec_of, decode
 from bench.codec.encode import EncodePlan, encode
 from bench.video.clip import Clip, ClipInfo
-from tests.conftest import FRAMES, HEIGHT, WIDTH
+from tests.conftest import FRAMES, HEIGHT, WIDTH, moving_frames, write_clip
 from tests.contract.tiny_weights import make_tiny_weights
 
-TINY = ClipInfo(name="tiny", sequence="test", width=WIDTH, height=HEIGHT, frames=FRAMES, fps=Fraction(25))
+#: The clip of encoders whose smallest side is above that of the tiny clip.
+LARGER = ClipInfo(name="larger", sequence="test", width=WIDTH, height=64, frames=FRAMES, fps=Fraction(25))
 
 
 def runs_here(config: CodecConfig) -> bool:
-    """Whether the tiny clip can be coded: an external codec needs its programs, and some a larger clip."""
+    """Whether the codec can run: an external one needs its programs."""
     if config.family != "external":
         return True
     settings = registry.resolve_settings(config, {}, point_settings(config))
-    return registry.load_family("external").skip(TINY, settings) is None
+    return registry.load_family("external").skip(LARGER, settings) is None
 
 
 def point_settings(config: CodecConfig) -> dict[str, Any]:
@@ -125,18 +126,26 @@ def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def clip_of(tiny_clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Clip]:
+    """A function that returns a codec's clip: the tiny one, or a larger one if its encoder needs it."""
+    frames = moving_frames(WIDTH, LARGER.height, FRAMES)
+    larger = write_clip(tmp_path_factory.mktemp("larger"), frames, width=WIDTH, height=LARGER.height)
+    return lambda codec: larger if CODECS[codec].settings.get("min_side", 0) > HEIGHT else tiny_clip
+
+
+@pytest.fixture(scope="session")
 def encode_with(
-    tiny_clip: Clip, weights_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    clip_of: Callable[[str], Clip], weights_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Coded]:
-    """A function that encodes the tiny clip: `encode_with(codec, epochs=40, device="cpu")`."""
+    """A function that encodes the codec's clip: `encode_with(codec, epochs=40, device="cpu")`."""
 
-    def encode_tiny(codec: str, *, device: str = "cpu", **changes: Any) -> Coded:
-        config = CODECS[codec]
-        if config.kind == "learned":
-            make_tiny_weights(weights_folder, config.settings["architecture"], tiny_clip)
-        return _encode(config, {**point_settings(config), **changes}, tiny_clip, tmp_path_factory, device)
+    def encode_clip(codec: str, *, device: str = "cpu", **changes: Any) -> Coded:
+        config, clip = CODECS[codec], clip_of(codec)
+        if config.kind == "learned" and config.family != "external":
+            make_tiny_weights(weights_folder, config.settings["architecture"], clip)
+        return _encode(config, {**point_settings(config), **changes}, clip, tmp_path_factory, device)
 
-    return encode_tiny
+    return encode_clip
 
 
 def _encode(

@@ -74,8 +74,8 @@ def parse_pipe(data: bytes) -> tuple[dict[str, Any], Frames, dict[str, Any]]:
 
 
 @each_codec
-def test_header_and_frames_have_the_geometry_of_the_clip(codec, coded, decoded, tiny_clip: Clip) -> None:
-    header, info = read_stream(coded(codec).stream).header, tiny_clip.info
+def test_header_and_frames_have_the_geometry_of_the_clip(codec, coded, decoded, clip_of) -> None:
+    header, info = read_stream(coded(codec).stream).header, clip_of(codec).info
     assert (header.width, header.height, header.frames) == (info.width, info.height, info.frames)
     assert (header.fps, header.matrix, header.range, header.siting) == (
         info.fps,
@@ -118,14 +118,14 @@ def test_report_describes_the_stream(codec, coded) -> None:
 
 @pytest.mark.slow
 @each_encoder
-def test_second_encode_is_byte_identical(codec, coded, encode_with, tiny_clip: Clip, tmp_path: Path) -> None:
+def test_second_encode_is_byte_identical(codec, coded, encode_with, clip_of, tmp_path: Path) -> None:
     """On the same machine; one codec id of each payload format from the command line, in a new process."""
     encoded = coded(codec)
     if codec not in REPRESENTATIVES:
         assert encode_with(codec).stream.read_bytes() == encoded.stream.read_bytes()
         return
     arguments = ["encode", "--codec", codec, "--condition", str(encoded.condition), "--point", "test"]
-    arguments += ["--clip", str(tiny_clip.path.with_name("clip.json")), "--device", "cpu"]
+    arguments += ["--clip", str(clip_of(codec).path.with_name("clip.json")), "--device", "cpu"]
     arguments += ["--out", "stream.bin", "--report", "encode.json", "--state-dir", "state"]
     environment = run_environment(tmp_path) | {"PYTHONHASHSEED": "7"}
     command = [sys.executable, "-m", "bench", *arguments]

@@ -75,13 +75,16 @@ def constant(clip: Video, luma: float) -> Video:
 
 @pytest.fixture
 def clip_and_frames(
-    codec: str, coded: Callable[[str], Coded], encode_with: Callable[..., Coded], tiny_clip: Clip
+    codec: str,
+    coded: Callable[[str], Coded],
+    encode_with: Callable[..., Coded],
+    clip_of: Callable[[str], Clip],
 ) -> tuple[Video, Video]:
     fitted: dict[str, Any] = LONG_FIT if CODECS[codec].kind == "fitted" else {}
     stream = (encode_with(codec, **fitted) if fitted else coded(codec)).stream
     rgb = read_stream(stream).header.pixel_format == "rgb24"
-    source = list(tiny_clip.rgb() if rgb else tiny_clip.frames())
-    return video(source, tiny_clip), video(decode_frames(stream), tiny_clip)
+    clip = clip_of(codec)
+    return video(list(clip.rgb() if rgb else clip.frames()), clip), video(decode_frames(stream), clip)
 
 
 @each_format

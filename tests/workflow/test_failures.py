@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -27,24 +28,30 @@ def wait_for(what: Callable[[], object], process: subprocess.Popen[str], *, seco
 
 
 def test_a_failed_point_does_not_stop_the_others_and_partial_shows_them(repo: Repo) -> None:
-    codecs = {"identity": {}, "x264-medium": {"points": {"good": {"crf": 30}}}, "bad": {}}
+    codecs = {"identity": {}, "x264-medium": {"points": {"good": {"crf": 30}}}, "bad": {}, "dice": {}}
     add_failing_codec(repo)
+    add_random_decoder(repo)
     repo = repo.write_condition("broken", codecs=codecs, reference=False)
 
     output = repo.snakemake("--cores", "2", check=False)
     assert "CalledProcessError" in output
-    assert "2 of 3 points, 0 skipped\nmissing: discs/bad/raw/seed0\n" in output
+    lines = ["2 of 4 points, 0 skipped", "missing: discs/bad/raw/seed0", "missing: discs/dice/roll/seed0"]
+    assert "\n".join(lines) in output
     assert repo.file("identity", "raw", "seed0", "record.json").is_file()
     assert repo.file("x264-medium", "good", "seed0", "record.json").is_file()
     assert not repo.file("bad", "raw", "seed0", "stream.bin").exists()
     log = (repo.root / "logs/encode/broken/discs/bad/raw/seed0.log").read_text().splitlines()
     assert log[-1] == "error: the encoder: failed; try another"
     assert "Traceback" not in "\n".join(log)
+    name = "logs/measure/broken/discs/dice/roll/seed0.log"
+    assert name in output
+    last = (repo.root / name).read_text().splitlines()[-1]
+    assert "codec dice, point roll: python, script decoded it to other frames the second time" in last
 
     output = repo.run("make", "-o", "env", "report", "CONDITION=broken", f"VENV={sys.prefix}").stdout
     assert "make: points, tables or figures are missing; the report shows the measured points" in output
     assert zipfile.is_zipfile(repo.root / "report.zip")
-    assert "2 of 3 points: results/figures/partial/broken/" in output
+    assert "2 of 4 points: results/figures/partial/broken/" in output
     assert "encode" not in output
     table = (repo.root / "results/tables/partial/broken/rd_points.csv").read_text()
     assert len(table.splitlines()) == 3
@@ -53,6 +60,24 @@ def test_a_failed_point_does_not_stop_the_others_and_partial_shows_them(repo: Re
         not (repo.root / "results/tables/broken").exists()
         or not (repo.root / "results/tables/broken/rd_points.csv").exists()
     )
+
+
+def add_random_decoder(repo: Repo) -> None:
+    """An external codec whose decoder writes other frames each time."""
+    script = repo.root / "dice" / "dice.py"
+    script.parent.mkdir()
+    size = "int(sys.argv[3]) * int(sys.argv[4]) * int(sys.argv[5]) * 3 // 2 if sys.argv[1] == 'decode' else 9"
+    script.write_text(f"import os, sys\nopen(sys.argv[2], 'wb').write(os.urandom({size}))\n")
+    settings = {
+        "programs": {"python": {}, "script": {"path": str(script)}},
+        "environment": {"venv": sys.prefix},
+        "encode": ["python", "{script}", "encode", "{stream}", "{input}"],
+        "decode": ["python", "{script}", "decode", "{output}", "{width}", "{height}", "{frames}"],
+        "output": "yuv420p",
+    }
+    values = {"label": "dice", "family": "external", "kind": "classical", "settings": settings}
+    values |= {"points": {"roll": {}}, "citation": "tests", "license": "tests"}
+    (repo.root / "config/codecs/dice.yaml").write_text(json.dumps(values))  # JSON is YAML
 
 
 def test_partial_without_records_prints_that(repo: Repo) -> None:

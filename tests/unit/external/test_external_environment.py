@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,28 @@ from typing import Any
 import pytest
 from external_data import COPY, GEOMETRY, Codecs
 
-from baselines.external.programs import container_command, digest_of, install
-from baselines.external.settings import Environment, ExternalSettings
+from baselines.external.programs import MissingProgram, digest_of, install
+from baselines.external.settings import ExternalSettings
 from bench.base.paths import ROOT
 from bench.codec import registry
 
 FAMILY = registry.load_family("external")
 
-#: A container engine that runs the command in the mounted folder, and records its arguments.
+#: An executable in place of docker, podman or apptainer, none of which runs where these tests do. It runs the
+#: command in the mounted folder, and records its arguments.
 ENGINE = """#!{python}
 import json, os, subprocess, sys
 words = sys.argv[1:]
-if words[:2] == ["image", "inspect"]:
-    print("sha256:" + "ab" * 32)
-    sys.exit()
 open({log!r}, "a").write(json.dumps(words) + "\\n")
-(volume,) = [word for word in words if word.startswith("--volume=")]
-at = words.index("an-image")
-sys.exit(subprocess.run(words[at + 1 :], cwd=volume.partition("=")[2].rpartition(":")[0]).returncode)
+if words[:2] == ["image", "inspect"]:
+    if "an-image" not in words[-1]:
+        sys.exit("Error: No such image: " + words[-1])
+    print("sha256:" + "ab" * 32)
+elif words[0] in ("run", "exec"):
+    mounts = [word.removeprefix("--volume=") for word in words if word.endswith(":/job")]
+    at = next(index for index, word in enumerate(words) if word.endswith("an-image"))
+    folder = mounts[0].partition(":")[0] if mounts else None
+    sys.exit(subprocess.run(words[at + 1 :], cwd=folder).returncode)
 """
 
 
@@ -89,48 +93,92 @@ def test_a_folder_of_code_is_identified_by_its_files(tmp_path: Path) -> None:
     assert digest_of(code) != before
 
 
-@pytest.mark.parametrize("engine", ["docker", "podman", "apptainer"])
-def test_a_container_has_no_network_and_only_the_working_folder(engine: Any) -> None:
-    environment = Environment(container="image:1", engine=engine)
-    words = container_command(environment, Path("/work"), ["x265", "-o"], variables={"A": "b"}, gpu=False)
-    assert words[-3:] == ["image:1", "x265", "-o"]
-    line = " ".join(words)
-    assert line.count("/work:/job") == 1
-    assert "--network=none" in line or "--network none" in line
-    assert "--env=A=b" in line
-
-
-def test_a_container_encodes_and_decodes(
-    codecs: Codecs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a stand-in for the engine, which is not in the tests' environment."""
-    folder, log = tmp_path / "engine", tmp_path / "engine.log"
+@pytest.fixture
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The log of the three engines on PATH: one list of arguments a line."""
+    folder, log = tmp_path / "engines", tmp_path / "engine.log"
     folder.mkdir()
-    (folder / "docker").write_text(ENGINE.format(python=sys.executable, log=str(log)))
-    (folder / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    script = tmp_path / "copy.py"
+    for name in ("docker", "podman", "apptainer"):
+        (folder / name).write_text(ENGINE.format(python=sys.executable, log=str(log)))
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return log
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman", "apptainer"])
+def test_a_container_encodes_and_decodes(codecs: Codecs, engines: Path, tmp_path: Path, engine: str) -> None:
+    """Without network, with the working folder alone, and removed at the end."""
+    script, image = tmp_path / "copy.py", "an-image"
     script.write_text(COPY)
-    commands = {
-        mode: [sys.executable, str(script), mode, *names, *GEOMETRY]
-        for mode, names in (("encode", ("{input}", "{stream}")), ("decode", ("{stream}", "{output}")))
-    }
-    programs = {"python": {"name": sys.executable, "version": ["--version"]}}
+    if engine == "apptainer":  # its image is a file
+        image = str(tmp_path / "an-image")
+        Path(image).write_bytes(b"image")
     config = codecs.add(
         "boxed",
-        programs=programs,
-        environment={"container": "an-image"},
-        encode=["python", *commands["encode"][1:]],
-        decode=["python", *commands["decode"][1:]],
+        programs={"python": {"name": sys.executable, "version": ["--version"]}},
+        environment={"container": image, "engine": engine},
+        encode=["python", str(script), "encode", "{input}", "{stream}", *GEOMETRY],
+        decode=["python", str(script), "decode", "{stream}", "{output}", *GEOMETRY],
+        memory_limit="4G",
     )
-    stream = codecs.encode(config)
-    frames, clock = codecs.decode(stream)
+    frames, clock = codecs.decode(codecs.encode(config))
     assert [frame.tobytes() for frame in frames] == [frame.tobytes() for frame in codecs.clip.frames()]
     assert clock.facts["isolation"] == "container"
-    assert clock.facts["programs"]["container"] == {"version": "an-image", "sha256": "ab" * 32}
+    digest = hashlib.sha256(b"image").hexdigest() if engine == "apptainer" else "ab" * 32
+    assert clock.facts["programs"]["container"] == {"version": image, "sha256": digest}
     assert clock.facts["programs"]["python"]["version"].startswith("Python 3")
-    for words in map(json.loads, log.read_text().splitlines()):
-        assert "--network=none" in words
+    calls = [json.loads(line) for line in engines.read_text().splitlines()]
+    runs = [words for words in calls if words[0] in ("run", "exec")]
+    lines = list(map(" ".join, runs))
+    assert all("--network=none" in line or "--network none" in line for line in lines)
+    assert sorted(line.count(":/job") for line in lines) == [0, 1, 1], "a version, an encode and a decode"
+    if engine != "apptainer":
+        names = [word for words in runs for word in words if word.startswith("--name=")]
+        removed = [f"--name={words[-1]}" for words in calls if words[:2] == ["rm", "--force"]]
+        assert removed == names
+        assert sum("--memory=4294967296" in words for words in runs) == 2
+
+
+def test_a_container_that_cannot_run_is_a_missing_program(
+    engines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = {"programs": {"x": {}}, "encode": ["x", "{input}"], "decode": ["x", "{output}"]}
+    for environment, printed in (
+        (
+            {"container": "other:1"},
+            r"its container image other:1 cannot be used \(Error: No such image: other:1\)",
+        ),
+        ({"container": "other:1", "engine": "apptainer"}, "it must be a file, as `apptainer pull` writes it"),
+    ):
+        with pytest.raises(MissingProgram, match=printed):
+            install(typed(environment=environment, **commands), "codec")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MissingProgram, match="podman is not on PATH"):
+        install(typed(environment={"container": "other:1", "engine": "podman"}, **commands), "codec")
+
+
+def test_a_conda_environment_is_a_prefix_with_its_packages(codecs: Codecs, tmp_path: Path) -> None:
+    """Its bin comes first on PATH; a package of another version is another environment."""
+    prefix = tmp_path / "conda"
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "conda-meta").mkdir()
+    (prefix / "conda-meta" / "ffmpeg-6.1-h0.json").write_text("{}")
+    (prefix / "bin" / "mycodec").write_text('#!/bin/sh\necho "prefix $CONDA_PREFIX path $PATH" > "$1"\n')
+    (prefix / "bin" / "mycodec").chmod(0o755)
+    config = codecs.add(
+        "conda",
+        programs={"mycodec": {}},
+        environment={"conda": str(prefix)},
+        encode=["mycodec", "{stream}", "{input}"],
+        decode=["mycodec", "{output}"],
+    )
+    data = codecs.encode(config).read_bytes()
+    assert f"prefix {prefix} path {prefix}/bin:".encode() in data
+    settings = registry.resolve_settings(config, {}, {})
+    before = FAMILY.identity(settings)["programs"]
+    assert before["environment"]["version"] == "1 packages"
+    (prefix / "conda-meta" / "ffmpeg-6.1-h0.json").rename(prefix / "conda-meta" / "ffmpeg-7.0-h0.json")
+    assert FAMILY.identity(settings)["programs"]["environment"] != before["environment"]
 
 
 def typed(**settings: Any) -> ExternalSettings:

@@ -7,6 +7,7 @@ import json
 import random
 import struct
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from hypothesis import strategies as st
 
 from baselines.external.commands import fill, geometry_values, rate_values
 from baselines.external.payload import Packed, build_ivf, pack, strip_ivf, unpack
+from baselines.external.run import CommandFailed, _add_stages
 from baselines.external.video_files import to_8_bit
 from bench.base.errors import StreamError
 from bench.base.ffmpeg import pipe_frames, raw_video_args
+from bench.base.stage_clock import StageClock
 from bench.codec.container import Header, read_stream
 
 
@@ -142,10 +145,12 @@ def test_stage_times_of_a_program_are_stages_of_the_report(codecs: Codecs) -> No
 
 
 @pytest.mark.parametrize("text", ['{"network": -1}', '{"x y": 1}', "[1]", "{}", '{"a": "b"}', '{"a": NaN}'])
-def test_invalid_stage_times_are_one_line(codecs: Codecs, text: str) -> None:
-    encoder = COPY + f"\nopen('times.json', 'w').write({text!r})\n"
-    with pytest.raises(Exception, match=r"the stage times times\.json"):
-        codecs.encode(codecs.add("timed", encoder=encoder, stage_times="times.json"))
+def test_invalid_stage_times_are_one_line(tmp_path: Path, text: str) -> None:
+    clock = StageClock()
+    with clock("encode"):
+        (tmp_path / "times.json").write_text(text)
+    with pytest.raises(CommandFailed, match=r"the stage times times\.json"):
+        _add_stages(clock, "encode", tmp_path / "times.json")
 
 
 @pytest.mark.parametrize("output", ["yuv420p", "yuv420p10le", "png"])

@@ -24,6 +24,7 @@ from bench.codec.encode import EncodePlan, encode
 from bench.scoring.frame_pair import mse
 from bench.scoring.psnr import psnr_db
 from bench.video.clip import Clip
+from tests.conftest import FRAMES, moving_frames, write_clip
 
 pytestmark = pytest.mark.slow
 
@@ -37,24 +38,30 @@ PROGRAMS = {
 }
 
 
-@pytest.fixture
-def clip(make_clip: Callable[..., Clip]) -> Clip:
-    return make_clip(width=128, height=96)
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    folder = tmp_path_factory.mktemp("clip")
+    return write_clip(folder, moving_frames(128, 96, FRAMES), width=128, height=96)
 
 
-def encoded(codec: str, clip: Clip, folder: Path) -> Path:
-    config = registry.codec_config(codec)
-    point = next(iter(config.points.values())) | config.test
-    settings = registry.resolve_settings(config, {}, point)
-    if reason := registry.load_family(config.family).skip(clip.info, settings):
-        pytest.skip(reason)  # with the command that installs the program
-    out = folder / f"{codec}.bin"
-    encode(
-        EncodePlan(
-            config=config, point="p", settings=settings, clip=clip, out=out, report=out.with_suffix(".json")
-        )
-    )
-    return out
+@pytest.fixture(scope="module")
+def encoded(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A function that returns the stream of a codec id, which is encoded once."""
+    folder = tmp_path_factory.mktemp("streams")
+
+    def encode_once(codec: str) -> Path:
+        config = registry.codec_config(codec)
+        point = next(iter(config.points.values())) | config.test
+        settings = registry.resolve_settings(config, {}, point)
+        if reason := registry.load_family(config.family).skip(clip.info, settings):
+            pytest.skip(reason)  # with the command that installs the program
+        out = folder / f"{codec}.bin"
+        report = out.with_suffix(".json")
+        if not out.exists():
+            encode(EncodePlan(config=config, point="p", settings=settings, clip=clip, out=out, report=report))
+        return out
+
+    return encode_once
 
 
 def frames_of(stream: Stream) -> list[np.ndarray]:
@@ -83,20 +90,19 @@ def ivf_frames(data: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("codec", PROGRAMS)
-def test_both_decoders_decode_the_programs_stream_alike(codec: str, clip: Clip, tmp_path: Path) -> None:
-    stream = read_stream(encoded(codec, clip, tmp_path))
+def test_both_decoders_decode_both_streams_alike(
+    codec: str, clip: Clip, encoded: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """The program's decoder and that of ffmpeg, on the program's stream and on that of ffmpeg's encoder."""
+    stream = read_stream(encoded(codec))
     frames = frames_of(stream)
     for true, frame in zip(clip.frames(), frames, strict=True):
         assert psnr_db(mse(true, frame)) > 25
-    again = frames_of(as_ffmpeg_stream(stream, PROGRAMS[codec][0]))
+    format_, counterpart = PROGRAMS[codec]
+    again = frames_of(as_ffmpeg_stream(stream, format_))
     assert [frame.tobytes() for frame in again] == [frame.tobytes() for frame in frames]
 
-
-@pytest.mark.parametrize("codec", PROGRAMS)
-def test_both_decoders_decode_ffmpegs_stream_alike(codec: str, clip: Clip, tmp_path: Path) -> None:
-    format_, counterpart = PROGRAMS[codec]
-    encoded(codec, clip, tmp_path)  # skips without the programs
-    theirs = read_stream(encoded(counterpart, clip, tmp_path))
+    theirs = read_stream(encoded(counterpart))
     data = bytes(theirs.payload[1:])
     if format_ == "vp9":
         data = b"".join(map(bytes, FORMATS["vp9"].unpack(theirs.payload[1:], theirs.header)))
@@ -108,9 +114,11 @@ def test_both_decoders_decode_ffmpegs_stream_alike(codec: str, clip: Clip, tmp_p
 
 
 @pytest.mark.parametrize("codec", PROGRAMS)
-def test_the_rate_is_that_of_the_programs_file_and_a_header(codec: str, clip: Clip, tmp_path: Path) -> None:
+def test_the_rate_is_that_of_the_programs_file_and_a_header(
+    codec: str, clip: Clip, encoded: Callable[[str], Path]
+) -> None:
     """The files of IVF lose their headers of 12 bytes per frame; the decoder gets them back."""
-    out = encoded(codec, clip, tmp_path)
+    out = encoded(codec)
     stream = read_stream(out)
     (_, data), *_ = unpack(stream.payload).files
     written = len(data) - (11 * clip.info.frames if bytes(data[:4]) == b"DKIF" else 0)
@@ -122,8 +130,8 @@ def test_the_rate_is_that_of_the_programs_file_and_a_header(codec: str, clip: Cl
     assert report["peak_memory_bytes"] > 1 << 20
 
 
-def test_a_separate_process_decodes_the_stream(clip: Clip, tmp_path: Path) -> None:
-    out = encoded("aomenc-program", clip, tmp_path)
+def test_a_separate_process_decodes_the_stream(clip: Clip, encoded: Callable[[str], Path]) -> None:
+    out = encoded("aomenc-program")
     stream = read_stream(out)
     cost, checksums = time_decode(out, stream.header, "cpu")
     assert len(checksums) == clip.info.frames
@@ -132,9 +140,9 @@ def test_a_separate_process_decodes_the_stream(clip: Clip, tmp_path: Path) -> No
     assert 0 < cost.reported["stages"]["decode"]["wall_s"] <= cost.wall_s
 
 
-def test_a_stream_names_no_command(clip: Clip, tmp_path: Path) -> None:
+def test_a_stream_names_no_command(encoded: Callable[[str], Path], tmp_path: Path) -> None:
     """A stream with the id of another family, or of no codec, is refused."""
-    stream = read_stream(encoded("aomenc-program", clip, tmp_path))
+    stream = read_stream(encoded("aomenc-program"))
     for codec, printed in (("x264-medium", "is not of the family external"), ("../x", "invalid codec id")):
         data = b"".join(pack(Packed(codec, {}, (), (("", b"x"),))))
         out = tmp_path / "other.bin"
