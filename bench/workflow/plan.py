@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,10 +17,8 @@ from typing import Any, Protocol
 
 from bench.base.errors import BenchError
 from bench.base.ffmpeg import check_ffmpeg_version, ffmpeg_identity
-from bench.base.files import read_json
-from bench.base.names import NAME, unknown_name
-from bench.base.result_files import BUNDLE, REFERENCE, RESULTS, ClipFile, RunKey, clip_file, reference_folder
-from bench.bundles.bundle_file import SUFFIX, unpack_once
+from bench.base.names import unknown_name
+from bench.base.result_files import ClipFile, RunKey, clip_file
 from bench.codec import registry
 from bench.codec.codec_config import CodecConfig
 from bench.codec.fingerprint import code_fingerprint
@@ -32,11 +29,11 @@ from bench.sequences.geometry import clip_geometry
 from bench.sequences.source_file import check_users_file
 from bench.sequences.table import DOWNLOAD_COLUMNS, find_sequence
 from bench.video.clip import ClipInfo
+from bench.workflow.existing_runs import find_bundles, find_references
 from bench.workflow.gpu_check import usable_gpu
 
 #: Fits take the longest by far, so they start first.
 _PRIORITY = {"fitted": 1000, "learned": 100, "classical": 10, "control": 0}
-_REFERENCE_RUN = re.compile(r"seed[0-9]+")
 #: Columns of a sequence's row that no clip depends on: descriptions, and how the file is downloaded.
 _DESCRIPTIONS = ("table", "licence", "citation", "note", *DOWNLOAD_COLUMNS)
 
@@ -309,61 +306,6 @@ def planned_info(condition: Condition, clip: str) -> ClipInfo:
         colour=condition.colour,
         truth=sequence.truth,
     )
-
-
-def find_references(condition: Condition) -> list[RunKey]:
-    """The tracked runs of a condition (`bench.base.result_files`).
-
-    Codecs that the condition runs come first, in its order, so that tables list short and long fits together.
-
-    Raises:
-        BenchError: a stream without its report, an unknown clip or codec, or a folder that is not that of the
-            run in its report, such as a backup. Hidden folders and files are ignored.
-    """
-    points = []
-    rank = {codec: index for index, codec in enumerate(condition.codecs)}
-    below = reference_folder(condition.name).glob("*/*/*/*")
-    folders = sorted(folder for folder in below if folder.is_dir() and "/." not in folder.as_posix())
-    for folder in sorted(folders, key=lambda folder: rank.get(folder.parts[-3], len(rank))):
-        clip, codec, point, run = folder.parts[-4:]
-        condition.clip(clip)
-        registry.codec_config(codec)
-        for what, name, rule in (("point", point, NAME), ("run", run, _REFERENCE_RUN)):
-            # These names become words of shell commands and folders of results.
-            if not rule.fullmatch(name):
-                remedy = "call a run seed<k>, or move the folder out of results/reference"
-                raise BenchError(folder, f"{what} {name!r} is not a valid name", remedy)
-        for name in ("stream.bin", "encode.json"):
-            if not (folder / name).is_file():
-                raise BenchError(folder, f"has no {name}", "restore the folder from git, or remove it")
-        report = read_json(folder / "encode.json", "an encode report")
-        for key, value in (("codec", codec), ("point", point), ("seed", int(run.removeprefix("seed")))):
-            if report.get(key) != value:
-                problem = f"{key} is {report.get(key)!r}, but its folder is that of {value!r}"
-                raise BenchError(folder / "encode.json", problem, "move a copy out of results/reference")
-        names = {"condition": condition.name, "clip": clip, "codec": codec, "point": point}
-        points.append(RunKey(**names, run=f"{REFERENCE}{run}"))
-    return points
-
-
-def find_bundles(condition: Condition, folder: Path) -> list[RunKey]:
-    """The runs of a condition in the bundles of a folder, which are unpacked below results/bundles.
-
-    Raises:
-        BenchError: the folder has no bundle, or one is invalid or has a clip that the condition lacks.
-    """
-    paths = sorted(folder.glob(f"*{SUFFIX}"))
-    if not paths:
-        raise BenchError(folder, f"has no bundle (*{SUFFIX})", "give the folder of files of `bench bundle`")
-    points = []
-    for bundle in (unpack_once(path, Path(RESULTS)) for path in paths):
-        if bundle.index.condition != condition.name:
-            continue
-        for run in bundle.index.runs:
-            condition.clip(run.clip)
-            names = {"condition": condition.name, "clip": run.clip, "codec": bundle.index.codec}
-            points.append(RunKey(**names, point=run.point, run=f"{BUNDLE}{bundle.name}-{run.run}"))
-    return points
 
 
 def _text(value: Mapping[str, Any]) -> str:

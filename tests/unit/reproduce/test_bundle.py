@@ -26,7 +26,7 @@ from bench.figures.series import drawn_series, legend_groups
 from bench.scoring.measure import measure
 from bench.scoring.record import Record, collect
 from bench.video.clip import Clip
-from bench.workflow.plan import find_bundles
+from bench.workflow.existing_runs import find_bundles
 
 CODEC = "x264-medium"
 

@@ -16,9 +16,10 @@ from bench.base.paths import CONDITIONS_DIR, ROOT
 from bench.base.result_files import RunKey
 from bench.conditions.run_config import check_config
 from bench.sequences.prepare import prepare
+from bench.workflow.existing_runs import find_references
 from bench.workflow.messages import closing_message, partial_message
 from bench.workflow.outputs import SUFFIXES, Selection
-from bench.workflow.plan import Plan, find_references, make_plan, planned_info
+from bench.workflow.plan import Plan, make_plan, planned_info
 from bench.workflow.rule_functions import digest
 
 TINY = {
