@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from bench.codec import registry
+from bench.inr.fitting.recorded_step import cuda_graph
 from bench.inr.fitting.trainer import Fit
 from bench.video.clip import ClipInfo
 from tests.contract.conftest import CODECS, REPRESENTATIVES, Coded, decode_frames
@@ -52,9 +53,7 @@ def test_a_recorded_fit_has_the_losses_of_an_eager_one(name: str) -> None:
         fit = Fit(
             codec.start(info, settings, device="cuda"), frames.cuda(), codec.resolve(info, settings).recipe
         )
-        assert fit.record is not None
-        if not records:
-            fit.record = None
+        fit.record = cuda_graph if records else None
         losses.append([row.loss for row in fit.run()])
         assert any(step.replay for step in fit._steps.values()) == records
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)

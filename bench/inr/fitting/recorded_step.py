@@ -3,7 +3,7 @@
 A small network's step is some hundred kernels of a few microseconds each, so the time of a step on a GPU is
 that of their launches. A CUDA graph launches all of them at once. It repeats the same kernels on the same
 memory. So a step reads the numbers of its samples and the learning rate from tensors, and does not
-synchronise with the host.
+synchronise with the host. `BENCH_CUDA_GRAPHS=1` turns it on.
 
 The first steps of a fit run eagerly. The recording is then compared with an eager step from the same weights.
 If it fails or differs, all further steps run eagerly, and one line gives the reason.
@@ -11,6 +11,7 @@ If it fails or differs, all further steps run eagerly, and one line gives the re
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -24,6 +25,8 @@ Outputs: TypeAlias = tuple[Tensor, Tensor]
 #: Records a function's kernels. Calling the result repeats them, and sets the same outputs.
 Recorder: TypeAlias = Callable[[Callable[[], Outputs]], Callable[[], Outputs]]
 
+#: Variable that turns recordings of fits on. They are off until they have run on a GPU (docs/limits.md).
+GRAPHS_VARIABLE = "BENCH_CUDA_GRAPHS"
 #: Eager steps before the recording: kernels are chosen and caches are filled in them.
 WARM_UP = 3
 #: Largest difference between a recorded and an eager step: of the loss, and of the update by its norm.
@@ -108,6 +111,11 @@ class RecordedStep:
     def _give_up(self, reason: str) -> None:
         self.record = None
         self.notify(f"training steps run without a CUDA graph: {reason}")
+
+
+def recorder(device: torch.device) -> Recorder | None:
+    """What records the steps of a fit on a device; None: they run eagerly."""
+    return cuda_graph if device.type == "cuda" and os.environ.get(GRAPHS_VARIABLE) == "1" else None
 
 
 def cuda_graph(function: Callable[[], Outputs]) -> Callable[[], Outputs]:

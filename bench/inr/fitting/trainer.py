@@ -9,7 +9,7 @@ The order of samples and the quantisation noise of an epoch are functions of (se
 same instruction set and number of threads, a fit that was interrupted and resumed therefore ends in the same
 weights, byte for byte, as one that was not.
 
-On a GPU a step is recorded as a CUDA graph (`bench.inr.fitting.recorded_step`).
+On a GPU a step can be recorded as a CUDA graph (`bench.inr.fitting.recorded_step`).
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from bench.inr.fitting.recipe import Recipe
 from bench.inr.fitting.recorded_step import (
     Outputs,
     RecordedStep,
-    cuda_graph,
     is_recordable,
+    recorder,
     set_learning_rate,
     updated_tensors,
 )
@@ -120,7 +120,7 @@ class Fit:
         self.quantiser: ByName | None = None
         self.rounded: rounding.RoundedWeights | None = None
         #: Recorder of training steps; None: they run eagerly.
-        self.record = cuda_graph if frames.is_cuda else None
+        self.record = recorder(frames.device)
         self._steps: dict[int, RecordedStep] = {}
         self.log: list[EpochLog] = []
         self.earlier_s = (0.0, 0.0)

@@ -17,7 +17,15 @@ from bench.codec import registry
 from bench.inr.coding.uniform import StepQuantiser
 from bench.inr.fitting.optimiser import make_optimiser
 from bench.inr.fitting.recipe import Pruning, RateTarget, Recipe, Rounding
-from bench.inr.fitting.recorded_step import WARM_UP, Outputs, RecordedStep, updated_tensors
+from bench.inr.fitting.recorded_step import (
+    GRAPHS_VARIABLE,
+    WARM_UP,
+    Outputs,
+    RecordedStep,
+    cuda_graph,
+    recorder,
+    updated_tensors,
+)
 from bench.inr.fitting.step import train_step
 from bench.inr.fitting.trainer import Fit
 from bench.inr.network.representation import FramewiseVideo, Representation
@@ -183,3 +191,12 @@ def test_a_step_does_not_wait_for_the_device(family: str) -> None:
     step()  # fills caches
     with NoReading():
         step()
+
+
+def test_fits_record_their_steps_on_a_gpu_on_demand_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    monkeypatch.delenv(GRAPHS_VARIABLE, raising=False)
+    assert recorder(gpu) is recorder(cpu) is None
+    monkeypatch.setenv(GRAPHS_VARIABLE, "1")
+    assert recorder(gpu) is cuda_graph
+    assert recorder(cpu) is None
