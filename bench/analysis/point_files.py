@@ -35,7 +35,10 @@ def encode_report(row: Mapping[str, Any], results: Path | str) -> dict[str, Any]
 
 
 def fit_log(report: Mapping[str, Any]) -> pd.DataFrame:
-    """Columns `epoch` (number of completed epochs), `wall_s` and `psnr_rgb_db`; no rows without a log."""
+    """Columns `epoch` (number of completed epochs), `wall_s` and `psnr_rgb_db`.
+
+    There are no rows without a log, and none of a fit in YUV 4:2:0, whose log has `psnr_yuv_db`.
+    """
     log = pd.DataFrame(
         (report.get("details") or {}).get("fit_log") or [], columns=["epoch", "wall_s", "psnr_rgb_db"]
     )

@@ -68,7 +68,13 @@ def draw_fit(
             save_note("No fit of this clip has a log.", title=title, width=width, outputs=outputs)
             return
         shown = chosen.loc[list(logs)]
-        note = equal_rate_note(chosen, shown)
+        yuv = [
+            series
+            for series, report in reports.items()
+            if series not in logs and "psnr_yuv_db" in str(report)
+        ]
+        note = equal_rate_note(chosen.drop(index=yuv), shown)
+        note += f" Not shown, because they were fitted in YUV 4:2:0: {', '.join(yuv)}." if yuv else ""
         save(_plot(rows, shown, logs, devices, title, width, note), outputs)
 
 

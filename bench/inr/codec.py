@@ -189,7 +189,7 @@ class INRCodec(Codec):
         settings = self.resolve(clip.info, job.settings)
         check_overrides(self, clip.info, settings)
         with job.clock("colour"):
-            frames = clip_tensor(clip, job.device)
+            frames = clip_tensor(clip, job.device, settings.recipe.space)
 
         inputs = fit_inputs(self, clip.info, settings, seed=job.seed)
 
@@ -207,7 +207,7 @@ class INRCodec(Codec):
                 notify=(lambda line: None) if probes else job.progress,
                 most_steps=STEPS if probes else None,
                 choose_quantiser=lambda network: choose_quantiser(
-                    self, representation, network, settings.quantiser
+                    self, representation, network, settings.quantiser, recipe.space
                 ),
             )
 
@@ -220,6 +220,7 @@ class INRCodec(Codec):
                 quantiser=settings.quantiser,
                 clock=clock,
                 trained=fit.quantiser,
+                space=recipe.space,
             )
 
         recipe = settings.recipe
@@ -250,7 +251,11 @@ class INRCodec(Codec):
                 fit = start_fit(recipe, after=diverged)
                 log = fit.run(Reporter(job.progress, recipe.total_epochs))
         encoded = code(fit, job.clock)
-        details: dict[str, Any] = {"fit_devices": fit.devices, "fit_log": [asdict(row) for row in log]}
+        rows = [asdict(row) for row in log]
+        if recipe.space == "yuv420":
+            for row in rows:
+                row["psnr_yuv_db"] = row.pop("psnr_rgb_db")
+        details: dict[str, Any] = {"fit_devices": fit.devices, "fit_log": rows}
         details |= {"adopted": fit.adopted} if fit.adopted else {}
         details |= {"restarts": fit.restarts} if fit.restarts else {}
         return replace(encoded, details={**encoded.details, **details}, earlier_s=earlier_s)
@@ -258,9 +263,10 @@ class INRCodec(Codec):
     def decode(
         self, stream: Stream, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None
     ) -> Iterator[np.ndarray]:
-        from bench.inr.network import runtime
+        from bench.inr.network import planes, runtime
 
         runtime.prepare(threads=1, device=device)
+        to_pixels = planes.to_420 if stream.header.pixel_format == "yuv420p" else runtime.to_8_bit
         with clock("entropy-decode"):
             representation = self.restore(stream)
             runtime.move(representation.network, device)
@@ -270,7 +276,7 @@ class INRCodec(Codec):
                 frame = next(frames, None)
                 if frame is None:
                     return
-                pixels = runtime.to_8_bit(frame)
+                pixels = to_pixels(frame)
             yield pixels
 
     def decoder_memory(self, stream: Stream, *, enough: int = 0) -> int:

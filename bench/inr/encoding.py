@@ -19,19 +19,28 @@ from bench.inr.coding.allocation import allocate
 from bench.inr.coding.payload import Payload, coded_weights, config_values
 from bench.inr.coding.quantiser_description import QuantiserDescription
 from bench.inr.coding.quantisers import AnyQuantiser, build_quantiser, check_parts
-from bench.inr.network import runtime
+from bench.inr.network import planes, runtime
 from bench.inr.network.representation import Representation
 
 if TYPE_CHECKING:
+    from bench.codec.container import PixelFormat
     from bench.inr.codec import INRCodec
     from bench.inr.fit_check import CheckedFit
     from bench.video.clip import Clip, ClipInfo
 
 
-def clip_tensor(clip: Clip, device: str) -> Tensor:
-    """The clip as uint8 RGB (frames, 3, height, width) on a device. Memory holds it once, and one frame."""
+def clip_tensor(clip: Clip, device: str, space: str = "rgb") -> Tensor:
+    """The clip as uint8 (frames, 3, height, width) on a device. Memory holds it once, and one frame.
+
+    Args:
+        space: RGB, or YUV 4:2:0 with repeated chroma samples (`bench.inr.network.planes`).
+    """
     info = clip.info
     frames = torch.empty((info.frames, 3, info.height, info.width), dtype=torch.uint8, device=device)
+    if space == "yuv420":
+        for target, frame in zip(frames, clip.frames(), strict=True):
+            target.copy_(planes.from_420(frame, height=info.height, width=info.width))
+        return frames
     for target, frame in zip(frames, clip.rgb(), strict=True):
         target.copy_(torch.from_numpy(np.array(frame)).permute(2, 0, 1))
     return frames
@@ -46,6 +55,7 @@ def code_network(
     quantiser: QuantiserDescription,
     clock: StageClock,
     trained: AnyQuantiser | None = None,
+    space: str = "rgb",
 ) -> Encoded:
     """Code a fitted or imported representation of a clip.
 
@@ -54,6 +64,7 @@ def code_network(
         config: of the representation's network.
         clock: times "allocate" (if the quantiser allocates) and "entropy-code".
         trained: the quantiser that the fit has trained through; None: `choose_quantiser` chooses it.
+        space: what the network's three channels are. The pixel format in the stream's header states it.
 
     Raises:
         BenchError: a weight is not finite, or an override of the quantiser matches no parameter.
@@ -61,7 +72,7 @@ def code_network(
     network = representation.finish(frames)
     if trained is None:
         with clock("allocate") if quantiser.allocates else nullcontext():
-            trained = choose_quantiser(codec, representation, network, quantiser)
+            trained = choose_quantiser(codec, representation, network, quantiser, space)
     with clock("entropy-code"):
         side, weights, codes = coded_weights(network, trained)
     payload = Payload(config_values(config, codec.wire_defaults), quantiser.given, side, weights)
@@ -73,18 +84,23 @@ def code_network(
         "rate_bpp_paper": None if paper_bits is None else paper_bits / (representation.frames * area),
         "fit_log": [],
     }
-    return Encoded(payload=[payload.to_bytes()], pixel_format="rgb24", details=details)
+    pixel_format: PixelFormat = "yuv420p" if space == "yuv420" else "rgb24"
+    return Encoded(payload=[payload.to_bytes()], pixel_format=pixel_format, details=details)
 
 
 def choose_quantiser(
-    codec: INRCodec, representation: Representation, network: nn.Module, description: QuantiserDescription
+    codec: INRCodec,
+    representation: Representation,
+    network: nn.Module,
+    description: QuantiserDescription,
+    space: str = "rgb",
 ) -> AnyQuantiser | None:
     """The quantiser of every parameter of a finished network; None for float32 weights.
 
     With `allocate` the step sizes depend on how the rounding of each tensor changes the frames.
     """
     if description.allocates:
-        return allocate(representation, network, description.usual["bits"])
+        return allocate(representation, network, description.usual["bits"], space=space)
     return build_quantiser(description, codec.build_single)
 
 

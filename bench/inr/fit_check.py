@@ -85,7 +85,12 @@ def check_fit(codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any]) -> C
         codec.check_recipe(config, recipe, clip)
         patch = getattr(config, "patch", None)
         height, width = patch or (clip.height, clip.width)
-        if min(height, width) < smallest:
-            problem = f"loss: {recipe.loss} needs sides of {smallest} pixels or more, not {width}x{height}"
+        scale = 2 if recipe.space == "yuv420" else 1  # of a chroma plane
+        if height % scale or width % scale:
+            raise ValueError(f"patch: {[height, width]} must be even numbers with space: yuv420")
+        if min(height, width) < scale * smallest:
+            sides = "chroma planes with sides" if scale > 1 else "sides"
+            size = f"{width // scale}x{height // scale}"
+            problem = f"loss: {recipe.loss} needs {sides} of {smallest} pixels or more, not {size}"
             raise ValueError(f"patch: {problem}") if patch else UnsuitableClip(problem)
         return CheckedFit(config=config, recipe=recipe, quantiser=quantiser, encode_s=encode_s)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from bench.base.strict_model import Problem, StrictModel, one_of
 from bench.codec.settings import Settings
 from bench.inr.network.decoder_config import ACTIVATION_NAMES
-from bench.inr.network.loss_catalogue import CATALOGUE
+from bench.inr.network.loss_catalogue import CATALOGUE, SPACES
 
 Loss = Annotated[str, *one_of(CATALOGUE)]
 Activation = Annotated[str, *one_of(ACTIVATION_NAMES)]
@@ -206,6 +206,10 @@ class FitSettings(Settings):
 
     loss: Loss = "Fusion6"
     """Training loss; `bench/inr/network/loss_catalogue.py` has its weights of L1, L2, SSIM and MS-SSIM."""
+
+    space: Annotated[str, *one_of(SPACES)] = "rgb"
+    """Colour space of the fit and of decoded frames. `yuv420`: planes of 4:2:0, their loss weighted 6:1:1,
+    and no conversion to RGB."""
 
     batch_size: Count = 1
     """Frames in a step, or as many patches as these have."""

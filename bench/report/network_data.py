@@ -29,7 +29,7 @@ def fit_data(rows: pd.DataFrame, paths: Mapping[RunKey, Path]) -> list[dict[str,
         path = file_of_record(paths[key], "encode.json")
         report = read_json(path, "an encode report") if path.is_file() else {}
         log = (report.get("details") or {}).get("fit_log") or []
-        if not log:
+        if not log or "psnr_rgb_db" not in log[0]:  # a fit in YUV 4:2:0 has no PSNR-RGB
             continue
         step = -(-len(log) // most)
         kept = [*log[: len(log) - 1 : step], log[-1]]

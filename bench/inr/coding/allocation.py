@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from bench.inr.coding.quantisers import ByName
 from bench.inr.coding.uniform import StepQuantiser
+from bench.inr.network import planes
 from bench.inr.network.representation import Representation
 
 #: Frames that errors are measured on, spread over the clip.
@@ -39,13 +40,16 @@ _BISECTIONS = 60
 
 
 @torch.no_grad()
-def allocate(representation: Representation, network: nn.Module, bits: float) -> ByName:
+def allocate(
+    representation: Representation, network: nn.Module, bits: float, *, space: str = "rgb"
+) -> ByName:
     """A `StepQuantiser` for every parameter of `network`.
 
     Args:
         representation: renders the clip with `network`, whose weights are not quantised. They are unchanged
             afterwards.
         bits: mean width over all weights; a tensor's width is log2(span / step).
+        space: of the frames. Errors of the planes of YUV 4:2:0 are weighted (`bench.inr.network.planes`).
     """
     parameters = dict(network.named_parameters())
     indices = sorted({round(i) for i in np.linspace(0, representation.frames - 1, _FRAMES)})
@@ -55,10 +59,11 @@ def allocate(representation: Representation, network: nn.Module, bits: float) ->
         """Squared error of the frames when this parameter alone is quantised, to the mean width."""
         unquantised, quantiser = parameter.detach().clone(), StepQuantiser(bits)
         parameter.copy_(quantiser.dequantise(quantiser.quantise(unquantised)))
-        total = sum(
-            float((frame - other).double().square().sum())
-            for frame, other in zip(_render(representation, indices), exact, strict=True)
-        )
+        pairs = zip(_render(representation, indices), exact, strict=True)
+        if space == "yuv420":
+            total = sum(float(planes.squared_error(frame[None], other[None])) for frame, other in pairs)
+        else:
+            total = sum(float((frame - other).double().square().sum()) for frame, other in pairs)
         parameter.copy_(unquantised)
         return total
 

@@ -13,7 +13,7 @@ read only if the log of an epoch is suspicious.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from bench.base.errors import BenchError
 from bench.inr.fitting.recipe import Recipe
+from bench.inr.network.planes import mean_of_planes
 
 if TYPE_CHECKING:
     from bench.inr.fitting.fit_state import EpochLog
@@ -53,7 +54,7 @@ def divergence(log: Sequence[EpochLog], recipe: Recipe, frames: Tensor) -> str:
     """What is wrong with the last epoch of a log; empty if nothing is.
 
     Args:
-        frames: the clip (N, 3, H, W), uint8 RGB.
+        frames: the clip (N, 3, H, W), uint8, in the recipe's space.
     """
     row = log[-1]
     for name, value in (("loss", row.loss), ("PSNR", row.psnr_rgb_db)):
@@ -62,12 +63,16 @@ def divergence(log: Sequence[EpochLog], recipe: Recipe, frames: Tensor) -> str:
     phase = next(phase for phase in reversed(recipe.phases) if row.epoch >= phase.first)
     best = max(log[phase.first :], key=lambda earlier: earlier.psnr_rgb_db)
     psnr = row.psnr_rgb_db
-    if psnr < _HIGHEST_FLAT_DB and psnr < best.psnr_rgb_db - _FALL_DB and psnr < _flat_psnr_db(frames):
+    if (
+        psnr < _HIGHEST_FLAT_DB
+        and psnr < best.psnr_rgb_db - _FALL_DB
+        and psnr < _flat_psnr_db(frames, recipe)
+    ):
         return f"the PSNR fell from {best.psnr_rgb_db:.2f} dB in epoch {best.epoch} to {psnr:.2f} dB"
     stuck = len(log) > 1 and abs(psnr - log[-2].psnr_rgb_db) < _STUCK_DB
     stuck |= row.epoch - best.epoch >= _PATIENCE
     never_rose = best.psnr_rgb_db < _HIGHEST_FLAT_DB and row.epoch > recipe.phases[0].warm and stuck
-    if never_rose and best.psnr_rgb_db < _flat_psnr_db(frames, colour=0.5) - _BELOW_GREY_DB:
+    if never_rose and best.psnr_rgb_db < _flat_psnr_db(frames, recipe, colour=0.5) - _BELOW_GREY_DB:
         return f"the PSNR of {psnr:.2f} dB is below that of a grey picture and does not rise"
     return ""
 
@@ -78,11 +83,12 @@ def has_finite_weights(network: nn.Module) -> bool:
     return bool(torch.stack([parameter.isfinite().all() for parameter in parameters]).all())
 
 
-def _flat_psnr_db(frames: Tensor, colour: float | None = None) -> float:
+def _flat_psnr_db(frames: Tensor, recipe: Recipe, colour: float | None = None) -> float:
     """Mean PSNR in dB of a flat picture: the mean colour of the clip, or a grey value in [0, 1]."""
+    mean_of: Callable[[Tensor], Tensor] = torch.mean if recipe.space == "rgb" else mean_of_planes
     if colour is None:
         mean = torch.stack([frame.float().mean(dim=(1, 2)) for frame in frames]).mean(dim=0)[:, None, None]
     else:
         mean = torch.tensor(255 * colour, device=frames.device)
-    mse = torch.stack([(frame.float() - mean).square().mean() for frame in frames]).clamp(min=1e-6)
+    mse = torch.stack([mean_of((frame.float() - mean).square()) for frame in frames]).clamp(min=1e-6)
     return float((10 * (255**2 / mse).log10()).mean())

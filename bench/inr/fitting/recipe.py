@@ -25,6 +25,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
 from bench.inr.network.clip_check import UnsuitableClip, check_whole
+from bench.inr.network.loss_catalogue import loss_in
 
 CosineFrom = Literal["warmup", "start"]
 #: Arithmetic of a training step: `float32`; `tf32`, where a GPU's matrix units round the factors of products
@@ -32,6 +33,7 @@ CosineFrom = Literal["warmup", "start"]
 #: always compute in float32.
 Precision = Literal["float32", "tf32", "bf16"]
 Refresh = Literal["saves", "official"]
+Space = Literal["rgb", "yuv420"]
 #: `adam`; `muon`: Muon for kernels and matrices, Adam for all other weights (`bench.inr.fitting.optimiser`).
 OptimiserName = Literal["adam", "muon"]
 
@@ -172,6 +174,7 @@ class Recipe:
             in timm's scheduler, whose rate is then a little below the peak right after the warm-up.
         betas: Adam's decay rates.
         loss: a name in `bench.inr.network.loss_catalogue.CATALOGUE`.
+        space: a name in `bench.inr.network.loss_catalogue.SPACES`: what the network's three channels are.
         batch_size: frames per step, or as many patches as this many frames have.
         fit_every: fit frames 0, n, 2n, ... only; the others are held out (frame interpolation).
         clip_gradient: maximum norm of all gradients together; None: no clipping.
@@ -202,6 +205,7 @@ class Recipe:
     cosine_from: CosineFrom = "warmup"
     betas: tuple[float, float] = (0.5, 0.999)
     loss: str = "Fusion6"
+    space: Space = "rgb"
     batch_size: int = 1
     fit_every: int = 1
     clip_gradient: float | None = None
@@ -232,6 +236,7 @@ class Recipe:
         for name, choices in (
             ("cosine_from", CosineFrom),
             ("precision", Precision),
+            ("space", Space),
             ("refresh", Refresh),
             ("optimiser", OptimiserName),
         ):
@@ -290,6 +295,11 @@ class Recipe:
     def total_epochs(self) -> int:
         """Epochs of all phases."""
         return self.phases[-1].first + self.phases[-1].epochs
+
+    @property
+    def step_loss(self) -> str:
+        """The name of the loss in the space of the fit, for `Representation.step`."""
+        return loss_in(self.space, self.loss)
 
     def rate_at(self, epoch: float) -> float:
         """Learning rate at a fractional epoch: linear warm-up, then a cosine down to the floor.

@@ -13,7 +13,7 @@ from bench.inr.fitting.pruning import Masks
 from bench.inr.fitting.recipe import Precision
 from bench.inr.fitting.recorded_step import Outputs, set_learning_rate
 from bench.inr.fitting.rounding import RoundedWeights
-from bench.inr.network import runtime
+from bench.inr.network import planes, runtime
 from bench.inr.network.representation import Representation
 
 
@@ -51,13 +51,14 @@ def compute_gradients(
 
     Args:
         index, target: numbers (B,) of the samples, and the samples (B, 3, h, w), RGB in [0, 1].
-        loss: a name in `bench.inr.network.loss_catalogue.CATALOGUE`.
+        loss: a name of `bench.inr.network.losses.losses`.
         precision: arithmetic of the forward pass; tf32 is set by the caller (`runtime.fitting`).
         rate_term: computes a term that is added to the loss; None: no such term.
         rounded: the weights that both passes round; None: none.
 
     Returns:
-        the loss, a scalar, and the squared error (B,) of each sample, both detached and on the device.
+        the loss, a scalar, and the squared error (B,) of each sample, both detached and on the device. That
+        of YUV 4:2:0 is weighted (`bench.inr.network.planes.squared_error`).
     """
     with rounded.in_place() if rounded else nullcontext():
         with runtime.forward_in(precision, target.device):
@@ -66,6 +67,8 @@ def compute_gradients(
             total = total + rate_term()
         optimiser.zero_grad(set_to_none=True)
         total.backward()
+    if loss.startswith("yuv420:"):
+        return total.detach(), planes.squared_error(prediction, target)
     return total.detach(), (prediction - target).square_().sum(dim=(1, 2, 3))
 
 

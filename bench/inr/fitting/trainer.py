@@ -330,7 +330,7 @@ class Fit:
             self.optimiser,
             index,
             self.representation.targets(self.frames, index),
-            loss=self.recipe.loss,
+            loss=self.recipe.step_loss,
             precision=self.recipe.precision,
             rate_term=self._rate_term if self.recipe.rate_weight else None,
             rounded=self.rounded,

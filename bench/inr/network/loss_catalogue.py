@@ -26,11 +26,19 @@ CATALOGUE: dict[str, tuple[float, float, float, float]] = {
     "Fusion10-win5": (0.7, 0, 0, 0.3),
 }
 
+#: Colour spaces of a fit: RGB, or the planes of YUV 4:2:0 (`bench.inr.network.planes`).
+SPACES = ("rgb", "yuv420")
+
 #: Taps of the Gaussian window of SSIM and MS-SSIM; HiNeRV has a smaller one for small patches.
 SSIM_TAPS = 11
 _MS_SSIM_TAPS = {"Fusion10-win5": 5}
 #: MS-SSIM averages five scales, each half the size of the one before (Wang et al. 2003).
 _MS_SSIM_SCALES = 5
+
+
+def loss_in(space: str, name: str) -> str:
+    """Name of a loss in a colour space: `NAME` in RGB, `yuv420:NAME` in YUV 4:2:0."""
+    return name if space == "rgb" else f"{space}:{name}"
 
 
 def ms_ssim_taps(name: str) -> int:

@@ -41,6 +41,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.inr.network import planes
 from bench.inr.network.loss_catalogue import CATALOGUE, SSIM_TAPS, ms_ssim_taps
 
 _C1, _C2 = 0.01**2, 0.03**2
@@ -154,11 +155,18 @@ def losses(name: str, predictions: Sequence[Tensor], target: Tensor) -> Tensor:
 
     A loss is a weighted sum of L1 = mean |p - t|, L2 = mean (p - t)^2, 1 - SSIM and 1 - MS-SSIM, with the
     weights of `loss_catalogue.CATALOGUE`. It is computed in the target's precision, whatever precision the
-    network had.
+    network had. `yuv420:NAME` is the loss of the planes of 4:2:0, weighted 6:1:1
+    (`bench.inr.network.planes`).
 
     Raises:
         KeyError: `name` is not in the catalogue.
     """
+    space, _, name = name.rpartition(":")
+    if space:
+        luma, *both = planes.WEIGHTS
+        predictions = [prediction.to(target.dtype) for prediction in predictions]
+        halves = losses(name, [planes.chroma(p) for p in predictions], planes.chroma(target))
+        return luma * losses(name, [p[:, :1] for p in predictions], target[:, :1]) + sum(both) * halves
     l1, l2, ssim, ms_ssim = CATALOGUE[name]
     device = target.device.type
     # Fit costs are counted on the meta device, which has no autocast.

@@ -56,7 +56,7 @@ class Representation(ABC):
         Args:
             index: numbers (B,) of the samples, int64.
             target: the samples (B, 3, h, w), RGB in [0, 1].
-            loss: a name in `bench.inr.network.loss_catalogue.CATALOGUE`.
+            loss: a name of `bench.inr.network.losses.losses`.
 
         Returns:
             the loss, a scalar, and the predicted samples (B, 3, h, w), detached.

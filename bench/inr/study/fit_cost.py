@@ -108,7 +108,7 @@ def fit_cost(codec: INRCodec, clip: ClipInfo, settings: Mapping[str, Any]) -> Fi
     recipe = resolved.recipe
     with torch.device("meta"):
         made = codec.represent(resolved.config, frames=clip.frames, height=clip.height, width=clip.width)
-        macs = _step_macs(made, recipe.loss)
+        macs = _step_macs(made, recipe.step_loss)
         cache = made.cached_state().values() if recipe.refresh == "official" else ()
     parameters = sum(parameter.numel() for parameter in made.network.parameters())
     weights = coded_weights_of(codec, clip, settings)

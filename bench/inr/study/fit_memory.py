@@ -83,7 +83,7 @@ def _step_bytes(representation: Representation, recipe: Recipe) -> int:
     frames = torch.empty(size, dtype=torch.uint8)
     cache = representation.cached_state().values()
     with LiveMemory([*representation.network.parameters(), *cache, frames]) as memory:
-        total, _ = representation.step(index, representation.targets(frames, index), recipe.loss)
+        total, _ = representation.step(index, representation.targets(frames, index), recipe.step_loss)
         total.backward()
     return memory.peak
 

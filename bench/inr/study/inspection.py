@@ -13,6 +13,8 @@ from bench.codec.container import Stream, read_stream
 from bench.codec.decode import check_memory, codec_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from bench.inr.codec import INRCodec
 
 
@@ -37,15 +39,27 @@ def open_network(path: Path) -> tuple[INRCodec, Stream]:
 def parts_of_frames(
     codec: INRCodec, stream: Stream, frames: Iterable[int], *, device: str
 ) -> dict[int, dict[str, np.ndarray]]:
-    """Frame number -> part -> array (`Representation.parts`); empty for a network without parts."""
-    from bench.inr.network import runtime
+    """Frame number -> part -> array (`Representation.parts`); empty for a network without parts.
+
+    Images of a network that was fitted in YUV 4:2:0 are converted to RGB.
+    """
+    from bench.inr.network import planes, runtime
+    from bench.video.colour import to_rgb
+
+    header = stream.header
+
+    def array(part: Tensor) -> np.ndarray:
+        if header.pixel_format == "rgb24" or part.shape[:-2] != (3,):
+            return part.cpu().numpy()
+        frame = planes.to_420(part)
+        (rgb,) = to_rgb([frame], width=header.width, height=header.height, colour=header.matrix)
+        return rgb.transpose(2, 0, 1) / np.float32(255)
 
     runtime.prepare(threads=1, device=device)
     representation = codec.restore(stream)
     runtime.move(representation.network, device)
     parts = {
-        frame: {name: part.cpu().numpy() for name, part in representation.parts(frame).items()}
-        for frame in frames
+        frame: {name: array(part) for name, part in representation.parts(frame).items()} for frame in frames
     }
     return parts if any(parts.values()) else {}
 

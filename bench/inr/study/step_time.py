@@ -52,7 +52,7 @@ def time_steps(
         network_timer.seconds = 0.0
         marks = [_now(synchronize)]
         with runtime.forward_in(recipe.precision, target.device):
-            total, _ = representation.step(index, target, recipe.loss)
+            total, _ = representation.step(index, target, recipe.step_loss)
         marks.append(_now(synchronize))
         optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -93,7 +93,7 @@ def time_whole_step(
     def compute(index: Tensor) -> Outputs:
         target = representation.targets(frames, index)
         outputs = compute_gradients(
-            representation, optimiser, index, target, loss=recipe.loss, precision=recipe.precision
+            representation, optimiser, index, target, loss=recipe.step_loss, precision=recipe.precision
         )
         update_weights(representation, optimiser)
         return outputs

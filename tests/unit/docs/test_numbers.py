@@ -64,6 +64,18 @@ def test_ablation_of_ffnerv() -> None:
     assert shown == tracked
 
 
+def test_colour_space_of_a_fit() -> None:
+    shown = [row[1:] for row in cells(section("Colour space of a fit")) if row[1].startswith("0.")]
+    tracked = [
+        [
+            f"{float(row['rate_bpp']):.3f}",
+            *(f"{float(row[f'psnr_{name}_db']):.2f}" for name in ("yuv", "y", "rgb")),
+        ]
+        for row in rows_of(REFERENCE / "ablation-space/ablation.csv")
+    ]
+    assert shown == tracked
+
+
 def test_ablations_of_quantisers_and_of_the_rate_in_the_loss() -> None:
     names = ("ablation-quantisers", "ablation-rate")
     tracked = {

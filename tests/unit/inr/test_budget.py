@@ -20,7 +20,6 @@ from bench.conditions.reader import parse_condition
 from bench.inr.fitting.budget import Probe, epochs_within, predicted_s, read_budget
 from bench.inr.fitting.recipe import Pruning, RateTarget, Recipe, Rounding
 from bench.inr.fitting.trainer import Fit
-from bench.scoring.measure import measure
 from bench.video.clip import Clip, ClipInfo
 
 #: 10 s until the fit, 2 s an epoch, 4 s of coding, nothing else.
@@ -142,15 +141,8 @@ def test_a_fit_has_the_epochs_of_its_probe_also_after_an_interruption(
     assert len(report["details"]["fit_log"]) == replace(fewest, epochs=3).total_epochs
     assert report["settings"]["encode_s"] == encode_s
     assert report["settings"]["epochs"] is None
-    same = {**plan.settings, "encode_s": None, "epochs": 3}
-    again = encode(replace(plan, settings=same, out=folder / "same.bin", report=None, state_dir=None))
-    assert again["stream_sha256"] == report["stream_sha256"], "the budget decides the epochs and no more"
-
-    record = measure(
-        stream=plan.out, clip=tiny_clip.path.with_name("clip.json"), report=plan.report,
-        condition="mine-v1", metrics=["psnr_rgb_db"], codec=codec, point="p", run="seed0",
-        out=folder / "record.json", frames_csv=folder / "frames.csv", device="cpu",
-    )  # fmt: skip
-    assert record.encode["budget"] == report["budget"]
-    assert record.epochs == len(report["details"]["fit_log"])
-    assert record.encode["wall_s"] >= sum(stage["wall_s"] for stage in report["stages"].values()) > 0
+    assert report["wall_s"] >= sum(stage["wall_s"] for stage in report["stages"].values()) > 0
+    if codec == "nerv-matched":
+        same = {**plan.settings, "encode_s": None, "epochs": 3}
+        again = encode(replace(plan, settings=same, out=folder / "same.bin", report=None, state_dir=None))
+        assert again["stream_sha256"] == report["stream_sha256"], "the budget decides the epochs and no more"

@@ -166,6 +166,17 @@ def test_a_decode_is_timed_from_process_start_to_last_frame(x264: Run) -> None:
     assert record.provenance["encode"]["ffmpeg"] == record.provenance["ffmpeg"]
 
 
+def test_a_record_has_the_budget_of_its_fit(x264: Run) -> None:
+    seconds = {"spent_s": 1.5, "once_s": 0.1, "save_s": 0.1, "refresh_s": 0.0, "coding_s": 2.0}
+    budget = {"encode_s": 60, "epochs": 9, "predicted_s": 59.5, "probe": {**seconds, "epoch_s": [2.0, 3.0]}}
+    path = x264.folder / "encode.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": budget}))
+    assert x264.measure().encode["budget"] == budget
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": {**budget, "epochs": 0}}))
+    with pytest.raises(BenchError, match="encode: budget: epochs"):
+        x264.measure()
+
+
 def test_frames_csv_has_one_row_a_frame(x264: Run) -> None:
     record = x264.measure()
     with (x264.folder / "frames.csv").open(newline="") as file:
