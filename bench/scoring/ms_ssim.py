@@ -120,8 +120,9 @@ def _compute(pair: FramePair) -> list[float]:
     def stack(rgb: np.ndarray, luma: np.ndarray) -> Tensor:
         return torch.stack([*torch.from_numpy(rgb).unbind(2), torch.from_numpy(luma)])
 
-    reference = stack(pair.reference_rgb, pair.reference_planes[0])
-    return ms_ssim_of_channels(reference, stack(pair.decoded_rgb, pair.decoded_planes[0]))
+    with _one_thread():
+        reference = stack(pair.reference_rgb, pair.reference_planes[0])
+        return ms_ssim_of_channels(reference, stack(pair.decoded_rgb, pair.decoded_planes[0]))
 
 
 def ms_ssim_of_channels(
@@ -207,7 +208,10 @@ def _gaussian(window: int, dtype: torch.dtype) -> Tensor:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Run torch on one thread: sums then have one order, whatever the number of cores."""
+    """Run torch on one thread: sums then have one order, whatever the number of cores.
+
+    Copies need it, too. Threads that start for each frame cost more than they copy, and wait for busy cores.
+    """
     import torch
 
     threads = torch.get_num_threads()

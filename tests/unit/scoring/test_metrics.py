@@ -26,7 +26,7 @@ from bench.scoring.metrics import (
     frame_metric,
     metric_of,
 )
-from bench.scoring.ms_ssim import ms_ssim, ssim
+from bench.scoring.ms_ssim import ms_ssim, ms_ssim_rgb, ssim
 from bench.scoring.psnr import pooled_psnr_db
 from bench.scoring.score import pair_frames, score
 from bench.video.clip import Clip, planes
@@ -258,6 +258,30 @@ def test_the_number_of_torch_threads_is_restored() -> None:
     image = np.zeros((16, 16, 3), np.uint8)
     ssim(image, image)
     assert torch.get_num_threads() == before
+
+
+def test_ms_ssim_computes_and_copies_on_one_thread(tmp_path: Path) -> None:
+    """Threads that start for each small copy wait for cores that other jobs use."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    threads = set()
+
+    class Observed(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            threads.add(torch.get_num_threads())
+            return func(*args, **(kwargs or {}))
+
+    clip = prepare_sequence(tmp_path / "clip", "discs", trim=(0, 1))
+    pairs = list(pair_frames(clip.frames(), clip, pixel_format="yuv420p"))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with Observed():
+            assert ms_ssim_rgb(pairs[0]) == 1
+    finally:
+        torch.set_num_threads(before)
+    assert threads == {1}
 
 
 def test_small_clips_have_no_ms_ssim_and_a_reason(carphone: Clip, coded: list[np.ndarray]) -> None:
