@@ -121,6 +121,11 @@ def test_a_script_becomes_a_codec(repo: Repo) -> None:
     assert script.psnr_yuv_db.is_monotonic_increasing
     assert script.decode_files.str.startswith("weights 58944 bytes").all()
     assert not (repo.root / "my-codec/__pycache__").exists(), "a codec writes nothing beside its script"
+    shutil.copytree(ROOT / "tests/contract", repo.root / "tests/contract")
+    shutil.copy(ROOT / "tests/conftest.py", repo.root / "tests")
+    chosen = "my-autoencoder and geometry"  # one of the contract tests, which encodes and decodes
+    command = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/contract", "-k", chosen)
+    assert "1 passed" in repo.run(*command).stdout
 
 
 def test_every_page_with_tagged_blocks_is_run() -> None:
