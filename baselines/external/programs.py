@@ -6,12 +6,8 @@ encode runs again when the identity changes.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
-import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,19 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from baselines.external.commands import Kind
-from baselines.external.settings import DeclaredFile, Environment, ExternalSettings, Program
-from bench.base.errors import BenchError, printable
+from baselines.external.containers import container_command, image_digest
+from baselines.external.settings import DeclaredFile, Environment, ExternalSettings, Program, expand_path
+from baselines.external.versions import output_of, version_line
+from bench.base.errors import BenchError
 from bench.base.files import file_state, sha256_of_state
 from bench.base.paths import ROOT
 
-_VERSION_S = 60
-_MOST_VERSION_BYTES = 1 << 16
-#: A line with a version number, the best pattern first.
-_VERSION_LINES = (
-    re.compile(r"(?i)\b(version|v)\s*\d"),
-    re.compile(r"\d+\.\d+\.\d+"),
-    re.compile(r"\d+\.\d+"),
-)
 #: Parts of a code folder that do not decide what it computes.
 _IGNORED = frozenset([".git", "__pycache__", ".venv", "venv"])
 _SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -73,7 +63,7 @@ class Installed:
         paths = [Path(path) for name, path in self.placeholders.items() if name not in hidden]
         paths = [path for path in paths if path.is_absolute()]
         paths += [Path(os.path.realpath(path)) for path in paths]
-        paths += [_expand(path) for path in settings.reads]
+        paths += [expand_path(path) for path in settings.reads]
         return [*paths, *environment_folders(self.environment)]
 
     def variables(self, settings: ExternalSettings, *, threads: int) -> dict[str, str]:
@@ -151,68 +141,6 @@ def environment_folders(environment: Environment | None) -> list[Path]:
     return [folder for folder in folders if str(folder) != "/"]
 
 
-def container_command(
-    environment: Environment,
-    command: list[str],
-    *,
-    folder: Path | None = None,
-    variables: Mapping[str, str] | None = None,
-    gpu: bool = False,
-    name: str = "",
-    memory_bytes: int = 0,
-) -> list[str]:
-    """The command line that runs a command in a container without network.
-
-    Args:
-        folder: working folder of the command, /job inside.
-        name: of the container, with which `remove_container` ends it; empty: a name of the engine.
-        memory_bytes: limit of docker and podman, whose containers are no children of this process; 0: none.
-    """
-    engine = environment.engine
-    variable_words = [f"--env={name}={value}" for name, value in (variables or {}).items()]
-    if engine == "apptainer":
-        words = ["apptainer", "exec", "--containall", "--cleanenv", "--net", "--network", "none"]
-        words += ["--bind", f"{folder}:/job", "--pwd", "/job"] if folder else []
-        words += ["--nv"] if gpu else []
-        return [*words, *variable_words, str(_expand(environment.container)), *command]
-    words = [engine, "run", "--rm", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL"]
-    # The files that the commands write belong to the user.
-    words += ["--userns=keep-id"] if engine == "podman" else [f"--user={os.getuid()}:{os.getgid()}"]
-    words += [f"--volume={folder}:/job", "--workdir=/job"] if folder else []
-    words += [f"--name={name}"] if name else []
-    words += [f"--memory={memory_bytes}"] if memory_bytes else []
-    words += ["--gpus=all"] if gpu else []
-    return [*words, *variable_words, environment.container, *command]
-
-
-def remove_container(environment: Environment, name: str) -> None:
-    """End a container of docker or podman: killing the engine's client leaves it running."""
-    if environment.engine != "apptainer":
-        command = [environment.engine, "rm", "--force", name]
-        subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_VERSION_S, check=False
-        )
-
-
-def image_digest(environment: Environment) -> str:
-    """SHA-256 of a container image: of the file of apptainer, else the engine's id.
-
-    Raises:
-        ValueError: the engine or the image is missing; the message has the engine's last line.
-    """
-    if shutil.which(environment.engine) is None:
-        raise ValueError(f"{environment.engine} is not on PATH")
-    image = environment.container
-    if environment.engine == "apptainer":
-        if not _expand(image).is_file():
-            raise ValueError("it must be a file, as `apptainer pull` writes it")
-        return digest_of(_expand(image))
-    output = _output((environment.engine, "image", "inspect", "--format", "{{.Id}}", image), (), None).strip()
-    if match := re.fullmatch(r"(?:sha256:)?([0-9a-f]{64})", output):
-        return match[1]
-    raise ValueError(printable(output.rpartition("\n")[2])[:200] or "the engine prints no id of it")
-
-
 def _find(name: str, program: Program, environment: Environment | None, where: str) -> str:
     """Absolute path of a program; its name inside a container."""
     if environment and environment.container:
@@ -222,7 +150,7 @@ def _find(name: str, program: Program, environment: Environment | None, where: s
     hint = program.hint or "install it, or correct programs in the codec's file"
     if path:
         prefix = _prefix(environment)
-        for candidate in (_expand(path), *([prefix / path] if prefix else [])):
+        for candidate in (expand_path(path), *([prefix / path] if prefix else [])):
             if candidate.is_dir():
                 _check_folder(candidate, where)
             if candidate.exists():
@@ -245,7 +173,7 @@ def _check_folder(folder: Path, where: str) -> None:
 
 
 def _declared(name: str, file: DeclaredFile, where: str) -> Path:
-    path = _expand(file.path)
+    path = expand_path(file.path)
     if not path.is_file():
         raise MissingProgram(where, f"file {name} is missing: {file.path}", "get it, or correct files")
     if file.sha256 and sha256_of_state(path) != file.sha256:
@@ -254,16 +182,11 @@ def _declared(name: str, file: DeclaredFile, where: str) -> Path:
     return path
 
 
-def _expand(path: str) -> Path:
-    """`~` and variables replaced; a relative path begins in the suite's folder."""
-    return ROOT / os.path.expanduser(os.path.expandvars(path))
-
-
 def _prefix(environment: Environment | None) -> Path | None:
     """Folder of a virtual or conda environment; None without one."""
     if environment is None or environment.container:
         return None
-    return _expand(os.environ.get(environment.variable) or environment.venv or environment.conda)
+    return expand_path(os.environ.get(environment.variable) or environment.venv or environment.conda)
 
 
 def _bin_folders(environment: Environment | None) -> list[str]:
@@ -289,36 +212,8 @@ def _version(path: str, program: Program, installed: Installed, settings: Extern
     if environment and environment.container:
         command = container_command(environment, command)
     state = file_state(path) if os.path.isabs(path) else None
-    output = _output(tuple(command), tuple(sorted(variables.items())), state)
-    lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
-    if program.version_line:
-        lines = [line for line in lines if program.version_line in line]
-    for pattern in _VERSION_LINES:
-        if line := next((line for line in lines if pattern.search(line)), ""):
-            return printable(line)[:200]
-    return printable(lines[0])[:200] if lines else ""
-
-
-@functools.lru_cache(maxsize=256)
-def _output(command: tuple[str, ...], variables: tuple[tuple[str, str], ...], state: object) -> str:
-    """Output of a command, run once a process for each state of its file."""
-    try:
-        done = subprocess.run(
-            command,
-            env=dict(variables) if os.path.isabs(command[0]) else None,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_VERSION_S,
-            check=False,
-            cwd="/",
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        reason = getattr(error, "strerror", None) or f"took more than {_VERSION_S} s"
-        raise BenchError(
-            command[0], f"its version cannot be printed ({reason})", "correct `version`"
-        ) from None
-    return done.stdout[:_MOST_VERSION_BYTES].decode("utf-8", "replace")
+    output = output_of(tuple(command), tuple(sorted(variables.items())), state)
+    return version_line(output, program.version_line)
 
 
 def _packages(environment: Environment) -> list[str]:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from baselines.external.commands import Kind, fill
+from baselines.external.containers import container_command, remove_container
 from baselines.external.isolation import Isolation, isolated_command, isolation
-from baselines.external.programs import Installed, container_command, remove_container
+from baselines.external.programs import Installed
 from baselines.external.settings import ExternalSettings
 from bench.base import process
 from bench.base.progress_bar import format_megabytes

@@ -5,6 +5,8 @@ Any other key is a *parameter*: a value that the commands use as ``{name}``. Rat
 
 from __future__ import annotations
 
+import os
+import pathlib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -14,6 +16,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from baselines.external.commands import check_commands, placeholders
 from bench.base.errors import BenchError
 from bench.base.names import suggestion
+from bench.base.paths import ROOT
 from bench.base.sizes import parse_bytes
 from bench.base.strict_model import Name, Problem, StrictModel
 from bench.codec.search import Search
@@ -53,6 +56,11 @@ def _check_picture(text: str) -> str:
     if not _PICTURE.fullmatch(text):
         raise Problem(f"{text!r} must be a name with a number", "write for example im%05d.png")
     return text
+
+
+def expand_path(path: str) -> pathlib.Path:
+    """The absolute path that a setting means: `~` and variables replaced, relative to the suite's folder."""
+    return ROOT / os.path.expanduser(os.path.expandvars(path))
 
 
 Inside = Annotated[str, AfterValidator(_check_inside)]
