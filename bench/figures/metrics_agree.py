@@ -13,6 +13,11 @@ from bench.figures.page import DOUBLE_COLUMN, page, print_style, save, save_note
 from bench.figures.series import drawn_series, legend_groups
 from bench.scoring.metrics import describe
 
+#: Largest number of metrics whose labels fit beside each other in one line.
+MOST_UNBROKEN_LABELS = 5
+#: Font size of the labels of more metrics.
+NARROW_PT = 6
+
 
 def draw_metrics_agree(
     points_csv: Path | str,
@@ -58,7 +63,11 @@ def draw_metrics_agree(
         for series in shown:
             of_series = [one.rank for one in ranks if one.series == series]
             axes.plot(range(len(metrics)), of_series, **drawn[series].style.line_kwargs())
-        axes.set_xticks(range(len(metrics)), [describe(metric).label for metric in metrics])
+        labels_of_metrics = [describe(metric).label for metric in metrics]
+        if len(metrics) > MOST_UNBROKEN_LABELS:
+            axes.tick_params("x", labelsize=NARROW_PT)
+            labels_of_metrics = [label.replace(" ", "\n") for label in labels_of_metrics]
+        axes.set_xticks(range(len(metrics)), labels_of_metrics)
         axes.set_xlim(-0.3, len(metrics) - 0.7)
         axes.set_yticks(range(1, len(shown) + 1))
         axes.set_ylim(len(shown) + 0.5, 0.5)
