@@ -29,8 +29,11 @@ _RESULTS = {
     *("condition", "clip", "codec", "label", "point", "run", "seed", "reference", "kind", "schema"),
     *("rate_bpp", "rate_bpp_paper", "stream_bytes", "stream_sha256", "metrics", "reasons"),
 }
-#: Last words of keys whose values differ between any two runs.
-_OF_ONE_RUN = {"command", "date_utc", "wall_s", "cpu_s", "peak_memory_bytes", "peak_device_memory_bytes"}
+#: Last words of keys whose values differ between any two runs, or are results.
+_OF_ONE_RUN = {
+    *("command", "date_utc", "wall_s", "cpu_s", "peak_memory_bytes", "peak_device_memory_bytes"),
+    "frames_md5",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

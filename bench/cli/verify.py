@@ -27,9 +27,10 @@ def run(args: argparse.Namespace) -> int:
     different = 0
     with RecordInputs(args.clip, args.condition) as inputs:
         for path in find_records(args.paths):
-            problems = verify(path, inputs, tolerance_db=args.tolerance_db, device=args.device)
-            different += bool(problems)
-            for line in problems or ["as recorded"]:
-                sys.stdout.write(f"{path}: {line}\n")
+            result = verify(path, inputs, tolerance_db=args.tolerance_db, device=args.device)
+            different += bool(result.problems)
+            frames = f"; {result.frames}" if result.frames else ""
+            for line in result.problems or ["as recorded"]:
+                sys.stdout.write(f"{path}: {line}{frames}\n")
                 sys.stdout.flush()
     return 1 if different else 0

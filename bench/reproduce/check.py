@@ -40,7 +40,7 @@ def check_runs(
         name = f"{run.clip}/{bundle.index.codec}/{run.point}/{run.run}"
         record = bundle.folder_of(run) / "record.json"
         try:
-            problems = verify(record, inputs, tolerance_db=tolerance_db, device=device)
+            problems = verify(record, inputs, tolerance_db=tolerance_db, device=device).problems
         except BenchError as error:
             problems = [str(error)]
         shown = f"{bundle.folder}/"

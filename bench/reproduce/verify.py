@@ -1,21 +1,24 @@
 """Verification of a record: decode its stream again, score the frames again, compare the values.
 
 A decoder's float arithmetic differs in its last digits between processors. Each metric, and each value that
-is derived from it, is compared with the tolerance that the metric was registered with: 0.02 dB of PSNR, 0.001
-of MS-SSIM, 0.1 of VMAF. Hashes and sizes are exact. `identical_frames` is exact for codecs that decode in
-integers and is not compared for networks. A metric that the record does not have is not compared.
+is derived from it, is compared with the tolerance that the metric was registered with. Hashes and sizes are
+exact. `identical_frames` is exact for codecs that decode in integers and is not compared for networks. A
+metric that the record does not have is not compared.
+
+Records state the MD5 of all frames, frames.csv that of each: they show whether the frames are the same here.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench.base.csv_files import read_table
 from bench.base.errors import BenchError
 from bench.base.files import sha256_file, temporary_folder
 from bench.base.result_files import file_of_record
-from bench.conditions.condition import Condition
 from bench.reproduce.inputs import RecordInputs
 from bench.scoring.measure import measure
 from bench.scoring.metrics import NOT_LISTED, Metric, metric_of
@@ -26,10 +29,23 @@ from bench.video.clip import Clip
 NETWORKS = ("fitted", "learned")
 
 
+@dataclass(frozen=True)
+class Verification:
+    """Result of a verification.
+
+    Attributes:
+        problems: deviations of the record from its stream, one line each. frames: whether the decoded frames
+            are those of the record; empty where it has no digests.
+    """
+
+    problems: list[str]
+    frames: str = ""
+
+
 def verify(
     path: Path, inputs: RecordInputs, *, tolerance_db: float | None = None, device: str = "auto"
-) -> list[str]:
-    """Deviations of one record from its stream, one line each; an empty list if there are none.
+) -> Verification:
+    """Decode and score the stream of one record again, and compare.
 
     Args:
         tolerance_db: replaces the tolerance of metrics in dB.
@@ -38,36 +54,52 @@ def verify(
         record = Record.read(path)
         stream = file_of_record(path, "stream.bin")
         if not stream.is_file():
-            return [f"{stream}: is missing"]
+            return Verification([f"{stream}: is missing"])
         if (digest := sha256_file(stream)) != record.stream_sha256:
-            return [f"{stream}: has sha256 {digest[:12]}, recorded {record.stream_sha256[:12]}"]
+            problem = f"{stream}: has sha256 {digest[:12]}, recorded {record.stream_sha256[:12]}"
+            return Verification([problem])
         clip_json = inputs.clip(record)
         clip = Clip.load(clip_json)
         if (digest := sha256_file(clip.truth_path)) != record.clip_sha256:
-            return [f"clip {record.clip} has sha256 {digest[:12]}, recorded {record.clip_sha256[:12]}"]
-        again = remeasure(record, path, clip_json, inputs.condition(record), device)
+            problem = f"clip {record.clip} has sha256 {digest[:12]}, recorded {record.clip_sha256[:12]}"
+            return Verification([problem])
+        condition = inputs.condition(record)
+        with temporary_folder("verify") as folder:
+            again = measure(
+                stream=stream,
+                clip=clip_json,
+                report=file_of_record(path, "encode.json"),
+                condition=condition.name,
+                metrics=condition.measured_metrics,
+                codec=record.codec,
+                point=record.point,
+                run=record.run,
+                out=folder / "record.json",
+                frames_csv=folder / "frames.csv",
+                crop=None,
+                device=device,
+            )
+            frames = compare_frames(path.with_name("frames.csv"), folder / "frames.csv")
     except BenchError as error:
-        return [str(error)]
-    return list(compare(record, again, tolerance_db))
+        return Verification([str(error)])
+    before, now = (one.decode.get("frames_md5") for one in (record, again))
+    if not frames and before:
+        frames = "all frames are identical" if before == now else "not all frames are identical"
+    return Verification(list(compare(record, again, tolerance_db)), frames)
 
 
-def remeasure(record: Record, path: Path, clip_json: Path, condition: Condition, device: str) -> Record:
-    """Measure the stream of the record at `path` again, into a temporary folder. Return the new record."""
-    with temporary_folder("verify") as folder:
-        return measure(
-            stream=file_of_record(path, "stream.bin"),
-            clip=clip_json,
-            report=file_of_record(path, "encode.json"),
-            condition=condition.name,
-            metrics=condition.measured_metrics,
-            codec=record.codec,
-            point=record.point,
-            run=record.run,
-            out=folder / "record.json",
-            frames_csv=folder / "frames.csv",
-            crop=None,
-            device=device,
-        )
+def compare_frames(old: Path, new: Path) -> str:
+    """Whether the frames of two frames.csv are identical, or how much they differ; empty without digests."""
+    if not old.is_file():
+        return ""
+    before, now = (read_table(path, text=("md5",), remedy="measure it again") for path in (old, new))
+    if "md5" not in before or len(before) != len(now):
+        return ""
+    changed = before["md5"] != now["md5"]
+    if not changed.any():
+        return f"all {len(now)} frames are identical"
+    step = (before["psnr_rgb_db"] - now["psnr_rgb_db"]).abs().max()
+    return f"{changed.sum()} of {len(now)} frames differ, by at most {step:.2g} dB of PSNR-RGB"
 
 
 def compare(old: Record, new: Record, tolerance_db: float | None = None) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Scoring: metrics of decoded frames, VMAF, measurement of a stream, and records."""
+"""Scoring: metrics of decoded frames, measurement of a stream, and records."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -131,13 +132,12 @@ def measure(
 
     fit_every = encoded["settings"].get("fit_every", 1)
     values = scores.values | held_out_means(scores, fit_every=fit_every, metrics=metrics)
-    record = _record(
-        condition, run, stream, header, source, encoded, values, scores.reasons, cost, repeatable
-    )
+    digests = {"repeatable": repeatable, "frames_md5": md5("\n".join(checksums).encode()).hexdigest()}
+    record = _record(condition, run, stream, header, source, encoded, values, scores.reasons, cost, digests)
     if crop is not None:
         with atomic_file(crop) as file:
             Image.fromarray(crops[0]).save(file, format="PNG")
-    write_csv(frames_csv, [row | {"md5": md5} for row, md5 in zip(scores.rows, checksums, strict=True)])
+    write_csv(frames_csv, [row | {"md5": digest} for row, digest in zip(scores.rows, checksums, strict=True)])
     record.write(out)
     return record
 
@@ -238,7 +238,7 @@ def _record(
     values: Mapping[str, float | None],
     reasons: Mapping[str, str],
     cost: DecodeCost,
-    repeatable: bool | None,
+    digests: Mapping[str, Any],
 ) -> Record:
     info, details, stream_bytes = clip.info, encoded["details"], stream.stat().st_size
     costs = ("stages", "peak_memory_bytes", "peak_device_memory_bytes", "device")
@@ -282,7 +282,7 @@ def _record(
         parameters=details.get("parameters"),
         macs_per_pixel=details.get("macs_per_pixel"),
         encode=encode,
-        decode={**decode, "repeatable": repeatable},
+        decode={**decode, **digests},
         settings=encoded["settings"],
         clip_sha256=info.sha256,
         stream_sha256=sha256_file(stream),

@@ -39,9 +39,10 @@ class Record:
         metrics: metric name -> value or None. reasons: metric name -> why it has no value.
         parameters, macs_per_pixel: of the decoder's network; None for other codecs.
         encode, decode: wall_s, cpu_s, stages {stage: {wall_s, cpu_s}}, peak_memory_bytes,
-            peak_device_memory_bytes, device. `encode` also has threads, `decode` repeatable. Programs outside
-            the suite also have isolation, programs and files. wall_s of a decode lasts from the start of its
-            process to its last frame. Where a wall time has no meaning, `disturbed` gives the reason.
+            peak_device_memory_bytes, device. `encode` also has threads, `decode` repeatable and frames_md5
+            (the MD5 of the digests of all frames, one a line). Programs outside the suite also have
+            isolation, programs and files. wall_s of a decode lasts from the start of its process to its last
+            frame. Where a wall time has no meaning, `disturbed` gives the reason.
             `energy` has joules a frame, which records of earlier versions lack (`bench.base.energy`).
             `budget` has what a fit for a given time derived from its probe (`bench.inr.fitting.budget`).
         settings: complete settings of the encode.

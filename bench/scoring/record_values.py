@@ -108,6 +108,7 @@ class _Cost(TypedDict, total=False):
     device: Text | None
     threads: Count | None
     repeatable: bool | None
+    frames_md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     disturbed: Text
     energy: _Energy
     budget: _Budget

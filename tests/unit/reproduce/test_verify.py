@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from bench.base.paths import ROOT
-from bench.reproduce.verify import compare
+from bench.reproduce.verify import compare, compare_frames
 from bench.scoring.frame_pair import FramePair
 from bench.scoring.metrics import METRICS, NOT_LISTED, ROUND_TRIP, SCORERS, frame_metric, metric_of
 from bench.scoring.record import Record
@@ -102,6 +103,18 @@ def test_a_metric_that_the_record_lacks_is_not_compared(record: Record) -> None:
     )
     assert list(compare(unlisted, newer)) == []
     assert list(compare(newer, unlisted)) == ["vmaf_neg is None, recorded 80.0"]
+
+
+def test_frames_are_compared_by_their_digests(tmp_path: Path) -> None:
+    """A network's frames on another machine differ in a few pixels."""
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    old.write_text("frame,psnr_rgb_db,md5\n0,30.5,0a1\n1,31.0,0b2\n2,32.0,0c3\n")
+    new.write_text("frame,psnr_rgb_db,md5\n0,30.5,0a1\n1,31.004,0d4\n2,31.999,0e5\n")
+    assert compare_frames(old, old) == "all 3 frames are identical"
+    assert compare_frames(old, new) == "2 of 3 frames differ, by at most 0.004 dB of PSNR-RGB"
+    assert compare_frames(tmp_path / "missing.csv", new) == ""
+    old.write_text("frame,psnr_rgb_db\n0,30.5\n1,31.0\n2,32.0\n")
+    assert compare_frames(old, new) == ""
 
 
 def test_a_new_metric_brings_its_tolerance(record: Record) -> None:
