@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 from points_data import CLIP, rows, write_condition
 
+from bench.base.files import json_value
 from bench.base.result_files import RunKey
 from bench.conditions.condition import Condition
 from bench.conditions.reader import load_condition
@@ -54,7 +55,7 @@ def write(folder: Path, data: pd.DataFrame, *, with_frames: bool = True) -> Path
         key = RunKey.of(row)
         path = Path(key.file("record.json", results))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_record(row)))
+        path.write_text(json.dumps(json_value(_record(row))))
         records[key] = path
     curves = folder / "user.csv"
     lines = [f"{HOSTILE_IMAGE},{0.1 * 2**step:g},{27 + 2.5 * step:g}" for step in range(4)]
