@@ -48,6 +48,11 @@ def fit_log(report: Mapping[str, Any]) -> pd.DataFrame:
     return log
 
 
+def is_yuv_fit(report: Mapping[str, Any]) -> bool:
+    """Whether the report is of a fit in YUV 4:2:0."""
+    return (report.get("settings") or {}).get("space") == "yuv420"
+
+
 def fit_devices(report: Mapping[str, Any]) -> str:
     """Devices of a fit in their order: "cuda, then cpu"."""
     devices = (report.get("details") or {}).get("fit_devices")

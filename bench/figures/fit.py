@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.analysis.labels import nearest_title
-from bench.analysis.point_files import encode_report, fit_devices, fit_log
+from bench.analysis.point_files import encode_report, fit_devices, fit_log, is_yuv_fit
 from bench.analysis.rd_points import load_points, nearest_points, rows_of_clip
 from bench.base.errors import BenchError
 from bench.base.result_files import RESULTS
@@ -68,13 +68,10 @@ def draw_fit(
             save_note("No fit of this clip has a log.", title=title, width=width, outputs=outputs)
             return
         shown = chosen.loc[list(logs)]
-        yuv = [
-            series
-            for series, report in reports.items()
-            if series not in logs and "psnr_yuv_db" in str(report)
-        ]
+        yuv = [series for series in chosen["series"] if is_yuv_fit(reports[series])]
         note = equal_rate_note(chosen.drop(index=yuv), shown)
-        note += f" Not shown, because they were fitted in YUV 4:2:0: {', '.join(yuv)}." if yuv else ""
+        if yuv:
+            note = f"{note} Not shown, because they were fitted in YUV 4:2:0: {', '.join(yuv)}.".strip()
         save(_plot(rows, shown, logs, devices, title, width, note), outputs)
 
 
