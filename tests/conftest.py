@@ -30,7 +30,7 @@ USERS_OF_THE_FINISHED_RUN = [
 #: Longer ids first: x264-medium is the start of x264-medium-zerolatency.
 CODEC_IDS = sorted((path.stem for path in CODECS_DIR.glob("*.yaml")), key=len, reverse=True)
 
-# Tests run in two processes, on two cores. More threads of NumPy's BLAS would wait for each other.
+# Tests run in several processes. Threads of NumPy's BLAS would wait for each other.
 threadpool_limits(1, user_api="blas")
 
 # `make test ARGS=...` exports its variables. The makes that tests run must not read them.
