@@ -138,7 +138,10 @@ def replace_text(data: bytearray, start: int, end: int, text: bytes) -> None:
 
 
 def every_value(data: bytes) -> Iterator[bytearray]:
-    """Replace each geometry field and each value of a compressed text by each of a list of values."""
+    """Replace each geometry field, and each value of a compressed text, by values.
+
+    Each value of a text takes every third of `VALUES`, from a start that moves on.
+    """
     for code, at, values in GEOMETRY:
         for value in values:
             changed = bytearray(data)
@@ -146,8 +149,8 @@ def every_value(data: bytes) -> Iterator[bytearray]:
             yield changed
     part = compressed_part(bytearray(data))
     text = zlib.decompress(data[slice(*part)]) if part else b""
-    for match in values_of(text):
-        for value in VALUES:
+    for number, match in enumerate(values_of(text)):
+        for value in VALUES[number % 3 :: 3]:
             changed = bytearray(data)
             replace_text(changed, *part, spliced(text, match, value))
             yield changed
