@@ -1,7 +1,7 @@
 /* Bjontegaard differences of two curves, as bench/analysis/bjontegaard.py computes them. A test compares both.
 
-   A curve is {label, points, rate, quality} with rates in bits per pixel, sorted by rate. A metric is
-   {label, direction, ceiling}. A comparison that the data do not support throws an Error with the reason. */
+   A curve is {label, points, rate, quality, used, hull, notes} with rates in bits per pixel, sorted by rate
+   (curve_values of bench/report/curve_data.py). A metric is {label, direction}. A comparison that the data do not support throws an Error with the reason. */
 "use strict";
 
 (() => {
@@ -91,48 +91,32 @@
   const rateOverQuality = (curve, metric) => new Pchip(rising(curve, metric), log10(curve.rate));
   const qualityOverRate = (curve, metric) => new Pchip(log10(curve.rate), rising(curve, metric));
 
-  /* The curve without points that have the metric's best possible value, and the names of those points. */
-  function belowCeiling(curve, metric) {
-    const keep = curve.quality.map(
-      (value) => metric.ceiling === null || metric.direction * value < metric.direction * metric.ceiling
-    );
-    const pick = (values) => values.filter((_, i) => keep[i]);
-    const kept = {...curve, points: pick(curve.points), rate: pick(curve.rate), quality: pick(curve.quality)};
-    return [kept, curve.points.filter((_, i) => !keep[i])];
+  /* The points of a curve at some of its positions. */
+  function pick(curve, positions) {
+    const at = (values) => positions.map((i) => values[i]);
+    return {...curve, points: at(curve.points), rate: at(curve.rate), quality: at(curve.quality)};
   }
 
-  function check(curve, metric, minPoints = MIN_POINTS) {
+  function check(curve, minPoints = MIN_POINTS) {
     const n = curve.points.length;
     if (n < minPoints) {
       throw new Error(`${curve.label} has ${n} point${n === 1 ? "" : "s"}, ${minPoints} needed`);
     }
     if (curve.rate.some((rate) => rate <= 0)) throw new Error(`${curve.label} has a rate of zero`);
-    const q = rising(curve, metric);
-    const falls = [];
-    for (let i = 0; i + 1 < n; i++) {
-      if (curve.rate[i + 1] <= curve.rate[i] || q[i + 1] <= q[i]) {
-        falls.push(`${curve.points[i]} to ${curve.points[i + 1]}`);
-      }
-    }
-    if (falls.length) throw new Error(`${curve.label} is not monotonic: ${falls.join(", ")}`);
   }
 
-  function checked(anchor, test, metric) {
-    const notes = [];
+  /* The points that BD-rates use, chosen by the analysis when the page was written. */
+  function checked(anchor, test) {
     const curves = [anchor, test].map((curve) => {
-      const [kept, dropped] = belowCeiling(curve, metric);
-      const note = dropped.length
-        ? `${curve.label} without ${dropped.join(", ")}, at the ceiling of ${metric.label} (${metric.ceiling})`
-        : "";
+      const kept = pick(curve, curve.hull ?? curve.used);
       try {
-        check(kept, metric);
+        check(kept);
       } catch (error) {
-        throw new Error([error.message, note].filter(Boolean).join("; "));
+        throw new Error([error.message, ...curve.notes].join("; "));
       }
-      if (note) notes.push(note);
       return kept;
     });
-    return [...curves, notes];
+    return [...curves, [...anchor.notes, ...test.notes]];
   }
 
   /* Mean of test(x) - anchor(x) over the interval where both are defined and that lies within `limits`. */
@@ -151,7 +135,7 @@
 
      `range` is a pair of rates of the anchor. Only qualities that the anchor reaches between them count. */
   function bdRate(anchorCurve, testCurve, metric, range = null) {
-    const [anchor, test, notes] = checked(anchorCurve, testCurve, metric);
+    const [anchor, test, notes] = checked(anchorCurve, testCurve);
     let limits;
     if (range) {
       const quality = qualityOverRate(anchor, metric);
@@ -166,7 +150,7 @@
 
   /* Mean difference of the metric at equal rate (BD-PSNR), between the rates of `range` where it is given. */
   function bdQuality(anchorCurve, testCurve, metric, range = null) {
-    const [anchor, test, notes] = checked(anchorCurve, testCurve, metric);
+    const [anchor, test, notes] = checked(anchorCurve, testCurve);
     const limits = range ? log10(range) : undefined;
     const delta = meanDifference(qualityOverRate(anchor, metric), qualityOverRate(test, metric), limits);
     if (!delta) throw new Error(range ? "no overlap in this range of rates" : "no overlap of rates");
@@ -175,8 +159,8 @@
   }
 
   function evaluate(curve, metric, functionOf, x) {
-    const [kept] = belowCeiling(curve, metric);
-    check(kept, metric, 2);
+    const kept = pick(curve, curve.used);
+    check(kept, 2);
     const f = functionOf(kept, metric);
     // The logarithm of an end point may lie outside by its last digit.
     if (x < f.low - 1e-9 || x > f.high + 1e-9) throw new Error(`${curve.label} has no points on both sides`);

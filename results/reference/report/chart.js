@@ -120,8 +120,29 @@
       )
     );
 
+  /* A closed path of `count` corners around the middle of a swatch, the first of them above. With `inner`, it
+     is a star whose inner corners have this share of the radius. */
+  function corners(count, {inner = null, turn = 0} = {}) {
+    const steps = inner === null ? count : 2 * count;
+    const points = Array.from({length: steps}, (_, step) => {
+      const radius = inner !== null && step % 2 ? 5 * inner : 5;
+      const angle = ((turn + (360 * step) / steps - 90) * Math.PI) / 180;
+      return `${(17 + radius * Math.cos(angle)).toFixed(2)} ${(6 + radius * Math.sin(angle)).toFixed(2)}`;
+    });
+    return `M${points.join("L")}z`;
+  }
+
   /* Line and marker of a series as a small picture. */
   const PATHS = {
+    pentagon: corners(5),
+    hexagon: corners(6, {turn: 30}),
+    hexagon2: corners(6),
+    octagon: corners(8, {turn: 22.5}),
+    star: corners(5, {inner: 0.4}),
+    "star-diamond": corners(4, {inner: 0.35}),
+    hexagram: corners(6, {inner: 0.58}),
+    "y-up": "M17 6V1M17 6l4.300 2.500M17 6l-4.300 2.500",
+    "y-down": "M17 6v5M17 6l4.300-2.500M17 6l-4.300-2.500",
     circle: "M13 6a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
     square: "M13.5 2.5h7v7h-7z",
     "triangle-up": "M17 1.5l4.5 8h-9z",
@@ -157,5 +178,5 @@
     );
   }
 
-  window.Chart = {draw, axis, logTicks, colour, plain, style, isDark, saveButtons, save, swatch};
+  window.Chart = {draw, axis, logTicks, colour, plain, style, isDark, saveButtons, save, swatch, PATHS};
 })();

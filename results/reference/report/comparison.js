@@ -147,7 +147,9 @@
         title: "Of the point nearest to the rate; other jobs may have run at the same time"
       });
     }
-    const remark = (row) => BD.remark(row.rate);
+    const remark = (row) =>
+      BD.remark(row.rate) ||
+      (row.quality instanceof Error ? `BD-${one.label}: ${row.quality.message}` : "");
     if (rows.some(remark)) {
       columns.push({key: "remark", label: "Remark", long: true, value: remark, text: remark});
     }

@@ -45,10 +45,10 @@
       view: z === 1 ? "" : [z, limit(x), limit(y)].map((value) => Number(value.toFixed(4))).join(",")
     });
   }
-  function zoomBy(factor, at = [0.5, 0.5]) {
-    const {zoom, x, y} = view();
+  /* Zoom by a factor; what is at `from` moves to `to`, both in parts of the viewport. */
+  function zoomBy(factor, from = [0.5, 0.5], to = from, {zoom, x, y} = view()) {
     const next = Math.min(Math.max(zoom * factor, 1), 32);
-    setView({zoom: next, x: x + at[0] / zoom - at[0] / next, y: y + at[1] / zoom - at[1] / next});
+    setView({zoom: next, x: x + from[0] / zoom - to[0] / next, y: y + from[1] / zoom - to[1] / next});
   }
 
   window.FrameView = {

@@ -82,6 +82,9 @@
       select("B", options, b().id, (value) => State.set({b: value})),
       choice("Mode", MODES, mode, (value) => State.set({mode: value})),
       mode === "wipe" ? slider("wipe", "Wipe", 0, 100, 0.5, (value) => `${Math.round(value)} %`) : null,
+      mode === "flicker"
+        ? h("button", {type: "button", title: "Show the other picture (b)", onclick: Stage.blink}, "Blink")
+        : null,
       mode === "difference" ? slider("gain", "Gain", 1, 32, 1, (value) => `\u00d7 ${value}`) : null,
       h(
         "div",

@@ -187,11 +187,13 @@
     });
     if (!chart.listening) {
       chart.listening = true;
+      addEventListener("pointerdown", () => (tip.hidden = true)); // a finger does not leave a point
       chart.on("plotly_hover", (event) => hover(event.points[0], event.event));
       chart.on("plotly_unhover", () => (tip.hidden = true));
       chart.on("plotly_click", (event) => {
         const data = event.points[0].customdata;
         if (data) Pins.toggle(data[0], data[1]);
+        hover(event.points[0], event.event); // a finger clicks without having been there
       });
       chart.on("plotly_relayout", (change) => {
         if (!("xaxis.range[0]" in change) && !("yaxis.range[0]" in change)) return;

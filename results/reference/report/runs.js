@@ -101,13 +101,13 @@
       h(
         "ul",
         {class: "files"},
-        run.files.map((file) =>
+        Object.entries(run.files).map(([name, link]) =>
           h(
             "li",
             {},
-            h("a", {href: file.href.split("/").map(encodeURIComponent).join("/")}, file.name),
+            h("a", {href: link.split("/").map(encodeURIComponent).join("/")}, name),
             " ",
-            h("code", {}, file.path)
+            h("code", {}, pathOf(link))
           )
         )
       ),
@@ -119,8 +119,13 @@
       record
     );
     box.addEventListener("close", () => State.set({run: ""}));
-    loadRecords((records) => {
+    loadRecords(({shared, runs: records}) => {
       const content = records[id];
+      for (const source of [content.provenance, content.provenance.encode ?? {}]) {
+        for (const name of ["packages", "machine"]) {
+          if (Number.isInteger(source[name])) source[name] = shared[source[name]];
+        }
+      }
       fill(
         record,
         h("details", {}, h("summary", {}, "Record"), h("pre", {}, JSON.stringify(content, null, 1)))
@@ -131,6 +136,12 @@
         Object.entries(given).map(([name, text]) => text && command(`${COMMANDS[name]}, as recorded`, text))
       );
     });
+  }
+
+  /* A link as a path in the working directory or the repository. */
+  function pathOf(link) {
+    const folder = REPORT.folders.find((one) => link.startsWith(`${one}/`));
+    return folder === undefined ? link : link.slice(folder.length + 1);
   }
 
   /* Buttons to the other sections that show the series of a run on its clip. */

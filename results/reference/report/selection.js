@@ -55,14 +55,14 @@
     const index = curve ? curve.points.indexOf(point) : -1;
     const group = Runs.of(name, point, clip());
     const lines = [];
-    if (index >= 0) lines.push(["Rate", `${rate(curve.rate[index])} bpp`]);
+    if (index >= 0) lines.push(["Rate (bpp)", rate(curve.rate[index])]);
     if (!group.length && index >= 0)
-      lines.push([metric().label, `${number(curve.quality[index], metric().digits)} ${metric().unit}`]);
+      lines.push([axisLabel(metric()), number(curve.quality[index], metric().digits)]);
     for (const one of [...metrics, ...REPORT.costs]) {
       const value = Runs.mean(group, (run) => run.values[one.name]);
-      if (value !== null) lines.push([one.label, `${number(value, one.digits)} ${one.unit}`]);
+      if (value !== null) lines.push([axisLabel(one), number(value, one.digits)]);
     }
-    if (group.length > 1) lines.push(["Mean of", `${group.length} runs`]);
+    if (group.length > 1) lines.push(["Runs of this mean", String(group.length)]);
     return lines;
   }
 

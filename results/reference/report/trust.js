@@ -32,10 +32,12 @@
         card(`${trust.measured} of ${trust.planned}`, "points measured", missing ? "warn" : "good"),
         card(trust.controls.length, "controls passed", trust.controls.length ? "good" : "warn"),
         card(trust.skipped.length, "points skipped"),
-        card(
-          trust.seeds.length,
-          trust.seeds.length === 1 ? `seed (${trust.seeds[0]})` : `seeds (${trust.seeds.join(", ")})`
-        ),
+        trust.seeds.length
+          ? card(
+              trust.seeds.length,
+              trust.seeds.length === 1 ? `seed (${trust.seeds[0]})` : `seeds (${trust.seeds.join(", ")})`
+            )
+          : null,
         card(
           trust.repeated ? `${trust.repeatable} of ${trust.repeated}` : "none",
           "repeated decodes with equal frames",
@@ -61,6 +63,17 @@
             ]
           : "No published curves are shown."
       ]),
+      trust.programs.length
+        ? [
+            h("h3", {}, "Programs outside the suite"),
+            list(
+              trust.programs.map(
+                (one) =>
+                  `${one.label}: ${one.programs}. ${one.files ? `Files: ${one.files}. ` : ""}Isolation of the encoder: ${one.encode_isolation}; of the decoder: ${one.decode_isolation}.`
+              )
+            )
+          ]
+        : null,
       h("h3", {}, "Skipped and missing"),
       missing ? h("p", {}, `${missing} planned points have no record yet.`) : null,
       trust.skipped.length
