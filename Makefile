@@ -85,8 +85,7 @@ report: env ## Pack figures, tables and their captions into report.zip; of the m
 	*) echo "$$error" >&2; exit 1;; esac
 
 # Tests that share fixtures run in one process (tests/conftest.py groups them).
-# Three processes keep two cores busy while tests wait for servers, pauses and locks.
-PYTEST := $(PY) -m pytest -n 3 --dist loadscope --no-loadscope-reorder
+PYTEST := $(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: test
 test: env ## Run all tests but those of a GPU or the internet; ARGS="tests/unit -k metrics" runs some

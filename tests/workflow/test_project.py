@@ -113,6 +113,7 @@ def test_the_conda_environment_has_all_packages_of_the_workflow() -> None:
     assert {re.split("[<>=]", line)[0].lower() for line in needed} <= names
 
 
+@pytest.mark.slow
 def test_profiles_name_only_options_that_snakemake_has() -> None:
     snakemake = Path(sys.executable).with_name("snakemake")
     text = subprocess.run([snakemake, "--help"], capture_output=True, text=True, check=True).stdout

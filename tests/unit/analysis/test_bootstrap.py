@@ -159,6 +159,7 @@ def of_series(table: pd.DataFrame, series: str, clip: str) -> Comparison:
     return one
 
 
+@pytest.mark.slow
 def test_intervals_need_three_clips_or_three_seeds() -> None:
     two, three = clips(2), clips(3)
     assert of_series(two, "x265-medium", "mean").interval is None

@@ -40,6 +40,7 @@ FEW = settings(max_examples=200, deadline=None, suppress_health_check=[HealthChe
 
 @FEW
 @given(rows=st.lists(st.tuples(names, texts, numbers | st.none(), st.integers(-(2**53), 2**53)), max_size=6))
+@pytest.mark.slow
 def test_names_texts_and_numbers_survive(tmp_path: Path, rows: list) -> None:
     path = tmp_path / "x.csv"
     columns = ["name", "text", "number", "count"]

@@ -94,6 +94,7 @@ def test_the_stream_has_only_units_that_a_decoder_needs(encoder: str, stream: St
     assert FfmpegCodec().describe(stream)["bytes"] == len(stream.payload) - 1
 
 
+@pytest.mark.slow
 def test_one_keyframe_for_the_whole_clip(still: Clip, encoder: str, tmp_path: Path) -> None:
     units = units_of(encode(still, tmp_path / "s.bin", encoder))
     assert keyframes(units) == 1

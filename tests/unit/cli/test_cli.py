@@ -53,6 +53,7 @@ def test_a_point_leaves_these_files(folder: Path) -> None:
     assert record.stream_bytes == (folder / "x264-medium" / "stream.bin").stat().st_size
 
 
+@pytest.mark.slow
 def test_collect_writes_one_row_a_record(folder: Path, tmp_path: Path) -> None:
     records = [folder / codec / "record.json" for codec in ("x264-medium", "mean-frame")]
     assert bench("collect", "--out", "rd_points.csv", *records, cwd=tmp_path).returncode == 0
@@ -109,6 +110,7 @@ def test_the_pipe_is_a_line_frames_and_a_line(folder: Path) -> None:
     assert set(trailer) >= {"stages", "peak_memory_bytes"}
 
 
+@pytest.mark.slow
 def test_verify_prints_each_deviation(folder: Path, tmp_path: Path) -> None:
     own = ("--condition", folder / "test-v0.yaml", "--clip", folder / "clip" / "clip.json")
     ran = bench("verify", folder / "mean-frame", *own, cwd=tmp_path)
@@ -162,6 +164,7 @@ def test_verify_finds_the_stream_of_a_reference(folder: Path, tmp_path: Path) ->
     assert "stream.bin: is missing" in bench("verify", record, *own, cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_verify_prepares_the_clip_of_a_known_sequence(folder: Path, tmp_path: Path) -> None:
     ran = bench("verify", folder / "mean-frame", "--condition", folder / "test-v0.yaml", cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -127,6 +127,7 @@ def test_frames_that_are_read_ahead_are_the_same(stream: Path, header: Header, a
     assert [decoder_process.frame_md5(frame) for frame in frames] == checksums
 
 
+@pytest.mark.slow
 def test_the_decode_time_excludes_waiting_for_the_reader(tmp_path: Path) -> None:
     """Frames of 173 kB do not fit into a pipe, so the decoder waits for its reader to take each."""
     config = registry.codec_config("mean-frame")

@@ -102,6 +102,7 @@ def weights() -> dict[str, dict[tuple[str, str, str], int]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_every_fitted_point_is_a_network_for_every_clip(name: str, weights) -> None:
     condition = load_condition(name)
     fitted = {codec for codec in condition.codecs if registry.codec_config(codec).kind == "fitted"}

@@ -19,6 +19,7 @@ GENERATOR = load_script(DOCS / "generate.py")
 
 
 @pytest.mark.parametrize("page", GENERATOR.PAGES)
+@pytest.mark.slow
 def test_a_generated_page_is_up_to_date(page: str) -> None:
     assert (DOCS / page).read_text() == GENERATOR.page(page), "run python docs/generate.py"
 
@@ -35,6 +36,7 @@ def test_every_codec_id_has_a_section_and_a_row() -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_rule_graph_is_up_to_date() -> None:
     picture = set(re.findall(r"<title>(\w+)&#45;&gt;(\w+)</title>", GENERATOR.RULE_GRAPH.read_text()))
     assert picture == GENERATOR.rule_graph_edges(), "run python docs/generate.py --graph"

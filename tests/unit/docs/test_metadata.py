@@ -42,6 +42,7 @@ def test_the_citation_file_has_every_fitted_method(codec: str) -> None:
     assert cite.startswith(reference["authors"][0]["family-names"])
 
 
+@pytest.mark.slow
 def test_every_file_has_a_licence() -> None:
     reuse = Path(sys.executable).with_name("reuse")
     done = subprocess.run([reuse, "lint"], cwd=ROOT, capture_output=True, text=True)

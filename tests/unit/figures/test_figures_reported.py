@@ -165,6 +165,7 @@ def test_no_text_overlaps_or_leaves_the_page(width, points, user_csv, pages):
         assert touch, f"{one.get_text()!r} over {other.get_text()!r}"
 
 
+@pytest.mark.slow
 def test_files_are_reproducible(points, user_csv, tmp_path):
     written = []
     for run in ("one", "two"):

@@ -112,6 +112,7 @@ def test_the_fits_of_a_network_with_parts_stand_side_by_side(condition, pages) -
     assert {"independent frame", "final frame", "flow to frame 6", "weight of frame 10"} <= set(message)
 
 
+@pytest.mark.slow
 def test_networks_without_parts_get_a_page_with_the_reason(condition, pages) -> None:
     assert inside(condition("nerv-matched"), "--frame", "99", "--pictures", "parts.png") == 0
     assert "No network composes its frames of parts." in words(pages[0])
@@ -163,6 +164,7 @@ def some_parts(frame: int, offsets: tuple[int, ...] = (-1, 1)) -> dict[str, np.n
 
 
 @pytest.mark.parametrize(("count", "inches"), [(1, 3.5), (1, 7.0), (2, 7.0), (3, 7.0)])
+@pytest.mark.slow
 def test_nothing_overlaps_and_nothing_leaves_the_page(count: int, inches: float) -> None:
     title = "A network with a long name, reference fit, 150 epochs, 0.123 bpp"
     offsets = [(-2, -1, 1, 2), (-1, 1), ()]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from clip_data import write_clip
 
@@ -24,6 +25,7 @@ print((peak_memory()["peak_memory_bytes"] - before) / frames.numel())
 """
 
 
+@pytest.mark.slow
 def test_memory_holds_the_clip_once(tmp_path: Path) -> None:
     frame = np.full(640 * 360 * 3 // 2, 100, np.uint8)
     clip = write_clip(tmp_path / "clip", [frame] * 120, width=640, height=360)

@@ -114,6 +114,7 @@ def test_an_encoder_is_trained_and_not_sent() -> None:
 
 
 @pytest.mark.parametrize("name", ["nerv", "ffnerv", "enerv", "hnerv", "hinerv"])
+@pytest.mark.slow
 def test_a_small_frame_is_timed_instead_of_a_large_one(name: str, monkeypatch) -> None:
     """The smallest and the largest network are timed on a part of the frame, for all of it."""
     config = registry.codec_config(f"{name}-matched")

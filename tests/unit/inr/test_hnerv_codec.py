@@ -222,6 +222,7 @@ def decoded(path: Path) -> np.ndarray:
     ],
     ids=["encoder", "positional", "deeper-encoder", "official-quantiser"],
 )
+@pytest.mark.slow
 def test_a_stream_decodes_to_the_fitted_frames(tiny_clip, tmp_path, settings):
     """The same fit with float32 weights, which is exact, differs by the quantiser's steps alone."""
     path, report = recorded(tiny_clip, tmp_path, **settings)

@@ -174,6 +174,7 @@ def test_a_fit_with_other_bits_is_refused(tiny_clip: Clip) -> None:
     assert build_quantiser(floats.quantiser) is None
 
 
+@pytest.mark.slow
 def test_networks_that_no_stream_can_hold_are_refused(case, tmp_path: Path, refused) -> None:
     """Batch norm has statistics; a number that changes no width makes a network, but no decoder takes it."""
     made = case("nerv")

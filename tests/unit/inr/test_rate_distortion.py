@@ -93,6 +93,7 @@ def test_slices_of_a_grid_are_predicted_from_the_slice_before() -> None:
     assert tensor_bits(still) < tensor_bits(still[torch.randperm(20), :, :, :].flatten(1)) / 3
 
 
+@pytest.mark.slow
 def test_an_interrupted_fit_ends_in_the_same_weights(tmp_path: Path) -> None:
     whole = small_fit(epochs=8)
     log = whole.run()

@@ -148,6 +148,7 @@ def test_pruned_weights_stay_zero(frames):
 
 @pytest.mark.parametrize("refresh", ["saves", "official"])
 @pytest.mark.numeric
+@pytest.mark.slow
 def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
     """Interrupted in every epoch; the fit resumes from the last saved state, including the buffer."""
     prune = Pruning(ratio=0.3, epochs=4)

@@ -55,6 +55,7 @@ def tensors() -> list[np.ndarray]:
     ]
 
 
+@pytest.mark.slow
 def test_round_trip_is_exact(tensors):
     data = encode_tensors(tensors)
     decoded = decode_tensors(data, [tensor.shape for tensor in tensors])

@@ -25,6 +25,7 @@ def compare() -> ModuleType:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.slow
 def test_bytes_of_the_table_are_those_of_the_stream(compare: ModuleType, stream: str) -> None:
     (row,) = (row for row in compare.read_table() if row["stream"] == stream)
     computed = compare.suite_row(ROOT / stream)

@@ -144,6 +144,7 @@ def test_the_edit_of_defaults_is_one(edited_defaults: Any) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_edited_defaults_change_no_tracked_stream(family: str, edited_defaults: Any) -> None:
     codec, stream = codec_of_family(family), reference(family)
     before = codec.restore(stream)

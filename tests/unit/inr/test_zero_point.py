@@ -136,6 +136,7 @@ def test_bits_fall_with_the_ratio_as_they_should(axis):
     assert sizes[-1] < 0.35 * sizes[0]
 
 
+@pytest.mark.slow
 def test_without_a_zero_point_zeros_of_channels_cost_more():
     """Each channel has another code for them: what the setting is for."""
     tensor = pruned(64, 48, 3, 3, ratio=0.6, spread=True)

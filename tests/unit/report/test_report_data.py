@@ -131,6 +131,7 @@ def test_pictures_are_the_decoded_frames(coded: dict[RunKey, Path], tiny_clip: C
     )
 
 
+@pytest.mark.slow
 def test_an_older_record_has_no_value_of_a_newer_metric_and_the_reason(tmp_path: Path) -> None:
     table = page_data.table(hostile=False)
     page_data.write(tmp_path, table, with_frames=False)
@@ -145,6 +146,7 @@ def test_an_older_record_has_no_value_of_a_newer_metric_and_the_reason(tmp_path:
     assert 0 < reasons["VMAF", "ffmpeg has no filter libvmaf"] < len(records)
 
 
+@pytest.mark.slow
 def test_the_command_shows_tracked_records_and_replaces_its_own_page_only(tmp_path: Path) -> None:
     page = tmp_path / "page"
     page.mkdir()
@@ -170,6 +172,7 @@ def test_the_command_shows_tracked_records_and_replaces_its_own_page_only(tmp_pa
     assert (tmp_path / "other" / "thesis.txt").read_text() == "kept"
 
 
+@pytest.mark.slow
 def test_a_condition_without_records_is_refused(tmp_path: Path) -> None:
     refused(bench("report", "uvg-1080p-v1", "-o", "page", cwd=tmp_path), "no point has a record")
 

@@ -38,6 +38,7 @@ def test_half_a_decibel_at_equal_rate_is_the_difference_of_quality():
     assert one.bd_rate.value == pytest.approx(100 * (2 ** (-0.5 / 3) - 1))
 
 
+@pytest.mark.slow
 def test_several_clips_have_a_mean_and_several_seeds_an_interval():
     a, b = (
         [one for clip in ("c1", "c2", "c3") for one in curve(rates, seeds=3, clip=clip)]

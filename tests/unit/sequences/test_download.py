@@ -215,6 +215,7 @@ def test_a_failed_download_is_an_error_of_one_line(
     assert not (tmp_path / "a.7z").exists()
 
 
+@pytest.mark.slow
 def test_a_stalled_download_times_out_and_is_resumed(server: FileServer, tmp_path: Path) -> None:
     server.files["/a.7z"] = served = Served(DATA, holds=100_000)
     with pytest.raises(BenchError, match="the server stopped sending data, after 1 attempts") as caught:

@@ -167,6 +167,7 @@ def test_times_are_means_over_points_then_clips(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [7.0, 3.5])
 @pytest.mark.parametrize("more", [{}, {"extra": EXTRA, "clips": 3}], ids=["demo", "crowd"])
+@pytest.mark.slow
 def test_no_text_is_clipped_or_overlaps_another(tmp_path: Path, pages, more: dict, width: float) -> None:
     data = files(tmp_path, table_of(**more))
     draw_complexity(*data, anchor="x264-medium", metric="psnr_rgb_db", outputs=[], width=width)

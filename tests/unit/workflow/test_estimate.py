@@ -146,6 +146,7 @@ def test_existing_files_are_not_missing() -> None:
     assert disk["state"].total == sum(4 * cost.parameters for cost in costs)
 
 
+@pytest.mark.slow
 def test_each_seed_is_a_fit_and_the_size_of_controls_is_exact() -> None:
     estimate = estimate_of(write_condition())
     jobs = {row.kind: row.to_do for row in estimate.jobs()}
@@ -215,6 +216,7 @@ def test_the_command_prints_jobs_bytes_and_times(capsys) -> None:
     assert "[plan nerv-matched] timing steps at 64x48\n" in message.err
 
 
+@pytest.mark.slow
 def test_without_timing_nothing_is_timed_and_nothing_is_fetched(capsys) -> None:
     assert bench_plan("--condition", "uvg-ffnerv-representation", "--no-timing") == 0
     message = capsys.readouterr()
@@ -233,6 +235,7 @@ def test_a_skipped_point_is_printed_with_its_reason(capsys, monkeypatch: pytest.
     assert "skipped, identity (1): of no use here\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_default_is_the_default_run(capsys) -> None:
     assert bench_plan("--no-timing") == 0
     assert capsys.readouterr().out.startswith("demo-v1: ")

@@ -18,6 +18,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gpu_check.usable_gpu.cache_clear()
 
 
+@pytest.mark.slow
 def test_an_unusable_gpu_is_reported_once_and_fits_run_on_the_cpu(
     fresh, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
