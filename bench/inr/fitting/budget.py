@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from bench.base.errors import BenchError
 from bench.base.files import read_json, write_json
 from bench.inr.fitting import fit_state
+from bench.inr.fitting.rate_distortion import MEASUREMENTS
 from bench.inr.fitting.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 STEPS = 8
 #: Epochs of a phase in the probe. In the second one a fit with `rate` does not run the weight coder.
 _PHASE_EPOCHS = 8
-#: How often a fit with `rate` runs the weight coder, besides the start of the phase
-#: (`bench.inr.fitting.rate_distortion`).
-_RATE_MEASURED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +182,7 @@ def _probe(
             first_s = _seconds(fit.train_epoch, first)
             fit.begin_phases(first + 1)
             timed_s = _seconds(fit.train_epoch, first + 1)
-            times = _RATE_MEASURED if first == fit.recipe.rate_from else 1
+            times = MEASUREMENTS if first == fit.recipe.rate_from else 1
             once_s += times * max(0.0, first_s - timed_s)
             epoch_s.append(timed_s * steps / min(STEPS, steps))
         refresh_s = _seconds(fit.refresh)

@@ -48,6 +48,8 @@ _MANY_EPOCHS = 40
 _REFRESH_EVERY = 8
 #: Epochs at which the model is compared with the weight coder, as fractions of the epochs with a rate.
 _MEASURED_AT = (0.1, 0.4, 0.7, 0.9)
+#: How often a fit runs the weight coder after the start of its rate: at these epochs, and in the last one.
+MEASUREMENTS = len(_MEASURED_AT) + 1
 #: Smallest step, the smallest normal number of float16: streams hold steps in float16.
 _SMALLEST_LOG2 = -14.0
 #: How much the weights of a tensor may grow before the largest code limits them.
