@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,8 +68,8 @@ class RunKey:
     def file(self, name: FileName, results: str | Path = RESULTS) -> str:
         """Path of one of the run's files below the folder `results`."""
         if self.reference and name in _TRACKED:
-            names = (*astuple(self)[:-1], self.run.removeprefix(REFERENCE))
-            own = "/".join((str(results), "reference", *names, name))
+            folder = (self.condition, self.clip, self.codec, self.point, self.run.removeprefix(REFERENCE))
+            own = "/".join((str(results), "reference", *folder, name))
             tracked = ROOT / own
             # A new file is never placed in the repository.
             elsewhere = str(results) == RESULTS and not Path(own).is_file() and tracked.is_file()
@@ -77,7 +77,8 @@ class RunKey:
         if self.run.startswith(BUNDLE) and name in _TRACKED and (match := RUN.fullmatch(self.run)):
             folder = (self.condition, match[2], self.clip, self.point, f"seed{match[3]}")
             return "/".join((str(results), "bundles", *folder, name))
-        return "/".join((str(results), "points", *astuple(self), name))
+        names = (self.condition, self.clip, self.codec, self.point, self.run)
+        return "/".join((str(results), "points", *names, name))
 
 
 def reference_folder(condition: str) -> Path:

@@ -110,8 +110,19 @@ class Plans:
         return Selection(self.of(condition_of(name)), name)
 
     def of_job(self, name: str) -> Callable[[Any], Any]:
-        """A function of wildcards: the value of a method of `Plan` for that job."""
-        return with_signature(lambda wildcards: getattr(self.of(wildcards.condition), name)(wildcards))
+        """A function of wildcards: the value of a method of `Plan` for that job.
+
+        It is the same for all seeds and bundles of a point, and computed once.
+        """
+        values: dict[tuple[str | None, ...], Any] = {}
+
+        def value(wildcards: Any) -> Any:
+            key = tuple(getattr(wildcards, level, None) for level in ("condition", "clip", "codec", "point"))
+            if key not in values:
+                values[key] = getattr(self.of(wildcards.condition), name)(wildcards)
+            return values[key]
+
+        return with_signature(value)
 
     def memory(self, rule: str) -> dict[str, Callable[[Any, int], int]]:
         """The resource `mem_mb` of a rule, if memory is limited: a function of wildcards and the attempt.
@@ -217,7 +228,8 @@ def option(name: str, given: object) -> Callable[[Wildcards, Sequence[str]], str
 
     It is a function of `output`, too, because Snakemake leaves such parameters out of its rerun triggers.
     """
-    return lambda wildcards, output: f"{name} " if given else ""
+    text = f"{name} " if given else ""
+    return with_signature(lambda wildcards, output: text)
 
 
 def page_assets() -> list[Path]:
