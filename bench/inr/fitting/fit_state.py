@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from bench.base.errors import BenchError
 from bench.base.files import atomic_file
 from bench.inr.fitting import rounding
 from bench.inr.fitting.pruning import Masks
+from bench.inr.fitting.recipe import Recipe
 
 if TYPE_CHECKING:
     from bench.inr.fitting.trainer import Fit
@@ -31,8 +32,14 @@ if TYPE_CHECKING:
 ADOPTABLE = frozenset(
     {
         *("sources", "torch", "recipe.epochs", "recipe.learning_rate", "recipe.save_every"),
-        *("recipe.precision", "recipe.compile", "recipe.restart_diverged"),
+        *("recipe.precision", "recipe.compile", "recipe.restart_diverged", "recipe.refresh"),
     }
+)
+#: Defaults of a recipe's settings, as inputs have them.
+_DEFAULTS = json.loads(
+    json.dumps(
+        {f"recipe.{field.name}": field.default for field in fields(Recipe) if field.default is not MISSING}
+    )
 )
 
 
@@ -83,9 +90,14 @@ class SavedState:
         return recipe["epochs"] + sum(phase.get("epochs", 0) for phase in phases)
 
     def differences(self, inputs: Mapping[str, Any]) -> dict[str, list[Any]]:
-        """Inputs that differ, such as "recipe.epochs" -> [value of the state, value of `inputs`]."""
-        old, new = _flat(self.inputs or {}), _flat(inputs)
-        return {key: [old.get(key), new.get(key)] for key in (old | new) if old.get(key) != new.get(key)}
+        """Inputs that differ, such as "recipe.epochs" -> [value of the state, value of `inputs`].
+
+        A setting of the recipe that one of them does not know is at its default, with which new settings keep
+        the old meaning.
+        """
+        old, new = (_flat(each or {}) for each in (self.inputs, inputs))
+        values = {key: [each.get(key, _DEFAULTS.get(key)) for each in (old, new)] for key in old | new}
+        return {key: pair for key, pair in values.items() if pair[0] != pair[1]}
 
     def obstacle(self, inputs: Mapping[str, Any]) -> str:
         """Why a fit with these inputs cannot adopt the state; empty if it can."""

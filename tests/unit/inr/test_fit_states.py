@@ -160,6 +160,18 @@ def test_a_state_within_a_fine_tuning_phase_is_not_adopted_by_more_epochs(folder
     assert SavedState(path=Path("fit.pt"), inputs=None, epochs=5, finished=False).obstacle(inputs)
 
 
+def test_a_state_from_before_a_setting_existed_is_adopted_where_the_setting_has_its_default(
+    folder: Folder,
+) -> None:
+    inputs = {"recipe": json.loads(json.dumps(asdict(folder.recipe()))), "sources": "a"}
+    for name in ("space", "betas"):
+        earlier = {"recipe": {k: v for k, v in inputs["recipe"].items() if k != name}, "sources": "a"}
+        state = SavedState(path=Path("fit.pt"), inputs=earlier, epochs=3, finished=False)
+        assert state.obstacle(inputs) == ""
+    other = {"recipe": {**inputs["recipe"], "space": "yuv420"}, "sources": "a"}
+    assert SavedState(path=Path("fit.pt"), inputs=inputs, epochs=3, finished=False).obstacle(other)
+
+
 def finite_states(folder: Folder) -> bool:
     states = [torch.load(state.path, weights_only=True) for state in saved_states(folder.path)]
     return all(value.isfinite().all() for state in states for value in state["network"].values())
