@@ -11,7 +11,8 @@ python -m benchmarks.training [--official FOLDER] [--steps 20] [--only 1 2]
 3. FFNeRV's published size c48 at 1080p: the kernel's share of the CPU time, and peak memory, with and without
    `bench.base.process.keep_freed_memory`.
 
-Times are CPU seconds of one thread.
+Each part has a results file: training_official, training_arithmetic, training_1080p. Times are CPU seconds of
+one thread.
 """
 
 from __future__ import annotations
@@ -101,26 +102,44 @@ def main() -> None:
 
 
 def _run_all(args: argparse.Namespace) -> None:
-    values: dict[str, Any] = {}
+    parts = {
+        1: ("official", _official_part),
+        2: ("arithmetic", _arithmetic_part),
+        3: ("1080p", _full_hd_part),
+    }
+    for number in args.only:
+        name, measure = parts[number]
+        write_report(f"training_{name}", measure(args))
+
+
+def _official_part(args: argparse.Namespace) -> dict[str, float]:
     ours, official = [], []
-    for _ in range(_PAIRS if 1 in args.only else 0):
+    for _ in range(_PAIRS):
         ours.append(_child("qat", args)["ms"])
         if args.official:
             official.append(_child("official", args)["ms"])
-    if ours:
-        values["FFNeRV, 320x180, QAT: step, CPU ms"] = median(ours)
+    values = {"FFNeRV, 320x180, QAT: step, CPU ms": median(ours)}
     if official:
-        values["FFNeRV, 320x180, QAT: official step, CPU ms"] = median(official)
         ratios = [other / one for one, other in zip(ours, official, strict=True)]
+        values["FFNeRV, 320x180, QAT: official step, CPU ms"] = median(official)
         values["FFNeRV, 320x180, QAT: ratio"] = median(ratios)
-    for codec in ("ffnerv", "nerv", "enerv", "hnerv", "hinerv") if 2 in args.only else ():
+    return values
+
+
+def _arithmetic_part(args: argparse.Namespace) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for codec in ("ffnerv", "nerv", "enerv", "hnerv", "hinerv"):
         measured = _child("network", args, "--codec", f"{codec}-matched")
         values |= {f"{codec}-matched, 320x180: {key}": value for key, value in measured.items()}
-    variants = {"": [], ", memory returned": ["--return-memory"]} if 3 in args.only else {}
-    for name, options in variants.items():
+    return values
+
+
+def _full_hd_part(args: argparse.Namespace) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for name, options in {"": [], ", memory returned": ["--return-memory"]}.items():
         measured = _child("c48", args, *options)
         values |= {f"FFNeRV c48, 1920x1080{name}: {key}": value for key, value in measured.items()}
-    write_report("training", values)
+    return values
 
 
 def _child(part: str, args: argparse.Namespace, *options: str) -> dict[str, float]:
