@@ -23,8 +23,9 @@ pytestmark = pytest.mark.slurm
 
 ONE_NODE = Path(__file__).with_name("one_node.sh")
 PROFILE = ("--workflow-profile", "profiles/slurm-test")
-#: Long enough for a job to be found while it runs, and to have saved a state.
-LONG_FIT = {"epochs": 1500, "rounding": {"epochs": 2}}
+#: Epochs of fits that SLURM ends: long enough for a job to be found while it runs, with a saved state. SLURM
+#: rounds a time limit up to a minute and checks it twice a minute.
+LONG_FITS = {"cancel": 2000, "time-limit": 9000}
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +117,10 @@ def test_a_job_that_fails_once_is_submitted_again(repo: Repo) -> None:
     assert len(run.streams()) == 2
 
 
-@pytest.mark.parametrize("end", ["time-limit", "cancel"])
+@pytest.mark.parametrize("end", LONG_FITS)
 def test_a_fit_that_slurm_ends_resumes_without_a_hand(repo: Repo, end: str) -> None:
-    run = fits(repo, end, **LONG_FIT)
+    budget = {"epochs": LONG_FITS[end], "rounding": {"epochs": 2}}
+    run = fits(repo, end, **budget)
     with start(run) as process:
         job = str(wait_for(lambda: job_of_fit(run)))
         if end == "cancel":
@@ -133,7 +135,7 @@ def test_a_fit_that_slurm_ends_resumes_without_a_hand(repo: Repo, end: str) -> N
     log = (run.root / f"logs/encode/{end}/discs/nerv-matched/low/seed0.log").read_text()
     assert '"fit_log"' in report
     assert int(re.search(r"epoch (\d+)/", log)[1]) > 1  # the log of the second attempt
-    undisturbed = fits(repo, f"{end}-local", **LONG_FIT)
+    undisturbed = fits(repo, f"{end}-local", **budget)
     undisturbed.snakemake("--cores", "2", targets=(records(undisturbed),))
     assert run.streams() == undisturbed.streams()
 
