@@ -70,15 +70,13 @@ class FFNeRVVideo(Representation):
     def step(self, index: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
         """Loss of the final frame plus `auxiliary_weight` times those of the two other frames (section 3.1).
 
-        The independent frames are stored in the buffer before the neighbours are read from it, unless
-        `reads_cache_only`.
+        The independent frames are stored in the buffer before the neighbours are read from it.
         """
         heads = self.network(self.times(index))
         if not self.network.config.offsets:
             frames = self.visible(heads.independent)
             return losses(loss, [frames], target)[0], frames.detach()
-        if not self.reads_cache_only:
-            self.buffer.write(index // self.network.config.key_interval, heads.independent)
+        self.buffer.write(index // self.network.config.key_interval, heads.independent)
         mixed = self.aggregate(heads, self.buffer.read(self.slots(index)))
         images = [self.visible(x) for x in (mixed.aggregated, mixed.independent, mixed.final)]
         aggregated, independent, final = losses(loss, images, target)

@@ -232,9 +232,8 @@ class FitSettings(Settings):
     save_every: Count = 5
     """Epochs from one saved state to the next."""
 
-    refresh: Literal["saves", "official", "snapshot"] = "saves"
-    """When FFNeRV's frame buffer is recomputed: at every saved state; as its script does; or (`snapshot`)
-    also before each epoch of the last quarter, whose steps only read it."""
+    refresh: Literal["saves", "official"] = "saves"
+    """When FFNeRV's frame buffer is recomputed: at every saved state, or as its script does."""
 
     prune: Prune | None = None
     """Pruning and fine-tuning; null: none."""

@@ -32,7 +32,7 @@ CosineFrom = Literal["warmup", "start"]
 #: to 10 bits of mantissa; `bf16`, where the network computes in bfloat16 and the loss in float32. Decoders
 #: always compute in float32.
 Precision = Literal["float32", "tf32", "bf16"]
-Refresh = Literal["saves", "official", "snapshot"]
+Refresh = Literal["saves", "official"]
 Space = Literal["rgb", "yuv420"]
 #: `adam`; `muon`: Muon for kernels and matrices, Adam for all other weights (`bench.inr.fitting.optimiser`).
 OptimiserName = Literal["adam", "muon"]
@@ -41,8 +41,6 @@ OptimiserName = Literal["adam", "muon"]
 _ROUNDING_RATE = 1 / 8
 #: FFNeRV's script evaluates, and with that refreshes its key frames, every 50 epochs and in the last nine.
 _OFFICIAL_EVERY, _OFFICIAL_LAST = 50, 10
-#: Fraction of the epochs after which steps read a snapshot of the cache (`refresh: snapshot`).
-_SNAPSHOT_FROM = 0.75
 
 
 def _check_number(name: str, value: object, least: float, most: float = math.inf) -> None:
@@ -187,9 +185,7 @@ class Recipe:
         save_every: epochs between saved states.
         refresh: when a representation recomputes its cache. `saves`: at every saved state, so that a state
             need not contain the cache. `official`: where FFNeRV's script evaluates; the cache is then part
-            of the state. `snapshot`: as `saves`, and in the last quarter of the epochs before each, while
-            steps only read it. A step then sees what a decoder sees: a cache from one set of weights. A
-            cache that steps write has entries of many steps, whose rounding errors differ and cancel.
+            of the state.
         prune, quantise, rounding: fine-tuning phases, in this order; None: no such phase.
         optimiser: name of the optimiser (`OptimiserName`).
         rate: target for the size of the stream; None: the size follows from the network and the quantiser.
@@ -347,11 +343,6 @@ class Recipe:
         return (epoch + 1) % self.save_every == 0 and epoch + 1 < self.total_epochs
 
     def refreshes_after(self, epoch: int) -> bool:
-        if self.refresh != "official":
-            return self.saves_after(epoch) or self.reads_snapshot_in(epoch + 1)
+        if self.refresh == "saves":
+            return self.saves_after(epoch)
         return (epoch + 1) % _OFFICIAL_EVERY == 0 or epoch > self.total_epochs - _OFFICIAL_LAST
-
-    def reads_snapshot_in(self, epoch: int) -> bool:
-        """Whether the steps of an epoch only read the cache."""
-        last = self.total_epochs
-        return self.refresh == "snapshot" and _SNAPSHOT_FROM * last <= epoch < last

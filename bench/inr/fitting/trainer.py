@@ -217,8 +217,7 @@ class Fit:
     def begin_phases(self, epoch: int) -> None:
         """Before an epoch: prune, restart Adam, set noise or rounding where the recipe has it."""
         recipe, representation = self.recipe, self.representation
-        before = self.masks, self.optimiser, self.rounded, self.rate, representation.reads_cache_only
-        representation.reads_cache_only = recipe.reads_snapshot_in(epoch)
+        before = self.masks, self.optimiser, self.rounded, self.rate
         if recipe.prune and recipe.prunes_before(epoch):
             scores = representation.pruning_scores()
             kept = prune_masks(
@@ -248,8 +247,7 @@ class Fit:
             self.begin_rate(coded, rounding.fix_steps(coded, representation.network, chosen))
             assert self.rate is not None
             self.rate.start(self.log[-1].loss)
-        after = self.masks, self.optimiser, self.rounded, self.rate, representation.reads_cache_only
-        if before != after:
+        if before != (self.masks, self.optimiser, self.rounded, self.rate):
             self._steps = {}  # recorded with other weights, masks or moments
 
     def begin_rate(self, coded: nn.Module, quantiser: ByName) -> None:

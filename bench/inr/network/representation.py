@@ -26,11 +26,9 @@ class Representation(ABC):
 
     Attributes:
         samples_per_frame: samples that make up one frame.
-        reads_cache_only: whether steps read the cache of `refresh` without writing to it.
     """
 
     samples_per_frame: int = 1
-    reads_cache_only: bool = False
 
     def __init__(self, network: nn.Module, *, frames: int, height: int, width: int) -> None:
         self.network, self.frames, self.height, self.width = network, frames, height, width

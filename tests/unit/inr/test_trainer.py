@@ -146,39 +146,7 @@ def test_pruned_weights_stay_zero(frames):
     assert all((weight != 0).any() for weight in after.network.grids.parameters())
 
 
-@pytest.mark.numeric
-def test_in_the_last_quarter_steps_read_a_buffer_of_one_set_of_weights(frames):
-    """As a decoder does: the buffer before an epoch is what the epoch's first weights render."""
-    recipe = Recipe(epochs=8, learning_rate=1e-2, save_every=3, refresh="snapshot")
-    assert [epoch for epoch in range(8) if recipe.refreshes_after(epoch)] == [2, 5, 6]
-    assert [epoch for epoch in range(-1, 10) if recipe.reads_snapshot_in(epoch)] == [6, 7]
-    assert not any(replace(recipe, refresh="saves").reads_snapshot_in(epoch) for epoch in range(8))
-    video, read = ffnerv_video(), []
-    fit = Fit(video, frames, recipe)
-    original = fit.train_epoch
-
-    def train_epoch(epoch: int):
-        rendered = [video.network.independent(video.times(torch.tensor([i]))).detach() for i in range(6)]
-        before = video.buffer.data.clone()
-        row = original(epoch)
-        slots = before[: len(rendered)]
-        fresh = torch.equal(slots, torch.cat(rendered).to(slots.dtype))
-        read.append((fresh, torch.equal(video.buffer.data, before)))
-        return row
-
-    fit.train_epoch = train_epoch
-    fit.run()
-    assert (
-        read
-        == [(True, False)]
-        + [(False, False)] * 2
-        + [(True, False)]
-        + [(False, False)] * 2
-        + [(True, True)] * 2
-    )
-
-
-@pytest.mark.parametrize("refresh", ["saves", "official", "snapshot"])
+@pytest.mark.parametrize("refresh", ["saves", "official"])
 @pytest.mark.numeric
 @pytest.mark.slow
 def test_an_interrupted_fit_ends_in_the_same_weights(frames, tmp_path, refresh):
