@@ -1,6 +1,6 @@
 """Dry run of a large condition over that of a trivial Snakemake workflow with as many jobs.
 
-python -m benchmarks.planning [--seeds 3 12]
+python -m benchmarks.planning [--seeds 3 28]
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[3, 12], help="seeds of each point")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[3, 28], help="seeds of each point")
     values: dict[str, float] = {}
     for seeds in parser.parse_args().seeds:
         with tempfile.TemporaryDirectory() as folder:
