@@ -109,5 +109,7 @@ def test_stream_decodes_as_recorded(path: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    # Frames may differ in the last bit from those of the machine of the record.
-    assert f"{path}: as recorded" in done.stdout
+    # Records with a digest of their frames: on another machine frames may differ in the last bit.
+    frames = ["; all frames are identical", "; not all frames are identical"]
+    expected = frames if RECORDS[path].decode.get("frames_md5") else [""]
+    assert done.stdout in [f"{path}: as recorded{words}\n" for words in expected]
