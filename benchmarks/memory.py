@@ -18,10 +18,10 @@ from typing import Any
 import psutil
 import torch
 
-from bench.base.process import keep_freed_memory, peak_memory
+from bench.base.process import keep_freed_memory, peak_memory, use_huge_pages
 from bench.codec import registry
 from bench.inr.fitting.optimiser import make_optimiser
-from bench.inr.fitting.trainer import train_step
+from bench.inr.fitting.step import train_step
 from bench.inr.study.fit_memory import fit_memory
 from bench.inr.study.step_time import samples_of_frame
 from bench.workflow.plan import make_plan
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=600)
     parser.add_argument("--network", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    use_huge_pages()  # as every command of the suite does
     if args.network:
         sys.stdout.write(json.dumps(_fit(*args.network, frames=args.frames)))
         return

@@ -38,7 +38,7 @@ def main() -> None:
     encode_s, measure_s = _job_seconds(plan)
     fits = {point for point in encode_s if plan.configs[point.codec].kind == "fitted"}
     listed = {point: index for index, point in enumerate(plan.points)}
-    orders: dict[str, Callable[[RunKey], float]] = {
+    orders: dict[str, Callable[[Any], float]] = {
         "longest fits first": plan.priority,
         "fits in the order of the condition": lambda point: 1000 * (point in fits) - listed[point] / 1000,
     }

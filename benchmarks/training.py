@@ -7,9 +7,10 @@ python -m benchmarks.training [--official FOLDER] [--steps 20] [--only 1 2]
    Without it, the ratio is left out. Its training loop runs as it is, with random frames, on the CPU and
    without its PSNR and MS-SSIM of every step. Processes of both run in turns.
 2. The steps of the largest matched networks of `local-v1` at 320x180. Share: the time that the network's
-   multiplications and additions take at the rate of a large matrix product, over the time of the step.
+   multiplications and additions take at the rate of a large matrix product, over the time of the step. The
+   same step without `bench.base.process.use_huge_pages`.
 3. FFNeRV's published size c48 at 1080p: the kernel's share of the CPU time, and peak memory, with and without
-   `bench.base.process.keep_freed_memory`.
+   `bench.base.process.keep_freed_memory`, and without huge pages.
 
 Each part has a results file: training_official, training_arithmetic, training_1080p. Times are CPU seconds of
 one thread.
@@ -29,7 +30,7 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -58,6 +59,8 @@ QAT_FLAGS = (
     "--fc-hw-dim 9_16_32 --expansion 1 --lower-width 12 --strides 5 2 2 --t-dim 33 66 --wbit 8 --lr 0.008 "
     "--loss-type Fusion6 --lw 0.1 --agg-ind -2 -1 1 2 --resol 320 180 -e 1 -j 0"
 )
+#: Environment of a process that does not ask for huge pages.
+_SMALL_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0"}
 C48 = {
     "channels": 48,
     "expansion": 8.0,
@@ -88,12 +91,13 @@ def main() -> None:
     parser.add_argument("--codec", help=argparse.SUPPRESS)
     parser.add_argument("--return-memory", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    process.use_huge_pages()  # as every command of the suite does
     torch.set_num_threads(1)
     if args.part is None:
         _run_all(args)
         return
     if args.return_memory:
-        process.keep_freed_memory = lambda: None  # type: ignore[method-assign]
+        process.keep_freed_memory = lambda: None
     parts: dict[str, Callable[[], dict[str, float]]] = {
         "qat": lambda: _steps("ffnerv-matched", QAT, (320, 180), args.steps),
         "network": lambda: _share(args.codec, args.steps),
@@ -131,26 +135,36 @@ def _official_part(args: argparse.Namespace) -> dict[str, float]:
 def _arithmetic_part(args: argparse.Namespace) -> dict[str, float]:
     values: dict[str, float] = {}
     for codec in ("ffnerv", "nerv", "enerv", "hnerv", "hinerv"):
-        measured = _child("network", args, "--codec", f"{codec}-matched")
+        options = "network", args, "--codec", f"{codec}-matched"
+        measured, small = _child(*options), _child(*options, environment=_SMALL_PAGES)
         values |= {f"{codec}-matched, 320x180: {key}": value for key, value in measured.items()}
+        values[f"{codec}-matched, 320x180: step with pages of 4 KiB, CPU ms"] = small["step, CPU ms"]
     return values
 
 
 def _full_hd_part(args: argparse.Namespace) -> dict[str, float]:
     values: dict[str, float] = {}
-    for name, options in {"": [], ", memory returned": ["--return-memory"]}.items():
-        measured = _child("c48", args, *options)
+    variants: dict[str, tuple[list[str], dict[str, str]]] = {
+        "": ([], {}),
+        ", pages of 4 KiB": ([], _SMALL_PAGES),
+        ", pages of 4 KiB, memory returned": (["--return-memory"], _SMALL_PAGES),
+    }
+    for name, (options, environment) in variants.items():
+        measured = _child("c48", args, *options, environment=environment)
         values |= {f"FFNeRV c48, 1920x1080{name}: {key}": value for key, value in measured.items()}
     return values
 
 
-def _child(part: str, args: argparse.Namespace, *options: str) -> dict[str, float]:
+def _child(
+    part: str, args: argparse.Namespace, *options: str, environment: Mapping[str, str] | None = None
+) -> dict[str, float]:
     """Measure one part in a process of its own: memory and caches of one do not change another."""
     steps = str(_FULL_HD_STEPS if part == "c48" else args.steps)
     command = [sys.executable, "-m", "benchmarks.training", "--part", part, "--steps", steps, *options]
     if args.official:
         command += ["--official", str(args.official)]
-    result = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    variables = {**os.environ, **(environment or {})}
+    result = subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(result.stdout)
 
 
@@ -249,7 +263,7 @@ def _official(folder: Path, steps: int) -> dict[str, float]:
     """CPU ms from one update of the weights to the next in the official training loop."""
     prepare_torchvision()
     with _stand_ins(folder) as marks:
-        import main as official  # type: ignore[import-not-found]
+        import main as official
 
         official.optim = types.SimpleNamespace(Adam=_marking_adam(marks))
         official.CustomDataSet = lambda *args, **options: [
