@@ -15,6 +15,9 @@ ARGS ?=
 # A package index to take torch from (one of CPU or CUDA builds); empty: where pip looks for the rest.
 TORCH_INDEX ?=
 
+# Pages of 2 MiB for large arrays, as every command of the suite asks for (bench/base/process.py).
+export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
+
 # A word of a shell command: the paths of a checkout may have spaces and quotes.
 quote = '$(subst ','\'',$1)'
 

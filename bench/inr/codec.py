@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from bench.codec.container import Stream
     from bench.inr.coding.quantisers import SingleQuantiser
+    from bench.inr.fitting.divergence import Diverged
     from bench.inr.network.representation import Representation
     from bench.inr.settings import FitSettings
     from bench.video.clip import Clip, ClipInfo
@@ -178,10 +179,11 @@ class INRCodec(Codec):
             choose_quantiser,
             clip_tensor,
             code_network,
+            fit_details,
             fit_inputs,
+            run_fit,
         )
         from bench.inr.fitting.budget import STEPS, budget_file, choose_epochs
-        from bench.inr.fitting.divergence import Diverged
         from bench.inr.fitting.trainer import Fit
         from bench.inr.network import runtime
 
@@ -238,27 +240,10 @@ class INRCodec(Codec):
             inputs = {**inputs, "recipe": {**inputs["recipe"], "epochs": budget.epochs}}
             job.clock.facts["budget"] = asdict(budget)
             job.progress(str(budget))
-        fit, diverged = start_fit(recipe), None
         with job.clock("fit"):
-            try:
-                log = fit.run(Reporter(job.progress, recipe.total_epochs))
-            except Diverged as error:
-                if not recipe.restart_diverged or fit.restarts:
-                    raise
-                diverged = error.with_traceback(None)
-            earlier_s = fit.earlier_s
-            if diverged:
-                fit = start_fit(recipe, after=diverged)
-                log = fit.run(Reporter(job.progress, recipe.total_epochs))
+            fit, earlier_s = run_fit(start_fit, recipe, Reporter(job.progress, recipe.total_epochs))
         encoded = code(fit, job.clock)
-        rows = [asdict(row) for row in log]
-        if recipe.space == "yuv420":
-            for row in rows:
-                row["psnr_yuv_db"] = row.pop("psnr_rgb_db")
-        details: dict[str, Any] = {"fit_devices": fit.devices, "fit_log": rows}
-        details |= {"adopted": fit.adopted} if fit.adopted else {}
-        details |= {"restarts": fit.restarts} if fit.restarts else {}
-        return replace(encoded, details={**encoded.details, **details}, earlier_s=earlier_s)
+        return replace(encoded, details={**encoded.details, **fit_details(fit)}, earlier_s=earlier_s)
 
     def decode(
         self, stream: Stream, *, device: str, clock: StageClock, first: int = 0, stop: int | None = None

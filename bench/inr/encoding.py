@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from bench.inr.coding.allocation import allocate
 from bench.inr.coding.payload import Payload, coded_weights, config_values
 from bench.inr.coding.quantiser_description import QuantiserDescription
 from bench.inr.coding.quantisers import AnyQuantiser, build_quantiser, check_parts
+from bench.inr.fitting.divergence import Diverged
 from bench.inr.network import planes, runtime
 from bench.inr.network.representation import Representation
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from bench.codec.container import PixelFormat
     from bench.inr.codec import INRCodec
     from bench.inr.fit_check import CheckedFit
+    from bench.inr.fitting.fit_state import EpochLog
+    from bench.inr.fitting.recipe import Recipe
+    from bench.inr.fitting.trainer import Fit
     from bench.video.clip import Clip, ClipInfo
 
 
@@ -44,6 +48,45 @@ def clip_tensor(clip: Clip, device: str, space: str = "rgb") -> Tensor:
     for target, frame in zip(frames, clip.rgb(), strict=True):
         target.copy_(torch.from_numpy(np.array(frame)).permute(2, 0, 1))
     return frames
+
+
+def run_fit(
+    start_fit: Callable[..., Fit], recipe: Recipe, report: Callable[[EpochLog], None]
+) -> tuple[Fit, tuple[float, float]]:
+    """Run a fit, and once more from its last good state if it diverges and the recipe allows it.
+
+    Args:
+        start_fit: makes a fit from a recipe; `after` is the error of the one that diverged.
+
+    Returns:
+        the fit, and the wall and CPU seconds of earlier processes that it continues.
+
+    Raises:
+        Diverged: the fit diverged and may not restart.
+    """
+    fit = start_fit(recipe)
+    try:
+        fit.run(report)
+    except Diverged as error:
+        if not recipe.restart_diverged or fit.restarts:
+            raise
+        diverged = error.with_traceback(None)
+    else:
+        return fit, fit.earlier_s
+    earlier_s = fit.earlier_s
+    fit = start_fit(recipe, after=diverged)
+    fit.run(report)
+    return fit, earlier_s
+
+
+def fit_details(fit: Fit) -> dict[str, Any]:
+    """What the report of an encode says of its fit."""
+    rows = [asdict(row) for row in fit.log]
+    if fit.recipe.space == "yuv420":
+        rows = [{"psnr_yuv_db" if key == "psnr_rgb_db" else key: row[key] for key in row} for row in rows]
+    details: dict[str, Any] = {"fit_devices": fit.devices, "fit_log": rows}
+    details |= {"adopted": fit.adopted} if fit.adopted else {}
+    return details | ({"restarts": fit.restarts} if fit.restarts else {})
 
 
 def code_network(

@@ -118,16 +118,7 @@ def measure(
         )
         cost = process.cost
     assert cost is not None  # set, since frames() raised nothing
-    repeatable = None
-    external = "isolation" in cost.reported
-    if repeat or external or cost.reported.get("device") != "cpu":
-        repeatable = time_decode(stream, header, device)[1] == checksums
-    if external and not repeatable and not encoded["settings"].get("gpu"):
-        names = [name for name in cost.reported["programs"] if name not in ("environment", "container")]
-        problem = (
-            f"codec {codec}, point {point}: {', '.join(names)} decoded it to other frames the second time"
-        )
-        raise BenchError(stream, problem, "make the decoder deterministic, for example with one thread")
+    repeatable = _decodes_the_same_twice(stream, header, device, encoded, cost, checksums, asked=repeat)
     _check_control(encoded, stream, source, scores.values)
 
     fit_every = encoded["settings"].get("fit_every", 1)
@@ -140,6 +131,33 @@ def measure(
     write_csv(frames_csv, [row | {"md5": digest} for row, digest in zip(scores.rows, checksums, strict=True)])
     record.write(out)
     return record
+
+
+def _decodes_the_same_twice(
+    stream: Path,
+    header: Header,
+    device: str,
+    encoded: Mapping[str, Any],
+    cost: DecodeCost,
+    checksums: Sequence[str],
+    *,
+    asked: bool,
+) -> bool | None:
+    """Whether another decode gives the frames with these checksums; None: it was not tried.
+
+    Raises:
+        BenchError: a program outside the suite does not, although it uses no GPU.
+    """
+    external = "isolation" in cost.reported
+    if not (asked or external or cost.reported.get("device") != "cpu"):
+        return None
+    same = time_decode(stream, header, device)[1] == checksums
+    if external and not same and not encoded["settings"].get("gpu"):
+        names = [name for name in cost.reported["programs"] if name not in ("environment", "container")]
+        decoder = f"codec {encoded['codec']}, point {encoded['point']}: {', '.join(names)}"
+        problem = f"{decoder} decoded it to other frames the second time"
+        raise BenchError(stream, problem, "make the decoder deterministic, for example with one thread")
+    return same
 
 
 def _check_geometry(stream: Path, header: Header, clip: Clip) -> None:

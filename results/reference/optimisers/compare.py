@@ -47,7 +47,7 @@ GRID = {
     "adam": ((0.5, 1, 2), {}),
     "muon": ((0.5, 1, 2, 4), {"optimiser": "muon"}),
     "adan": ((1, 2, 4), {}),
-    "soap": ((0.5, 1, 2), {}),
+    "soap": ((0.5, 1, 2, 4), {}),
     "schedule-free": ((0.5, 1, 2), {"floor": 1.0}),  # a constant rate after the warm-up
 }
 COLUMNS = ("network", "optimiser", "learning_rate", "epoch", "psnr_rgb_db", "cpu_s", "rendered_db")
