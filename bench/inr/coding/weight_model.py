@@ -223,7 +223,9 @@ class SliceModel:
         self.total = np.full(values.shape[1:], start, dtype=np.int64)
         self.count = np.ones_like(self.total)
         self.near = self.total[0].copy()
-        self.taps = np.array(parameters.taps, dtype=np.int32)
+        self._features = np.empty((2, len(self.near)), dtype=np.int64)
+        #: a_k, the farthest slice first, as the values are ordered.
+        self.taps = np.array(parameters.taps[::-1], dtype=np.int32)
         self.weights = np.array(parameters.weights, dtype=np.int64)
         if couplings is not None:
             margin = len(couplings)
@@ -232,8 +234,9 @@ class SliceModel:
 
     def predict(self, step: int) -> np.ndarray:
         """p: the predicted values (parts, entries) of a slice, in units of 1/TAP_ONE."""
-        order = min(len(self.taps), step)
-        linear = np.tensordot(self.taps[:order][::-1], self.values[step - order : step], axes=1)
+        first = max(step - len(self.taps), 0)
+        slices = self.values[first:step].reshape(-1, self.total.size)
+        linear = np.dot(self.taps[len(self.taps) - len(slices) :], slices).reshape(self.total.shape)
         if self.couplings is None:
             return linear
         self.linear = linear[0]
@@ -241,14 +244,19 @@ class SliceModel:
         return linear + np.einsum("ij,ij->i", self.couplings, rows) // COUPLING_ONE
 
     def features(self, part: int) -> np.ndarray:
-        """m_1 and m_2 (2, entries): mean residual magnitudes at each entry so far, and recently around it."""
-        near = self.near.reshape(self.layout.plane)
+        """m_1 and m_2 (2, entries): mean residual magnitudes at each entry so far, and recently around it.
+
+        The next call overwrites the array.
+        """
+        near, features = self.near.reshape(self.layout.plane), self._features
+        np.floor_divide(self.total[part], self.count[part], out=features[0])
+        around = features[1].reshape(near.shape)
         if self.layout.parts > 1:
             padded = np.pad(near, 1, mode="edge")
-            around = (padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]) >> 2
+            around[:] = (padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]) >> 2
         else:
-            around = np.broadcast_to(near.sum(axis=1, keepdims=True) // near.shape[1], near.shape)
-        return np.stack([self.total[part] // self.count[part], around.ravel()])
+            around[:] = near if near.shape[1] == 1 else near.sum(axis=1, keepdims=True) // near.shape[1]
+        return features
 
     def levels(self, features: np.ndarray) -> np.ndarray:
         """Levels of spread for features (2, entries)."""
@@ -256,7 +264,7 @@ class SliceModel:
 
     def expected(self, linear: np.ndarray) -> np.ndarray:
         """Predictions rounded to whole values in the range low to high."""
-        return ((linear + TAP_ONE // 2) // TAP_ONE).clip(self.low, self.high)
+        return np.minimum(np.maximum((linear + TAP_ONE // 2) // TAP_ONE, self.low), self.high)
 
     def observe(self, step: int, part: int, residuals: np.ndarray) -> None:
         """Update the model with the residuals of a part's valid entries, whose values are in `values`."""
