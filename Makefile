@@ -103,8 +103,8 @@ test-gpu: env ## Run the tests that need a CUDA device
 	$(PY) -m pytest -m gpu $(ARGS)
 
 .PHONY: bench
-bench: env ## Measure planning, scoring, training, memory, states and the schedule; results in benchmarks/results
-	@for name in planning scoring training memory states schedule; do $(BIN)/python -m benchmarks.$$name; done
+bench: env ## Measure planning, scoring, coding, training, memory, states and the schedule; results in benchmarks/results
+	@for name in planning scoring coding training memory states schedule; do $(BIN)/python -m benchmarks.$$name; done
 
 .PHONY: bench-full-size
 bench-full-size: env ## Run 600 frames of 1920x1080 through the workflow; takes an hour and 10 GB in FOLDER

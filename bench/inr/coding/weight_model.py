@@ -185,18 +185,22 @@ class ValueLaws:
         steps = np.full(LARGEST_RESIDUAL + 1, FACTOR_ONE)
         steps[: len(parameters.factors)] = parameters.factors
         self.factors = _FACTORS[steps[magnitudes]]
-        laws = np.ones((LEVELS, 2 * LARGEST_RESIDUAL + 1), dtype=np.int64)
+        #: Largest residual: both the value and the prediction are in the range low to high.
+        self.span = len(magnitudes) - 1
+        residuals = slice(LARGEST_RESIDUAL - self.span, LARGEST_RESIDUAL + self.span + 1)
+        laws = np.ones((LEVELS, 2 * self.span + 1), dtype=np.int64)
         for share, width in zip(parameters.mixture, WIDTHS, strict=True):
-            laws += share * normal_laws()[rows_of(np.arange(LEVELS), width)]
-        windows = np.lib.stride_tricks.sliding_window_view(laws.astype(np.float64), len(magnitudes), axis=1)
-        self.windows = windows
+            laws += share * normal_laws()[rows_of(np.arange(LEVELS), width), residuals]
+        self.windows = np.lib.stride_tricks.sliding_window_view(
+            laws.astype(np.float64), len(magnitudes), axis=1
+        )
 
     def weights(self, expected: np.ndarray, levels: np.ndarray) -> np.ndarray:
         """Unnormalised probabilities (entries, values) for predictions and levels (entries,).
 
         They are positive integers, which float64 represents exactly, as it does their sums.
         """
-        return self.windows[levels, LARGEST_RESIDUAL + self.low - expected] * self.factors
+        return self.windows[levels, self.span + self.low - expected] * self.factors
 
     def chunks(self, entries: int) -> Iterator[slice]:
         """Slices of the entries in order, small enough to bound the memory of `weights`."""
@@ -252,8 +256,15 @@ class SliceModel:
         np.floor_divide(self.total[part], self.count[part], out=features[0])
         around = features[1].reshape(near.shape)
         if self.layout.parts > 1:
-            padded = np.pad(near, 1, mode="edge")
-            around[:] = (padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]) >> 2
+            # The four neighbours; beyond an edge, the entry itself.
+            around[:-1], around[-1] = near[1:], near[-1]
+            around[1:] += near[:-1]
+            around[0] += near[0]
+            around[:, :-1] += near[:, 1:]
+            around[:, 1:] += near[:, :-1]
+            around[:, 0] += near[:, 0]
+            around[:, -1] += near[:, -1]
+            around >>= 2
         else:
             around[:] = near if near.shape[1] == 1 else near.sum(axis=1, keepdims=True) // near.shape[1]
         return features

@@ -181,7 +181,8 @@ def test_the_tables_are_the_same_on_every_machine():
     assert (np.abs(laws.sum(axis=1) - MASS) < len(laws.T)).all()
     digest = hashlib.sha256(laws.astype("<i8").tobytes() + EDGES.astype("<i8").tobytes()).hexdigest()
     assert digest == "0b9d8b4760f12d84cbf536796bff77388246f904350e0c4167f2a05f0c19bc24"
-    extreme = Parameters(0, -2 * LARGEST_CODE, 2 * LARGEST_CODE, 1, mixture=(63,) * 7, factors=(87,) * 64)
+    # The widest range that the fields of a stream can state.
+    extreme = Parameters(0, -LARGEST_CODE, LARGEST_CODE, 1, mixture=(63,) * 7, factors=(87,) * 64)
     weights = ValueLaws(extreme).weights(np.zeros(LEVELS, dtype=int), np.arange(LEVELS))
     assert (weights >= 1).all()
     assert (weights == np.rint(weights)).all()
