@@ -55,6 +55,11 @@ class HNeRVFitting(Representation):
         named = self.network.decoder.named_parameters()
         return [weight for name, weight in named if weight.ndim > 1 and not name.startswith("head.")]
 
+    def matrices(self) -> list[nn.Parameter]:
+        """The decoder's and the encoder's, which held the decoder back when Adam trained it."""
+        encoder = [] if self.network.encoder is None else self.network.encoder.parameters()
+        return [*(weight for weight in encoder if weight.ndim > 1), *self.prunable()]
+
     @torch.no_grad()
     def finish(self, frames: Iterable[Tensor]) -> nn.Module:
         """The embeddings of all frames and the decoder."""

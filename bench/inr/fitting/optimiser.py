@@ -69,11 +69,11 @@ Optimiser: TypeAlias = torch.optim.Optimizer | Muon
 
 
 def make_optimiser(representation: Representation, recipe: Recipe) -> Optimiser:
-    """The recipe's optimiser for all weights, without weight decay. Muon updates those that can be pruned."""
+    """The recipe's optimiser for all weights, without weight decay. Muon updates its `matrices`."""
     parameters = list(representation.network.parameters())
     if recipe.optimiser == "adam":
         return _adam(parameters, recipe)
-    matrices = representation.prunable()
+    matrices = representation.matrices()
     chosen = {id(weight) for weight in matrices}
     return Muon(matrices, [weight for weight in parameters if id(weight) not in chosen], recipe)
 

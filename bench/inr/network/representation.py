@@ -83,6 +83,10 @@ class Representation(ABC):
         named = self.network.named_parameters()
         return [weight for name, weight in named if weight.ndim > 1 and "head" not in name]
 
+    def matrices(self) -> list[nn.Parameter]:
+        """The weights that Muon updates, in a fixed order: those that can be pruned."""
+        return self.prunable()
+
     def pruned_count(self, number: float) -> int:
         """Number of weights to prune, where the ratio of all weights is `number`: rounded (official NeRV)."""
         return round(number)
