@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from script_module import load_script
 
 from bench.base.paths import ROOT
 
@@ -106,6 +107,18 @@ def test_long_fits_under_both_recipes(version: str) -> None:
         psnr = record["metrics"]["psnr_rgb_db"]
         tracked[family, record["point"]] = f"{psnr:.2f} dB at {record['rate_bpp']:.4f}"
     assert shown == tracked
+
+
+def test_optimisers() -> None:
+    """The README beside the table has what its script prints, and the page the same as one row a network."""
+    script = load_script(REFERENCE / "optimisers" / "compare.py")
+    rows = script.read()
+    table = script.summary(rows)
+    assert table in (REFERENCE / "optimisers" / "README.md").read_text()
+    shown = [row for row in cells(section("Optimisers")) if " / " in row[1]]
+    networks = {"NeRV": "nerv", "FFNeRV": "ffnerv", "E-NeRV": "enerv", "HNeRV": "hnerv", "HiNeRV": "hinerv"}
+    tracked = {(row[0], row[1]): f"{row[3]} / {row[6]}" for row in cells(table)}
+    assert shown == [[n, *(tracked[networks[n], name] for name in script.GRID)] for n in networks]
 
 
 def test_held_out_frames() -> None:
