@@ -16,6 +16,7 @@ Needs `pip install --no-deps pytorch-optimizer==4.1.0`. The suite itself does no
 from __future__ import annotations
 
 import csv
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,7 +129,7 @@ def equal_time_epochs(rows: list[dict[str, str]], network: str, optimiser: str) 
 def summary(rows: list[dict[str, str]]) -> str:
     """Markdown table: for every network and optimiser the best learning rate."""
     lines = []
-    for network, optimiser in dict.fromkeys((row["network"], row["optimiser"]) for row in rows):
+    for network, optimiser in itertools.product(RATES, GRID):
         best = best_fit(rows, network, optimiser)
         key = {name: best[name] for name in ("network", "optimiser", "learning_rate")}
         key["epochs"] = str(equal_time_epochs(rows, network, optimiser))
