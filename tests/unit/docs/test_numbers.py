@@ -54,14 +54,21 @@ def test_reference_points(path: Path) -> None:
     assert row in [cells[:7] for cells in cells(table)]
 
 
-def test_ablation_of_ffnerv() -> None:
-    shown = [row[1:] for row in cells(section("Parts of FFNeRV")) if row[1].startswith("0.")]
-    tracked = []
-    for row in rows_of(REFERENCE / "ablation-ffnerv/ablation.csv"):
+@pytest.mark.parametrize(
+    ("title", "folder"),
+    [("Parts of FFNeRV", "ablation-ffnerv"), ("Parts of recipe matched-v2", "ablation-recipe")],
+)
+def test_ablations_over_seeds(title: str, folder: str) -> None:
+    shown = [row[1:] for row in cells(section(title)) if row[1].startswith("0.")]
+    tracked, labels = [], set()
+    for row in rows_of(REFERENCE / folder / "ablation.csv"):
         db = {name: float(row[f"psnr_rgb_db{name}"]) for name in ("", "_low", "_high", "_difference")}
         seeds = f"{db['']:.2f} ({db['_low']:.2f} to {db['_high']:.2f})"
-        difference = f"{db['_difference']:+.2f}".replace("-", "\N{MINUS SIGN}") if tracked else ""
+        difference = (
+            f"{db['_difference']:+.2f}".replace("-", "\N{MINUS SIGN}") if row["label"] in labels else ""
+        )
         tracked.append([f"{float(row['rate_bpp']):.3f}", seeds, difference])
+        labels.add(row["label"])
     assert shown == tracked
 
 
