@@ -138,7 +138,7 @@ test-metadata: env ## Validate the RO-Crate and Croissant metadata of tracked re
 	$(PY) -m bench crate "$$folder"; $(METADATA_ENV)/bin/python tests/metadata/validate.py "$$folder"
 
 .PHONY: verify-references
-verify-references: env ## Decode and score every tracked stream again; takes twenty minutes
+verify-references: env ## Decode and score every tracked stream again; takes a quarter of an hour
 	$(PY) -m bench verify --device cpu $(or $(ARGS),results/reference)
 
 .PHONY: test-isa

@@ -79,8 +79,8 @@ def use_huge_pages() -> None:
 
     Glibc reads the setting before the first statement of a program. The new program has this process's id
     and arguments. Child processes inherit the setting. Where translations of addresses are slow, as in many
-    virtual machines, training steps and scores took 5 to 20 % of their time for them. Systems that never
-    give huge pages ignore it.
+    virtual machines, training steps took 5 to 26 % of their time for them. Systems that never give huge
+    pages ignore it.
     """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     chosen = _HUGE_PAGES.partition("=")[0] in tunables
