@@ -1,6 +1,6 @@
 """The default run against its ideal, fit seconds over cores, from job times that are measured on one core.
 
-python -m benchmarks.schedule [--condition demo-v1] [--cores 2]
+python -m benchmarks.schedule [--condition demo-v2] [--cores 2]
 
 Fits are timed by a few steps, encodes and one measurement of each codec by running them. A schedule of all
 jobs on the cores follows: a core that is free takes the ready job with the highest priority, as the greedy
@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--condition", default="demo-v1")
+    parser.add_argument("--condition", default="demo-v2")
     parser.add_argument("--cores", type=int, default=2)
     args = parser.parse_args()
     plan = make_plan(args.condition)

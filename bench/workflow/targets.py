@@ -99,9 +99,9 @@ NAMED_TARGETS = (
     ),
     NamedTarget(
         name="fig_rd_demo",
-        shows="quality over rate on the bundled clip",
+        shows="quality over rate on the two bundled clips",
         needs="a quarter of an hour on two cores",
-        conditions=["demo-v1"],
+        conditions=["demo-v2"],
         figures=["rd_*"],
     ),
     NamedTarget(

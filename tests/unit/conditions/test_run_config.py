@@ -15,7 +15,7 @@ GOOD = {"condition": "demo-v1", "figures": ["rd", "strip"], "my_curves": None}
 def test_the_configuration_is_read() -> None:
     config = check_config(GOOD)
     assert (config.condition, config.figures, config.my_curves) == ("demo-v1", ("rd", "strip"), None)
-    assert default_condition() == "demo-v1"
+    assert default_condition() == "demo-v2"
 
 
 @pytest.mark.parametrize(
