@@ -21,7 +21,9 @@ from typing import Any
 import yaml
 
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS.parent))
+sys.path[:0] = [str(DOCS.parent), str(DOCS)]
+
+import result_tables  # noqa: E402
 
 from bench.cli import parser  # noqa: E402
 from bench.codec.codec_config import CodecConfig  # noqa: E402
@@ -131,12 +133,20 @@ def fuzz_results() -> str:
 
 
 PAGES = {
+    "../README.md": {"headline": result_tables.comparison},
     "codecs.md": {kind: lambda kind=kind: codecs(kind) for kind in KINDS},
     "commands.md": {"commands": commands},
     "configuration.md": {"files": files_tables, "settings": settings_tables},
     "figures-and-tables.md": {"targets": lambda: markdown(listing())},
     "measurement.md": {"metrics": metrics},
     "reliability.md": {"fuzz": fuzz_results},
+    "results.md": {
+        "comparison": lambda: result_tables.comparison(details=True),
+        "second_clip": result_tables.second_clip,
+        "recipes": result_tables.recipes,
+        "points": lambda: result_tables.points("demo-v2"),
+        "points_v1": lambda: result_tables.points("demo-v1"),
+    },
 }
 
 

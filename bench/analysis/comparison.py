@@ -233,9 +233,8 @@ def mean_delta(deltas: Sequence[Delta | NotComparable], clips: Sequence[str]) ->
 
 
 def at_equal_rate(rows: pd.DataFrame, *, anchor: str, metric: str, rate_bpp: float) -> dict[str, EqualRate]:
-    """Each series at one rate, by the name of the series. Only curves over all clips are used."""
-    n_clips = rows["clip"].nunique()
-    of_all_clips = {c.series: c for c in curves(rows, metric) if len(c.clips) == n_clips}
+    """Each series that every clip has, at one rate, by the name of the series."""
+    of_all_clips = {curve.series: curve for curve in curves(rows, metric)}
     anchor_curve = of_all_clips.get(anchor)
     values = {}
     for series, curve in of_all_clips.items():

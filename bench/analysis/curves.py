@@ -46,12 +46,15 @@ class Curve:
         return series_label(self.label, kind=self.kind, reference=self.reference, epochs=self.epochs)
 
 
-def curves(rows: pd.DataFrame, metric: str, *, clip: str | None = None) -> list[Curve]:
+def curves(
+    rows: pd.DataFrame, metric: str, *, clip: str | None = None, every_clip: bool = True
+) -> list[Curve]:
     """Curves of all series that have a value of `metric`, in the order of the rows.
 
     Args:
-        clip: one clip; None: means over all clips. Then a point is used only where every clip of its series
-            has it, so that all points of a curve are means over the same clips.
+        clip: one clip; None: means over all clips. Then only series and points are used that every clip of
+            the rows has, so that all curves are means over the same clips.
+        every_clip: False: means of each series over the clips that it has. Such curves do not compare.
 
     Raises:
         BenchError: no such column, or no such clip.
@@ -63,7 +66,9 @@ def curves(rows: pd.DataFrame, metric: str, *, clip: str | None = None) -> list[
             raise BenchError("rd_points.csv", f"no clip {clip}", f"choose one of {known}")
         rows = rows[rows["clip"] == clip]
     measured = rows[pd.to_numeric(rows[metric], errors="coerce").notna()]
-    return [_curve(group, metric) for _, group in measured.groupby("series", sort=False)]
+    groups = [group for _, group in measured.groupby("series", sort=False)]
+    n_clips = rows["clip"].nunique() if every_clip else 0
+    return [_curve(group, metric) for group in groups if group["clip"].nunique() >= n_clips]
 
 
 def _curve(rows: pd.DataFrame, metric: str) -> Curve:

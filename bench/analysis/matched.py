@@ -59,10 +59,9 @@ def matched_series(rows: pd.DataFrame, *, anchor: str, metric: str, rate_bpp: fl
     """
     rows = rows[rows["kind"] != CONTROL]
     clips: list[str | None] = sorted(rows["clip"].unique())
-    n_clips = len(clips)
     matched = []
-    for clip in [*clips, *([None] if n_clips > 1 else [])]:
-        of_clip = [curve for curve in curves(rows, metric, clip=clip) if clip or len(curve.clips) == n_clips]
+    for clip in [*clips, *([None] if len(clips) > 1 else [])]:
+        of_clip = curves(rows, metric, clip=clip)
         anchor_curve = next((curve for curve in of_clip if curve.series == anchor), None)
         quality = None if anchor_curve is None else _try(quality_at, anchor_curve, rate_bpp)
         for curve in of_clip:

@@ -189,7 +189,7 @@ def reported_curves(
     points = points.drop_duplicates(["series", "clip", "point"])
     labels = np.where(points["kind"] == REPORTED, points["label"] + " (reported)", points["label"])
     points = points.assign(label=labels, epochs=points.get("epochs", np.nan))
-    return [curve for curve in curves(points, metric) if len(curve.points)]
+    return [curve for curve in curves(points, metric, every_clip=False) if len(curve.points)]
 
 
 def published_curves(

@@ -41,10 +41,11 @@ def draw_rate_difference(
     by_series = {curve.series: curve for curve in curves(rows, metric) if curve.kind != CONTROL}
     described, name = describe(metric), codec_label(rows, anchor)
     lines, without = {}, []
-    for series, curve in by_series.items():
-        if series != anchor:
-            try:
-                lines[series] = rate_differences(by_series[anchor], curve, upper_hull=upper_hull)
+    for curve in curves(rows, metric, every_clip=False):
+        if curve.series != anchor and curve.kind != CONTROL:
+            try:  # a series that lacks a clip is not in `by_series`
+                pair = by_series[anchor], by_series[curve.series]
+                lines[curve.series] = rate_differences(*pair, upper_hull=upper_hull)
             except (NotComparable, KeyError):
                 without.append(curve.full_label)
     title = condition_title(rows) if title is None else title

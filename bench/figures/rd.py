@@ -78,12 +78,19 @@ def draw_rd(
     others = _published(rows, metric, clip, published, user_curves, sequences or {})
     with print_style():
         if not any(len(curve.points) for curve in measured if curve.kind != CONTROL):
-            note = f"{describe(metric).label}: no record of this condition has a value."
+            every = "a value" if clip or rows["clip"].nunique() == 1 else "a value on every clip"
+            note = f"{describe(metric).label}: no codec of this condition has {every}."
             save_note(note, title=title, width=width, outputs=outputs)
             return
         truth = truth_note(rows if clip is None else rows[rows["clip"] == clip])
+        partial = "" if clip else _partial(rows, metric, measured)
         figure = _plot(
-            rows, measured, *others, truth=truth, footnotes=footnotes or {}, title=title, width=width
+            *(rows, measured, *others),
+            truth=truth,
+            partial=partial,
+            footnotes=footnotes or {},
+            title=title,
+            width=width,
         )
         save(figure, outputs)
 
@@ -116,6 +123,7 @@ def _plot(
     missing: list[str],
     *,
     truth: str,
+    partial: str,
     footnotes: Mapping[str, str],
     title: str,
     width: float,
@@ -127,9 +135,9 @@ def _plot(
     far = [one.text for one in published if not near[one.curve.series].any()]
     published = [one for one in published if near[one.curve.series].any()]
     shown = [*codecs, *(one.curve for one in published)]
-    legend = legend_groups([drawn[curve.series] for curve in shown], texts=_clip_counts(codecs))
+    legend = legend_groups([drawn[curve.series] for curve in shown])
     of_codecs = rows[rows["series"].isin([curve.series for curve in codecs])]
-    origin = " ".join(filter(None, [truth, _note(published, far=far, missing=missing)]))
+    origin = " ".join(filter(None, [truth, partial, _note(published, far=far, missing=missing)]))
     note = with_footnotes(origin, of_codecs, footnotes)
     figure, (axes,) = page(
         title=title, legend=legend, width=width, height=3.4 if width >= 5 else 2.7, note=note
@@ -160,10 +168,15 @@ def _note(published: Sequence[PublishedCurve], *, far: Sequence[str], missing: S
     return " ".join(notes)
 
 
-def _clip_counts(codecs: list[Curve]) -> dict[str, str]:
-    """Legend texts with the number of clips, of the series that do not cover all clips."""
-    n = max(len(curve.clips) for curve in codecs)
-    return {c.series: f"{c.label} ({len(c.clips)} of {n} clips)" for c in codecs if len(c.clips) < n}
+def _partial(rows: pd.DataFrame, metric: str, measured: list[Curve]) -> str:
+    """Names the series that the mean over clips leaves out, because not every clip has them."""
+    drawn = {curve.series for curve in measured if len(curve.points)}
+    left_out = [
+        curve.full_label
+        for curve in curves(rows, metric, every_clip=False)
+        if curve.kind != CONTROL and curve.series not in drawn
+    ]
+    return f"Not shown, because not every clip has them: {'; '.join(left_out)}." if left_out else ""
 
 
 def _draw_curve(axes: Axes, curve: Curve, series: DrawnSeries) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from itertools import chain
 from pathlib import Path
 from textwrap import fill
 
@@ -20,8 +21,8 @@ from bench.analysis.comparison import (
     overall,
 )
 from bench.analysis.labels import codec_label, condition_title, origin_notes, truth_note, with_footnotes
-from bench.analysis.point_means import point_means
-from bench.analysis.rd_points import load_points
+from bench.analysis.point_means import point_table
+from bench.analysis.rd_points import CONTROL, MEAN, load_points
 from bench.base.files import atomic_file
 from bench.scoring.metrics import Metric, describe
 from bench.tables.bd_rate import remark_of
@@ -70,7 +71,10 @@ def write_summary(
     rows = load_points(points_csv)
     parts = [condition_title(rows), _fill(truth_note(rows)), _points(rows, [headline, *metrics])]
     if anchor is not None:
-        parts.append(_comparison(rows, anchor, headline, rate_bpp, upper_hull))
+        parts += [
+            _comparison(of_clips, anchor, headline, rate_bpp, upper_hull, title)
+            for title, of_clips in _comparable(rows)
+        ]
     sentences = [_sentence(pair, headline) for pair in compare_fits(rows, metric=headline)]
     parts += [_fill(sentence) for sentence in sentences]
     if skipped_csv is not None:
@@ -86,34 +90,53 @@ def write_summary(
 
 
 def _points(rows: pd.DataFrame, metrics: Sequence[str]) -> str:
-    """One line for each point under the label of its series. `metrics` that `COLUMNS` lacks follow."""
+    """One line for each point under the label of its series. `metrics` that `COLUMNS` lacks follow.
+
+    With several clips these are means; a point that not every clip has has a line for each of its clips.
+    """
     others = {name: (describe(name).axis, describe(name).digits) for name in metrics if name not in COLUMNS}
     formats = {**COLUMNS, **others, **COSTS}
-    table = point_means(rows, metrics=[*COLUMNS, *others], per_clip=False)
+    table = point_table(rows, metrics=[*COLUMNS, *others])
+    means = table[table["clip"] == MEAN]
+    has_mean = set(zip(means["series"], means["point"], strict=True))
+    table = table[[r.clip == MEAN or (r.series, r.point) not in has_mean for r in table.itertuples()]]
     columns = [name for name in formats if name in table and table[name].notna().any()]
-    clips = ["clips"] if rows["clip"].nunique() > 1 else []
-    cells = [
-        [row["point"], *(str(row[name]) for name in clips)]
-        + [number(row[name], formats[name][1]) for name in columns]
-        for row in table.to_dict("records")
-    ]
-    header = ["", *clips, *(formats[name][0] for name in columns)]
-    text_table = TextTable(header, cells, [False] + [True] * len(header[1:]))
-    head, *lines = plain(text_table, indent="  ").splitlines()
-    text = [head]
-    for index, line in enumerate(lines):
-        if index == 0 or table["series"][index] != table["series"][index - 1]:
-            text.append(table["label"][index])
-        text.append(line)
-    return "\n".join(text)
+    with_clip = table["clip"].nunique() > 1
+    clip_texts = {MEAN: f"mean of {rows['clip'].nunique()}"}
+    cells, labels = [], []
+    for series in rows["series"].drop_duplicates():
+        points = table[table["series"] == series].sort_values(["clip", "rate_bpp"]).to_dict("records")
+        labels += [points[0]["label"], *[""] * (len(points) - 1)]
+        for row in points:
+            clip = [clip_texts.get(row["clip"], row["clip"])] * with_clip
+            cells.append([row["point"], *clip, *(number(row[name], formats[name][1]) for name in columns)])
+    header = ["", *["clip"] * with_clip, *(formats[name][0] for name in columns)]
+    right = [False] * (1 + with_clip) + [True] * len(columns)
+    head, *lines = plain(TextTable(header, cells, right), indent="  ").splitlines()
+    of_series = ([label, line] if label else [line] for label, line in zip(labels, lines, strict=True))
+    return "\n".join([head, *chain.from_iterable(of_series)])
+
+
+def _comparable(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """For each set of clips that a series has: its title, and the rows of these clips of all series that have
+    them. The set that most series have comes first; the title is empty where it is the only one.
+    """
+    clips_of = rows[rows["kind"] != CONTROL].groupby("series")["clip"].agg(frozenset)
+    covering = {clips: [name for name, own in clips_of.items() if clips <= own] for clips in set(clips_of)}
+    for clips in sorted(covering, key=lambda clips: (-len(covering[clips]), -len(clips), sorted(clips))):
+        title = next(iter(clips)) if len(clips) == 1 else f"mean of {len(clips)} clips"
+        yield (
+            title if len(covering) > 1 else "",
+            rows[rows["clip"].isin(clips) & rows["series"].isin(covering[clips])],
+        )
 
 
 def _comparison(
-    rows: pd.DataFrame, anchor: str, headline: str, rate_bpp: float | None, upper_hull: bool
+    rows: pd.DataFrame, anchor: str, headline: str, rate_bpp: float | None, upper_hull: bool, title: str
 ) -> str:
     """All series against the anchor: by BD-rate, and at one rate."""
     metric, name = describe(headline), codec_label(rows, anchor)
-    header = [f"Against {name}, {metric.label}", "BD-rate"]
+    header = [", ".join(filter(None, [f"Against {name}", metric.label, title])), "BD-rate"]
     equal_rate: Mapping[str, EqualRate] = {}
     if rate_bpp is not None:
         header += [f"at {rate_bpp:g} bpp", f"{name} needs"]
