@@ -38,6 +38,12 @@ def codec_label(rows: pd.DataFrame, codec: str) -> str:
     return _codec_labels(rows).get(codec, codec)
 
 
+def clips_title(rows: pd.DataFrame) -> str:
+    """Name of the only clip, or "mean of 3 clips"."""
+    clips = rows["clip"].unique()
+    return str(clips[0]) if len(clips) == 1 else f"mean of {len(clips)} clips"
+
+
 def condition_title(rows: pd.DataFrame, clip: str | None = None) -> str:
     """Title "demo-v1: bunny-320x180, 132 frames", or with the number of clips for a mean over several.
 
@@ -48,7 +54,7 @@ def condition_title(rows: pd.DataFrame, clip: str | None = None) -> str:
     rgb = [name for name, truth in truth_by_clip(rows).items() if truth == "rgb" and name in clips]
     if len(clips) > 1:
         counted = f" ({len(rgb)} with RGB as truth)" if rgb else ""
-        return f"{condition}: mean of {len(clips)} clips{counted}"
+        return f"{condition}: {clips_title(rows)}{counted}"
     frames = set(rows.loc[rows["clip"] == clips[0], "frames"].dropna()) if "frames" in rows else set()
     length = f", {int(frames.pop())} frames" if len(frames) == 1 else ""
     return f"{condition}: {clips[0]}{length}{', RGB as truth' if rgb else ''}"

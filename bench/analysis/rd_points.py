@@ -101,6 +101,25 @@ def rows_of_clip(rows: pd.DataFrame, clip: str) -> pd.DataFrame:
     return selected
 
 
+def comparable_rows(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """Rows of series on the same clips: for each set of clips that a series has, all series on that set.
+
+    The set that most series have comes first, of several the one with most clips. Controls need not have it.
+    """
+    clips_of = rows[rows["kind"] != CONTROL].groupby("series")["clip"].agg(frozenset)
+    covering = {clips: {name for name, own in clips_of.items() if clips <= own} for clips in set(clips_of)}
+    order = sorted(covering, key=lambda clips: (-len(covering[clips]), -len(clips), sorted(clips)))
+    chosen = ((rows["kind"] == CONTROL) | rows["series"].isin(covering[clips]) for clips in order)
+    return [rows[rows["clip"].isin(clips) & some] for clips, some in zip(order, chosen, strict=True)] or [
+        rows
+    ]
+
+
+def rows_of_most_series(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of all series on the clips that most series have, of several such sets the largest."""
+    return rows[rows["clip"].isin(comparable_rows(rows)[0]["clip"])]
+
+
 def nearest_points(rows: pd.DataFrame, *, clip: str, rate_bpp: float) -> pd.DataFrame:
     """One row for each series: its point of `clip` whose rate is nearest to `rate_bpp` by ratio.
 

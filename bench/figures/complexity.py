@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.analysis.costs import TradeOff, load_costs, pareto_front, trade_offs
 from bench.analysis.labels import codec_label, condition_title, with_footnotes
-from bench.analysis.rd_points import load_points
+from bench.analysis.rd_points import load_points, rows_of_most_series
 from bench.figures.page import DOUBLE_COLUMN, FAINT, page, plain_log_axis, print_style, save, save_note
 from bench.figures.series import DrawnSeries, drawn_series, legend_groups
 from bench.figures.style import Style, shade
@@ -49,8 +49,9 @@ def draw_complexity(
 ) -> None:
     """Draw the BD-rate of each series against `anchor` (0 %) over its times per frame.
 
-    Times are means over points and clips. A step line joins the series on the Pareto front. Bars are 95 %
-    intervals of the BD-rate (`bench.analysis.bootstrap`). The note names series without a BD-rate.
+    Times are means over points and over the clips that most series have. A step line joins the series on the
+    Pareto front. Bars are 95 % intervals of the BD-rate (`bench.analysis.bootstrap`). The note names series
+    without a BD-rate.
 
     Args:
         decode_times_csv: output of `bench retime`.
@@ -60,8 +61,9 @@ def draw_complexity(
     Raises:
         BenchError: as `bench.analysis.costs.load_costs`, or no such metric.
     """
-    rows = load_points(points_csv)
+    rows = rows_of_most_series(load_points(points_csv))
     costs = load_costs(points_csv, decode_times_csv)
+    costs = costs[costs["clip"].isin(rows["clip"])]
     series, without = trade_offs(rows, costs, anchor=anchor, metric=metric, upper_hull=upper_hull)
     name = codec_label(rows, anchor)
     title = title or f"{condition_title(rows)}, BD-rate against {name}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.analysis.labels import codec_label, condition_title, label_of
 from bench.analysis.metric_ranks import metric_ranks
-from bench.analysis.rd_points import check_metric, load_points
+from bench.analysis.rd_points import check_metric, load_points, rows_of_most_series
 from bench.base.errors import BenchError
 from bench.figures.page import DOUBLE_COLUMN, page, print_style, save, save_note
 from bench.figures.series import drawn_series, legend_groups
@@ -40,7 +40,7 @@ def draw_metrics_agree(
     Raises:
         BenchError: no points, fewer than two metrics, or no column of one.
     """
-    rows = load_points(points_csv)
+    rows = rows_of_most_series(load_points(points_csv))
     for metric in metrics:
         check_metric(rows, metric)
     if len(metrics) < 2:

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.analysis.bjontegaard import NotComparable, rate_differences
 from bench.analysis.curves import curves
 from bench.analysis.labels import codec_label, condition_title
-from bench.analysis.rd_points import CONTROL, load_points
+from bench.analysis.rd_points import CONTROL, load_points, rows_of_most_series
 from bench.figures.page import DOUBLE_COLUMN, FAINT, page, print_style, save, save_note
 from bench.figures.series import drawn_series, legend_groups
 from bench.scoring.metrics import describe
@@ -29,7 +29,7 @@ def draw_rate_difference(
 ) -> None:
     """Draw the difference of each series from `anchor` in percent of rate over quality, where both have it.
 
-    With several clips, the curves are means over all clips. The note names series that are not comparable.
+    Curves are means over the clips that most series have. The note names series that are not comparable.
 
     Args:
         metric: quality column. upper_hull: whether only points on the upper convex hull are used.
@@ -37,7 +37,7 @@ def draw_rate_difference(
     Raises:
         BenchError: no points, or no such column.
     """
-    rows = load_points(points_csv)
+    rows = rows_of_most_series(load_points(points_csv))
     by_series = {curve.series: curve for curve in curves(rows, metric) if curve.kind != CONTROL}
     described, name = describe(metric), codec_label(rows, anchor)
     lines, without = {}, []

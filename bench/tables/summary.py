@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import chain
 from pathlib import Path
@@ -20,9 +20,16 @@ from bench.analysis.comparison import (
     compare_fits,
     overall,
 )
-from bench.analysis.labels import codec_label, condition_title, origin_notes, truth_note, with_footnotes
+from bench.analysis.labels import (
+    clips_title,
+    codec_label,
+    condition_title,
+    origin_notes,
+    truth_note,
+    with_footnotes,
+)
 from bench.analysis.point_means import point_table
-from bench.analysis.rd_points import CONTROL, MEAN, load_points
+from bench.analysis.rd_points import MEAN, comparable_rows, load_points
 from bench.base.files import atomic_file
 from bench.scoring.metrics import Metric, describe
 from bench.tables.bd_rate import remark_of
@@ -71,9 +78,12 @@ def write_summary(
     rows = load_points(points_csv)
     parts = [condition_title(rows), _fill(truth_note(rows)), _points(rows, [headline, *metrics])]
     if anchor is not None:
+        sets = comparable_rows(rows)
         parts += [
-            _comparison(of_clips, anchor, headline, rate_bpp, upper_hull, title)
-            for title, of_clips in _comparable(rows)
+            _comparison(
+                one, anchor, headline, rate_bpp, upper_hull, clips_title(one) if len(sets) > 1 else ""
+            )
+            for one in sets
         ]
     sentences = [_sentence(pair, headline) for pair in compare_fits(rows, metric=headline)]
     parts += [_fill(sentence) for sentence in sentences]
@@ -115,20 +125,6 @@ def _points(rows: pd.DataFrame, metrics: Sequence[str]) -> str:
     head, *lines = plain(TextTable(header, cells, right), indent="  ").splitlines()
     of_series = ([label, line] if label else [line] for label, line in zip(labels, lines, strict=True))
     return "\n".join([head, *chain.from_iterable(of_series)])
-
-
-def _comparable(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """For each set of clips that a series has: its title, and the rows of these clips of all series that have
-    them. The set that most series have comes first; the title is empty where it is the only one.
-    """
-    clips_of = rows[rows["kind"] != CONTROL].groupby("series")["clip"].agg(frozenset)
-    covering = {clips: [name for name, own in clips_of.items() if clips <= own] for clips in set(clips_of)}
-    for clips in sorted(covering, key=lambda clips: (-len(covering[clips]), -len(clips), sorted(clips))):
-        title = next(iter(clips)) if len(clips) == 1 else f"mean of {len(clips)} clips"
-        yield (
-            title if len(covering) > 1 else "",
-            rows[rows["clip"].isin(clips) & rows["series"].isin(covering[clips])],
-        )
 
 
 def _comparison(

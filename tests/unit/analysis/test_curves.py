@@ -14,7 +14,7 @@ import pytest
 from bench.analysis.bjontegaard import NotComparable, bd_quality, bd_rate, quality_at, rate_at
 from bench.analysis.curves import Curve, curves
 from bench.analysis.labels import series_label
-from bench.analysis.rd_points import load_points, nearest_points
+from bench.analysis.rd_points import comparable_rows, load_points, nearest_points, rows_of_most_series
 from bench.base.errors import BenchError
 from bench.scoring.metrics import Metric, describe
 
@@ -160,6 +160,22 @@ def test_a_point_missing_on_one_clip_is_not_in_the_mean_curve(tmp_path):
     assert len(result.points) == 4
     alone = {one.series: one for one in curves(rows, "psnr_rgb_db", clip=points_data.CLIP)}["x264-medium"]
     assert "crf23" in alone.points
+
+
+def test_series_are_compared_on_the_clips_that_they_share():
+    """Means of a series that lacks a clip would stand beside means over other clips."""
+    second = points_data.rows(clip="other")
+    rows = pd.concat([points_data.rows(), second[second["codec"] != "nerv-matched"]])
+    assert "nerv-matched" not in {curve.codec for curve in curves(rows, "vmaf")}
+    assert "nerv-matched" in {curve.codec for curve in curves(rows, "vmaf", every_clip=False)}
+    of_one, of_both = comparable_rows(rows)
+    assert set(of_one["clip"]) == {points_data.CLIP}
+    assert set(of_one["codec"]) == set(rows["codec"])
+    assert set(of_both["clip"]) == {points_data.CLIP, "other"}
+    assert set(of_both["codec"]) == set(rows["codec"]) - {"nerv-matched"}
+    assert set(rows_of_most_series(rows)["clip"]) == {points_data.CLIP}
+    controls = rows[rows["kind"] == "control"]
+    assert len(comparable_rows(controls)) == 1
 
 
 def test_points_without_a_value_are_left_out(tmp_path):
