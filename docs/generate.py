@@ -142,7 +142,6 @@ PAGES = {
     "reliability.md": {"fuzz": fuzz_results},
     "results.md": {
         "comparison": lambda: result_tables.comparison(details=True),
-        "second_clip": result_tables.second_clip,
         "recipes": result_tables.recipes,
         "points": lambda: result_tables.points("demo-v2"),
         "points_v1": lambda: result_tables.points("demo-v1"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis.bjontegaard import NotComparable, bd_rate, quality_at, rate_at
+from bench.analysis.bjontegaard import NotComparable, bd_rate
 from bench.analysis.comparison import EqualRate, at_equal_rate
 from bench.analysis.curves import Curve, curves
 from bench.analysis.labels import label_of
@@ -18,7 +18,7 @@ from bench.base.paths import ROOT
 from bench.scoring.record import Record
 from bench.tables.text_table import NONE, TextTable, markdown, number
 
-BUNNY, CITY = "bunny-320x180", "city-320x180"
+BUNNY = "bunny-320x180"
 ANCHOR, METRIC, RATE_BPP = "x264-medium", "psnr_rgb_db", 0.13
 POINT_COLUMNS = {
     "rate_bpp": ("bpp", 4),
@@ -148,22 +148,3 @@ def points(condition: str) -> str:
         table = markdown(TextTable(header, cells, [False] + [True] * len(POINT_COLUMNS)))
         tables.append(f"**{label_of(group)}**\n\n{table}")
     return "\n".join(tables).rstrip()
-
-
-def second_clip() -> str:
-    """A row for each reference fit on the city, and x264 medium at its rate and at its PSNR-RGB."""
-    rows = rows_of_clip("demo-v2", CITY)
-    (anchor,) = (curve for curve in curves(rows, METRIC) if curve.series == ANCHOR)
-    fits = rows[rows["kind"] == "fitted"].sort_values(["series", "rate_bpp"])
-    cells = []
-    for row in fits.to_dict("records"):
-        rate, quality = row["rate_bpp"], row[METRIC]
-        cells.append(
-            [
-                *(row["label"].removesuffix(" v2"), row["point"], number(rate, 4), _decibels(quality)),
-                *(_decibels(quality_at(anchor, rate)), f"{number(rate_at(anchor, quality), 3)} bpp"),
-                number(row["vmaf"], 1),
-            ]
-        )
-    header = ["network", "point", "bpp", "PSNR-RGB", "x264 medium at this rate", "at this PSNR", "VMAF"]
-    return markdown(TextTable(header, cells, [False] * 2 + [True] * 5)).rstrip()
