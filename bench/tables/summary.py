@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from itertools import chain
 from pathlib import Path
 from textwrap import fill
 
@@ -106,25 +105,34 @@ def _points(rows: pd.DataFrame, metrics: Sequence[str]) -> str:
     """
     others = {name: (describe(name).axis, describe(name).digits) for name in metrics if name not in COLUMNS}
     formats = {**COLUMNS, **others, **COSTS}
-    table = point_table(rows, metrics=[*COLUMNS, *others])
-    means = table[table["clip"] == MEAN]
-    has_mean = set(zip(means["series"], means["point"], strict=True))
-    table = table[[r.clip == MEAN or (r.series, r.point) not in has_mean for r in table.itertuples()]]
+    table = _means_or_clips(point_table(rows, metrics=[*COLUMNS, *others]))
     columns = [name for name in formats if name in table and table[name].notna().any()]
     with_clip = table["clip"].nunique() > 1
     clip_texts = {MEAN: f"mean of {rows['clip'].nunique()}"}
-    cells, labels = [], []
-    for series in rows["series"].drop_duplicates():
-        points = table[table["series"] == series].sort_values(["clip", "rate_bpp"]).to_dict("records")
-        labels += [points[0]["label"], *[""] * (len(points) - 1)]
-        for row in points:
-            clip = [clip_texts.get(row["clip"], row["clip"])] * with_clip
-            cells.append([row["point"], *clip, *(number(row[name], formats[name][1]) for name in columns)])
+    cells = [
+        [row["point"]]
+        + [clip_texts.get(row["clip"], row["clip"])] * with_clip
+        + [number(row[name], formats[name][1]) for name in columns]
+        for row in table.to_dict("records")
+    ]
     header = ["", *["clip"] * with_clip, *(formats[name][0] for name in columns)]
     right = [False] * (1 + with_clip) + [True] * len(columns)
     head, *lines = plain(TextTable(header, cells, right), indent="  ").splitlines()
-    of_series = ([label, line] if label else [line] for label, line in zip(labels, lines, strict=True))
-    return "\n".join([head, *chain.from_iterable(of_series)])
+    text = [head]
+    for index, line in enumerate(lines):
+        if index == 0 or table["series"][index] != table["series"][index - 1]:
+            text.append(table["label"][index])
+        text.append(line)
+    return "\n".join(text)
+
+
+def _means_or_clips(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a `point_table` that are means over clips; of points without a mean those of each clip."""
+    names = pd.Series(list(zip(table["series"], table["point"], strict=True)), index=table.index)
+    is_mean = table["clip"] == MEAN
+    ranks = {series: rank for rank, series in enumerate(table["series"].drop_duplicates())}
+    shown = table.assign(rank=table["series"].map(ranks))[is_mean | ~names.isin(names[is_mean])]
+    return shown.sort_values(["rank", "clip", "rate_bpp"], kind="stable").reset_index(drop=True)
 
 
 def _comparison(
