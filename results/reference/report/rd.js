@@ -5,7 +5,7 @@
   const {h, fill, select, choice} = Dom;
   const {condition, clips, metrics} = REPORT;
   const {seriesById} = Runs;
-  const {anchors, axisLabel, metric, clip, shown} = Selection;
+  const {anchors, axisLabel, metric, clip, shown, leftOut} = Selection;
   const {chart, tip} = RDChart;
 
   const controls = h("div", {class: "controls"});
@@ -172,7 +172,8 @@
             return h("label", {title: one.note || one.id}, box, Chart.swatch(one), h("span", {}, one.label));
           })
         );
-      })
+      }),
+      leftOut().length ? h("p", {class: "note"}, `Not on every clip: ${leftOut().join(", ")}.`) : []
     );
   }
 

@@ -13,9 +13,14 @@
   const anchors = [
     ...new Set(series.filter((one) => measured(one.id) && !isControl(one.id)).map((one) => one.id))
   ];
+  /* The view at the start is the one with most series: the mean over clips, where every clip has them. */
+  const seriesOn = (name) =>
+    (curves[headline]?.[name] ?? []).filter((curve) => curve.points.length && !isControl(curve.series)).length;
+  const views = [...(clips.length > 1 ? ["mean"] : []), ...clips.map((one) => one.name)];
+  const fullest = views.reduce((best, name) => (seriesOn(name) > seriesOn(best) ? name : best));
   State.declare({
     metric: headline,
-    clip: clips.length > 1 ? "mean" : clips[0].name,
+    clip: fullest,
     x: "log",
     y: "linear",
     off: "",
@@ -31,9 +36,18 @@
 
   const axisLabel = (metric) => (metric.unit ? `${metric.label} (${metric.unit})` : metric.label);
   const metric = () => metricOf.get(State.get("metric")) ?? metricOf.get(headline);
-  const clip = () => (curves[metric().name][State.get("clip")] ? State.get("clip") : "mean");
+  const clip = () => (curves[metric().name][State.get("clip")] ? State.get("clip") : fullest);
   const curvesOf = (name) => curves[metric().name][name];
   const shown = () => curvesOf(clip()).filter((curve) => curve.points.length && !isControl(curve.series));
+  /* Labels of the series that the mean over clips leaves out, because a clip lacks them. */
+  function leftOut() {
+    if (clip() !== "mean") return [];
+    const inMean = new Set(shown().map((curve) => curve.series));
+    const onClips = clips.flatMap((one) => curvesOf(one.name)).filter((curve) => curve.points.length);
+    const missing = onClips.filter((curve) => measured(curve.series) && !isControl(curve.series));
+    return [...new Set(missing.filter((one) => !inMean.has(one.series)).map((one) => one.label))];
+  }
+
   const visible = () => shown().filter((curve) => !State.has("off", curve.series));
   const positive = (text) => (Number(text) > 0 ? Number(text) : null);
 
@@ -76,6 +90,7 @@
     curvesOf,
     curveOf,
     shown,
+    leftOut,
     visible,
     range,
     positive,
