@@ -17,6 +17,7 @@ from bench.base.paths import CONDITIONS_DIR
 from bench.cli import plan as command
 from bench.codec import registry
 from bench.codec.contract import Codec
+from bench.conditions.run_config import default_condition
 from bench.inr.study.fit_cost import fit_cost
 from bench.inr.study.fit_hours import fit_seconds
 from bench.sequences.table import SEQUENCES
@@ -238,7 +239,7 @@ def test_a_skipped_point_is_printed_with_its_reason(capsys, monkeypatch: pytest.
 @pytest.mark.slow
 def test_the_default_is_the_default_run(capsys) -> None:
     assert bench_plan("--no-timing") == 0
-    assert capsys.readouterr().out.startswith("demo-v1: ")
+    assert capsys.readouterr().out.startswith(f"{default_condition()}: ")
 
 
 def test_an_unknown_condition_is_one_line() -> None:
