@@ -13,7 +13,7 @@ from bench.analysis.bjontegaard import NotComparable, bd_rate
 from bench.analysis.comparison import EqualRate, at_equal_rate
 from bench.analysis.curves import Curve, curves
 from bench.analysis.labels import label_of
-from bench.analysis.rd_points import load_points, rows_of
+from bench.analysis.rd_points import load_points, rows_of, rows_of_clip
 from bench.base.paths import ROOT
 from bench.scoring.record import Record
 from bench.tables.text_table import NONE, TextTable, markdown, number
@@ -31,16 +31,16 @@ POINT_COLUMNS = {
 }
 
 
-def rows_of_clip(condition: str, clip: str) -> pd.DataFrame:
-    """Rows of the tracked run, and of the references that are newer than it."""
+def tracked_rows(condition: str) -> pd.DataFrame:
+    """Rows on Big Buck Bunny of the tracked run, and of references that are newer than it.
+
+    The run measured older references again, on a quiet machine.
+    """
     folder = ROOT / "results" / "reference" / condition
     run = load_points(folder / "rd_points.csv")
     references = rows_of(map(Record.read, sorted(folder.glob("*/*/*/*/record.json"))))
-    # The run measured references again, on a quiet machine. Those it has not seen have their records.
-    run = run[~run["reference"] | run["stream_sha256"].isin(references["stream_sha256"])]
     newer = references[~references["stream_sha256"].isin(run["stream_sha256"])]
-    rows = pd.concat([run, newer], ignore_index=True)
-    return rows[rows["clip"] == clip]
+    return rows_of_clip(pd.concat([run, newer], ignore_index=True), BUNNY)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Results:
     @classmethod
     def of(cls, condition: str) -> Results:
         """Those on Big Buck Bunny."""
-        rows = rows_of_clip(condition, BUNNY)
+        rows = tracked_rows(condition)
         names, labels = rows["series"].str.replace("-v2", ""), rows["label"].str.removesuffix(" v2")
         rows = rows.assign(series=names, label=labels)
         points = {name: group.sort_values("rate_bpp") for name, group in rows.groupby("series", sort=False)}
@@ -75,45 +75,50 @@ class Results:
         """PSNR-RGB in dB at `RATE_BPP`; None outside the curve."""
         return self.at_rate[series].quality if series in self.at_rate else None
 
+    def anchor_rate(self, series: str) -> float | None:
+        """Rate in bpp at which x264 medium has that PSNR-RGB; None outside its curve."""
+        return self.at_rate[series].anchor_rate_bpp if series in self.at_rate else None
+
 
 def comparison(*, details: bool = False) -> str:
     """A row per codec: BD-rate against x264 medium and PSNR-RGB at one rate, under both recipes.
 
     Args:
-        details: whether learned codecs, the second recipe against the first, and x264's rate at equal quality
-            are shown, too.
+        details: whether there are also learned codecs, the BD-rate of the second recipe against the first,
+            and the rate of x264 at equal quality.
     """
     old, new = Results.of("demo-v1"), Results.of("demo-v2")
+    header = ["codec", "BD-rate", "with `matched`", "`matched-v2` against `matched`"]
+    header += [f"PSNR-RGB at {RATE_BPP} bpp", "with `matched`", "x264 medium needs"]
     rows = []
     for series in {**new.points, **old.points}:
         group = new.points.get(series, old.points.get(series))
-        kind, fitted = group["kind"].iloc[0], group["kind"].iloc[0] == "fitted"
-        if kind == "control" or series == ANCHOR or not (details or fitted or kind == "classical"):
+        kind = group["kind"].iloc[0]
+        if series == ANCHOR or kind == "control" or (kind == "learned" and not details):
             continue
         rates = [one.bd_rate(series, one.curves.get(ANCHOR)) for one in (new, old)]
-        qualities = [one.quality(series) for one in (new, old)]
+        cells = [
+            label_of(group),
+            _with_unit(rates[0], 1, "%"),
+            _with_unit(rates[1], 1, "%"),
+            _with_unit(new.bd_rate(series, old.curves.get(series)), 1, "%"),
+            _with_unit(new.quality(series), 2, "dB"),
+            _with_unit(old.quality(series), 2, "dB"),
+            _with_unit(new.anchor_rate(series), 3, "bpp"),
+        ]
+        if kind != "fitted":  # no recipe
+            cells[2] = cells[3] = cells[5] = ""
         best = min((rate for rate in rates if rate is not None), default=float("inf"))
-        cells = [_percent(rates[0]), _percent(rates[1]) if fitted else ""]
-        if details:
-            cells.append(_percent(new.bd_rate(series, old.curves.get(series))) if fitted else "")
-        cells += [_decibels(qualities[0]), _decibels(qualities[1]) if fitted else ""]
-        if details:
-            anchor_rate = new.at_rate[series].anchor_rate_bpp if series in new.at_rate else None
-            cells.append(f"{number(anchor_rate, 3)} bpp" if anchor_rate else NONE)
-        rows.append((not fitted, kind, best, [label_of(group), *cells]))
-    header = ["codec", "BD-rate", "with `matched`", f"PSNR-RGB at {RATE_BPP} bpp", "with `matched`"]
-    if details:
-        header = [*header[:3], "`matched-v2` against `matched`", *header[3:], "x264 medium needs"]
-    cells = [row for *_, row in sorted(rows, key=lambda row: row[:3])]
-    return markdown(TextTable(header, cells, [False] + [True] * (len(header) - 1))).rstrip()
+        rows.append((kind != "fitted", kind, best, cells))
+    shown = range(len(header)) if details else (0, 1, 2, 4, 5)
+    lines = [[cells[column] for column in shown] for *_, cells in sorted(rows, key=lambda row: row[:3])]
+    right = [False] + [True] * (len(shown) - 1)
+    return markdown(TextTable([header[column] for column in shown], lines, right)).rstrip()
 
 
-def _percent(value: float | None) -> str:
-    return NONE if value is None else f"{number(value, 1, sign=True)} %"
-
-
-def _decibels(value: float | None) -> str:
-    return NONE if value is None else f"{number(value, 2)} dB"
+def _with_unit(value: float | None, digits: int, unit: str) -> str:
+    """A number with its unit, percents with their sign; a dash for None."""
+    return NONE if value is None else f"{number(value, digits, sign=unit == '%')} {unit}"
 
 
 def recipes() -> str:
@@ -138,7 +143,7 @@ def recipes() -> str:
 def points(condition: str) -> str:
     """A table for each network and learned codec, with a row per rate point."""
     header = ["point", *(name for name, _ in POINT_COLUMNS.values())]
-    rows = rows_of_clip(condition, BUNNY)
+    rows = tracked_rows(condition)
     tables = []
     for _, group in rows[rows["kind"].isin(["fitted", "learned"])].groupby("series", sort=False):
         cells = [

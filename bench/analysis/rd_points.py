@@ -102,16 +102,19 @@ def rows_of_clip(rows: pd.DataFrame, clip: str) -> pd.DataFrame:
 
 
 def comparable_rows(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """Rows of series on the same clips: for each set of clips that a series has, all series on that set.
+    """For each set of clips that a series has: the rows of all series that have these clips, on these clips.
 
-    The set that most series have comes first, of several the one with most clips. Controls need not have it.
+    The set that most series have comes first; of several such sets, the one with most clips. Controls stay
+    in, whichever clips they have.
     """
-    clips_of = rows[rows["kind"] != CONTROL].groupby("series")["clip"].agg(frozenset)
-    covering = {clips: {name for name, own in clips_of.items() if clips <= own} for clips in set(clips_of)}
+    control = rows["kind"] == CONTROL
+    if control.all():
+        return [rows]
+    clips_of = rows[~control].groupby("series")["clip"].agg(frozenset)
+    covering = {clips: [name for name, own in clips_of.items() if clips <= own] for clips in set(clips_of)}
     order = sorted(covering, key=lambda clips: (-len(covering[clips]), -len(clips), sorted(clips)))
-    chosen = ((rows["kind"] == CONTROL) | rows["series"].isin(covering[clips]) for clips in order)
-    return [rows[rows["clip"].isin(clips) & some] for clips, some in zip(order, chosen, strict=True)] or [
-        rows
+    return [
+        rows[rows["clip"].isin(clips) & (control | rows["series"].isin(covering[clips]))] for clips in order
     ]
 
 

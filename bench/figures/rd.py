@@ -83,14 +83,9 @@ def draw_rd(
             save_note(note, title=title, width=width, outputs=outputs)
             return
         truth = truth_note(rows if clip is None else rows[rows["clip"] == clip])
-        partial = "" if clip else _partial(rows, metric, measured)
+        note = " ".join(filter(None, [truth, "" if clip else _left_out(rows, metric, measured)]))
         figure = _plot(
-            *(rows, measured, *others),
-            truth=truth,
-            partial=partial,
-            footnotes=footnotes or {},
-            title=title,
-            width=width,
+            rows, measured, *others, note=note, footnotes=footnotes or {}, title=title, width=width
         )
         save(figure, outputs)
 
@@ -122,8 +117,7 @@ def _plot(
     published: list[PublishedCurve],
     missing: list[str],
     *,
-    truth: str,
-    partial: str,
+    note: str,
     footnotes: Mapping[str, str],
     title: str,
     width: float,
@@ -137,8 +131,8 @@ def _plot(
     shown = [*codecs, *(one.curve for one in published)]
     legend = legend_groups([drawn[curve.series] for curve in shown])
     of_codecs = rows[rows["series"].isin([curve.series for curve in codecs])]
-    origin = " ".join(filter(None, [truth, partial, _note(published, far=far, missing=missing)]))
-    note = with_footnotes(origin, of_codecs, footnotes)
+    note = " ".join(filter(None, [note, _note(published, far=far, missing=missing)]))
+    note = with_footnotes(note, of_codecs, footnotes)
     figure, (axes,) = page(
         title=title, legend=legend, width=width, height=3.4 if width >= 5 else 2.7, note=note
     )
@@ -168,8 +162,8 @@ def _note(published: Sequence[PublishedCurve], *, far: Sequence[str], missing: S
     return " ".join(notes)
 
 
-def _partial(rows: pd.DataFrame, metric: str, measured: list[Curve]) -> str:
-    """Names the series that the mean over clips leaves out, because not every clip has them."""
+def _left_out(rows: pd.DataFrame, metric: str, measured: list[Curve]) -> str:
+    """Name the series that the mean over clips leaves out, because not every clip has them."""
     drawn = {curve.series for curve in measured if len(curve.points)}
     left_out = [
         curve.full_label

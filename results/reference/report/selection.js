@@ -14,8 +14,8 @@
     ...new Set(series.filter((one) => measured(one.id) && !isControl(one.id)).map((one) => one.id))
   ];
   /* The view at the start is the one with most series: the mean over clips, where every clip has them. */
-  const seriesOn = (name) =>
-    (curves[headline]?.[name] ?? []).filter((curve) => curve.points.length && !isControl(curve.series)).length;
+  const drawable = (all) => all.filter((curve) => curve.points.length && !isControl(curve.series));
+  const seriesOn = (name) => drawable(curves[headline]?.[name] ?? []).length;
   const views = [...(clips.length > 1 ? ["mean"] : []), ...clips.map((one) => one.name)];
   const fullest = views.reduce((best, name) => (seriesOn(name) > seriesOn(best) ? name : best));
   State.declare({
@@ -38,14 +38,15 @@
   const metric = () => metricOf.get(State.get("metric")) ?? metricOf.get(headline);
   const clip = () => (curves[metric().name][State.get("clip")] ? State.get("clip") : fullest);
   const curvesOf = (name) => curves[metric().name][name];
-  const shown = () => curvesOf(clip()).filter((curve) => curve.points.length && !isControl(curve.series));
+  const shown = () => drawable(curvesOf(clip()));
+
   /* Labels of the series that the mean over clips leaves out, because a clip lacks them. */
   function leftOut() {
     if (clip() !== "mean") return [];
     const inMean = new Set(shown().map((curve) => curve.series));
-    const onClips = clips.flatMap((one) => curvesOf(one.name)).filter((curve) => curve.points.length);
-    const missing = onClips.filter((curve) => measured(curve.series) && !isControl(curve.series));
-    return [...new Set(missing.filter((one) => !inMean.has(one.series)).map((one) => one.label))];
+    const onClips = drawable(clips.flatMap((one) => curvesOf(one.name)));
+    const missing = onClips.filter((one) => measured(one.series) && !inMean.has(one.series));
+    return [...new Set(missing.map((one) => one.label))];
   }
 
   const visible = () => shown().filter((curve) => !State.has("off", curve.series));

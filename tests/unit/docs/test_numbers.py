@@ -112,6 +112,19 @@ def test_the_tracked_runs_measured_the_references() -> None:
             assert float(row["psnr_rgb_db"]) == pytest.approx(records[row["stream_sha256"]], abs=0.005)
 
 
+def test_how_far_rates_are_from_their_targets() -> None:
+    """ "Rates are within A % of their targets (long fits; ..., the others within B %) and C % (short ones)"."""
+    deviations: dict[bool, list[float]] = {True: [], False: []}
+    for row in rows_of(REFERENCE / "demo-v2" / "rd_points.csv"):
+        if row["kind"] == "fitted":
+            target = float(row["point"].removeprefix("bpp"))
+            deviations[row["reference"] == "true"].append(100 * abs(float(row["rate_bpp"]) / target - 1))
+    *_, second, largest = sorted(deviations[True])
+    expected = [f"{value:.1f}" for value in (largest, second, max(deviations[False]))]
+    (sentence,) = re.findall(r"^Rates are within .*$", RESULTS, re.M)
+    assert re.findall(r"(\d\.\d) %", sentence) == expected
+
+
 def test_optimisers() -> None:
     """The README beside the table has what its script prints, and the page the same as one row a network."""
     script = load_script(REFERENCE / "optimisers" / "compare.py")

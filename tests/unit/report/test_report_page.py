@@ -78,6 +78,22 @@ def wait_until(page: Any, expression: str) -> None:
     raise AssertionError(f"never true: {expression}")
 
 
+def test_the_page_opens_on_the_clip_that_most_series_have(open_page: Open, tmp_path: Path) -> None:
+    """The mean over clips leaves out and names the series that lack a clip."""
+    rows = table()
+    rows = rows[(rows["codec"] != "nerv-matched") | (rows["clip"] == CLIP)]
+    page = open_page(folder=write(tmp_path, rows, with_frames=False))
+    legend = page.locator(".legend")
+    assert page.get_by_label("Clip").input_value() == CLIP
+    assert "Not on every clip" not in legend.inner_text()
+    page.get_by_label("Clip").select_option("mean")
+    wait_until(page, "document.querySelector('.legend .note') !== null")
+    labels = [text.strip() for text in legend.locator("label").all_inner_texts()]
+    assert not any(label.startswith("NeRV") for label in labels)
+    assert any(label.startswith("FFNeRV") for label in labels)
+    assert "NeRV, 18 epochs" in legend.locator(".note").inner_text()
+
+
 def metric_of(curve: Curve) -> dict[str, Any]:
     metric = curve.metric
     return {"label": metric.label, "direction": metric.direction, "ceiling": metric.ceiling}

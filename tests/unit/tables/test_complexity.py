@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import points_data
 import pytest
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from bench.analysis.costs import load_costs, pareto_front, trade_offs
@@ -224,6 +225,15 @@ def test_several_clips_have_bars_and_an_anchor_alone_has_only_a_text(tmp_path: P
 
 
 @pytest.mark.slow
+def test_series_are_drawn_on_the_clips_that_most_have(tmp_path: Path, pages) -> None:
+    rows = table_of(clips=2)
+    rows = rows[(rows["codec"] != "nerv-matched") | (rows["clip"] == points_data.CLIP)]
+    draw_complexity(*files(tmp_path, rows), anchor="x264-medium", metric="psnr_rgb_db", outputs=[])
+    shown = {text.get_text() for text in pages[0].findobj(Text)}
+    assert any(text.startswith(f"demo-v1: {points_data.CLIP}") for text in shown)
+    assert "NeRV" in shown
+
+
 def test_files_are_reproducible(tmp_path: Path) -> None:
     data = files(tmp_path, table_of(clips=3))
     written = []
