@@ -113,7 +113,7 @@ def test_the_tracked_runs_measured_the_references() -> None:
 
 
 def test_how_far_rates_are_from_their_targets() -> None:
-    """ "Rates are within A % of their targets (long fits; ..., the others within B %) and C % (short ones)"."""
+    """The largest deviation of long fits, the largest of the others, and the largest of short fits."""
     deviations: dict[bool, list[float]] = {True: [], False: []}
     for row in rows_of(REFERENCE / "demo-v2" / "rd_points.csv"):
         if row["kind"] == "fitted":
