@@ -213,7 +213,7 @@ def test_the_tracked_page_opens(open_page: Open) -> None:
     page = open_page("tab=frames", folder=ROOT / "results" / "reference" / "report")
     wait_until(page, LOADED)
     page.evaluate("State.set({tab: 'rd'})")
-    assert "FFNeRV, reference fit" in page.inner_text("section[aria-label='Comparison with the anchor']")
+    assert "FFNeRV v2, reference fit" in page.inner_text("section[aria-label='Comparison with the anchor']")
 
 
 def test_hostile_labels_are_text(open_page: Open) -> None:
