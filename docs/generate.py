@@ -143,6 +143,7 @@ PAGES = {
     "results.md": {
         "comparison": lambda: result_tables.comparison(details=True),
         "recipes": result_tables.recipes,
+        "learning_rates": result_tables.learning_rates,
         "points": lambda: result_tables.points("demo-v2"),
         "points_v1": lambda: result_tables.points("demo-v1"),
     },

@@ -153,3 +153,17 @@ def points(condition: str) -> str:
         table = markdown(TextTable(header, cells, [False] + [True] * len(POINT_COLUMNS)))
         tables.append(f"**{label_of(group)}**\n\n{table}")
     return "\n".join(tables).rstrip()
+
+
+def learning_rates() -> str:
+    """PSNR-RGB of the tracked grid of learning rates: a row for each rate, a column for each network."""
+    folder = ROOT / "results" / "reference" / "learning-rates-v1"
+    rows = rows_of(map(Record.read, sorted(folder.glob("*/*/*/*/record.json"))))
+    rows["label"] = rows["label"].str.removesuffix(" v2")
+    grid = rows.pivot(index="point", columns="label", values=METRIC)
+    lines = [
+        [point.removeprefix("lr"), *("" if value != value else number(value, 2) for value in qualities)]
+        for point, *qualities in grid.itertuples()
+    ]
+    header = ["learning rate", *grid.columns]
+    return markdown(TextTable(header, lines, [False] + [True] * len(grid.columns))).rstrip()
