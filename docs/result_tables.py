@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
-from bench.analysis.bjontegaard import NotComparable, bd_rate
+from bench.analysis.bjontegaard import NotComparable, bd_rate, quality_at, rate_at
 from bench.analysis.comparison import EqualRate, at_equal_rate
 from bench.analysis.curves import Curve, curves
 from bench.analysis.labels import label_of
@@ -18,7 +20,7 @@ from bench.base.paths import ROOT
 from bench.scoring.record import Record
 from bench.tables.text_table import NONE, TextTable, markdown, number
 
-BUNNY = "bunny-320x180"
+BUNNY, CITY = "bunny-320x180", "city-320x180"
 ANCHOR, METRIC, RATE_BPP = "x264-medium", "psnr_rgb_db", 0.13
 POINT_COLUMNS = {
     "rate_bpp": ("bpp", 4),
@@ -31,8 +33,8 @@ POINT_COLUMNS = {
 }
 
 
-def tracked_rows(condition: str) -> pd.DataFrame:
-    """Rows on Big Buck Bunny of the tracked run, and of references that are newer than it.
+def tracked_rows(condition: str, clip: str = BUNNY) -> pd.DataFrame:
+    """Rows on a clip of the tracked run, and of references that are newer than it.
 
     The run measured older references again, on a quiet machine.
     """
@@ -40,7 +42,7 @@ def tracked_rows(condition: str) -> pd.DataFrame:
     run = load_points(folder / "rd_points.csv")
     references = rows_of(map(Record.read, sorted(folder.glob("*/*/*/*/record.json"))))
     newer = references[~references["stream_sha256"].isin(run["stream_sha256"])]
-    return rows_of_clip(pd.concat([run, newer], ignore_index=True), BUNNY)
+    return rows_of_clip(pd.concat([run, newer], ignore_index=True), clip)
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,9 @@ class Results:
 
     def bd_rate(self, series: str, anchor: Curve | None) -> float | None:
         """BD-rate in percent against a curve; None without enough points."""
-        try:
-            return bd_rate(anchor, self.curves[series]).value if anchor else None
-        except (KeyError, NotComparable):
+        if anchor is None or series not in self.curves:
             return None
+        return _if_comparable(lambda: bd_rate(anchor, self.curves[series]).value)
 
     def quality(self, series: str) -> float | None:
         """PSNR-RGB in dB at `RATE_BPP`; None outside the curve."""
@@ -153,6 +154,31 @@ def points(condition: str) -> str:
         table = markdown(TextTable(header, cells, [False] + [True] * len(POINT_COLUMNS)))
         tables.append(f"**{label_of(group)}**\n\n{table}")
     return "\n".join(tables).rstrip()
+
+
+def second_clip() -> str:
+    """A row for each reference fit on the city, with x264 medium at its rate and at its PSNR-RGB."""
+    rows = tracked_rows("demo-v2", CITY)
+    (anchor,) = (curve for curve in curves(rows, METRIC) if curve.series == ANCHOR)
+    lines = []
+    for row in rows[rows["kind"] == "fitted"].sort_values(["label", "rate_bpp"]).to_dict("records"):
+        rate, quality = row["rate_bpp"], row[METRIC]
+        cells = [
+            _with_unit(quality, 2, "dB"),
+            _with_unit(_if_comparable(partial(quality_at, anchor, rate)), 2, "dB"),
+            _with_unit(_if_comparable(partial(rate_at, anchor, quality)), 3, "bpp"),
+        ]
+        lines.append([row["label"].removesuffix(" v2"), row["point"], number(rate, 4), *cells])
+    header = ["network", "point", "bpp", "PSNR-RGB", "x264 medium at this rate", "at this PSNR"]
+    return markdown(TextTable(header, lines, [False] * 2 + [True] * 4)).rstrip()
+
+
+def _if_comparable(compute: Callable[[], float]) -> float | None:
+    """The value; None where the curves do not support it."""
+    try:
+        return compute()
+    except NotComparable:
+        return None
 
 
 def learning_rates() -> str:
