@@ -157,20 +157,33 @@ def points(condition: str) -> str:
 
 
 def second_clip() -> str:
-    """A row for each reference fit on the city, with x264 medium at its rate and at its PSNR-RGB."""
-    rows = tracked_rows("demo-v2", CITY)
+    """A row for each reference fit on the city, with x264 medium beside it, and its rate on both clips."""
+    rows, bunny = (tracked_rows("demo-v2", clip) for clip in (CITY, BUNNY))
+    excess = {clip: _excess(of_clip) for clip, of_clip in ((CITY, rows), (BUNNY, bunny))}
     (anchor,) = (curve for curve in curves(rows, METRIC) if curve.series == ANCHOR)
     lines = []
     for row in rows[rows["kind"] == "fitted"].sort_values(["label", "rate_bpp"]).to_dict("records"):
-        rate, quality = row["rate_bpp"], row[METRIC]
-        cells = [
-            _with_unit(quality, 2, "dB"),
-            _with_unit(_if_comparable(partial(quality_at, anchor, rate)), 2, "dB"),
-            _with_unit(_if_comparable(partial(rate_at, anchor, quality)), 3, "bpp"),
-        ]
-        lines.append([row["label"].removesuffix(" v2"), row["point"], number(rate, 4), *cells])
-    header = ["network", "point", "bpp", "PSNR-RGB", "x264 medium at this rate", "at this PSNR"]
-    return markdown(TextTable(header, lines, [False] * 2 + [True] * 4)).rstrip()
+        at_rate = _if_comparable(partial(quality_at, anchor, row["rate_bpp"]))
+        key = (row["series"], row["point"])
+        lines.append(
+            [
+                *(row["label"].removesuffix(" v2"), row["point"], number(row["rate_bpp"], 4)),
+                *(_with_unit(value, 2, "dB") for value in (row[METRIC], at_rate)),
+                *(_with_unit(excess[clip].get(key), 1, "%") for clip in (CITY, BUNNY)),
+            ]
+        )
+    header = ["network", "point", "bpp", "PSNR-RGB", "x264 medium", "rate against it", "on Big Buck Bunny"]
+    return markdown(TextTable(header, lines, [False] * 2 + [True] * 5)).rstrip()
+
+
+def _excess(rows: pd.DataFrame) -> dict[tuple[str, str], float | None]:
+    """Rate in percent above that of x264 medium at equal PSNR-RGB, by (series, point) of the fits."""
+    (anchor,) = (curve for curve in curves(rows, METRIC) if curve.series == ANCHOR)
+    found = {}
+    for row in rows[rows["kind"] == "fitted"].to_dict("records"):
+        rate = _if_comparable(partial(rate_at, anchor, row[METRIC]))
+        found[row["series"], row["point"]] = rate and 100 * (row["rate_bpp"] / rate - 1)
+    return found
 
 
 def _if_comparable(compute: Callable[[], float]) -> float | None:

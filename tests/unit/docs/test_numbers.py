@@ -125,6 +125,13 @@ def test_how_far_rates_are_from_their_targets() -> None:
     assert re.findall(r"(\d\.\d) %", sentence) == expected
 
 
+def test_the_readme_has_the_rates_on_both_clips() -> None:
+    (row,) = (row for row in cells(section("On natural video")) if row[:2] == ["FFNeRV", "bpp0.18"])
+    (sentence,) = re.findall(r"^\[On natural video\].*$", (ROOT / "README.md").read_text(), re.M)
+    expected = [f"{float(cell.strip('+%')):.0f}" for cell in row[-2:]]
+    assert re.findall(r"(\d+) %", sentence) == expected
+
+
 def test_optimisers() -> None:
     """The README beside the table has what its script prints, and the page the same as one row a network."""
     script = load_script(REFERENCE / "optimisers" / "compare.py")
