@@ -66,7 +66,9 @@ umount -l /.old
 rmdir /.old
 mount -o remount,ro /
 cd /job
-exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
+unset OLDPWD  # which names the folder outside
+# Not `exec`: the first process of a namespace ignores signals such as that of abort().
+setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@" || exit $?
 """
 
 
