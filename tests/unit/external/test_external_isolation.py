@@ -14,6 +14,7 @@ from external_data import COPY, Codecs
 
 from baselines.external import isolation as isolation_module
 from baselines.external.isolation import VARIABLE, isolation
+from bench.base.errors import BenchError
 from bench.base.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -111,6 +112,18 @@ def test_the_same_decoder_finds_all_of_it_in_a_plain_folder(
     for done in ("read ", "wrote ", "connected", "sees the suite's process"):
         assert done in str(caught.value)
     assert "inherits" not in str(caught.value)
+    isolation.cache_clear()
+
+
+@pytest.mark.parametrize("kind", [*NAMESPACES, "folder"])
+def test_every_isolation_reports_the_signal_and_hides_the_folder_outside(
+    codecs: Codecs, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, kind)
+    isolation.cache_clear()
+    abort = "import os\nassert 'OLDPWD' not in os.environ\nos.abort()\n"
+    with pytest.raises(BenchError, match="killed by signal 6"):
+        codecs.encode(codecs.add("aborts", encoder=abort))
     isolation.cache_clear()
 
 
