@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -57,9 +57,9 @@ class Results:
     at_rate: dict[str, EqualRate]
 
     @classmethod
-    def of(cls, condition: str) -> Results:
-        """Those on Big Buck Bunny."""
-        rows = tracked_rows(condition)
+    def of(cls, condition: str, clip: str = BUNNY) -> Results:
+        """Those of the tracked run and references."""
+        rows = tracked_rows(condition, clip)
         names, labels = rows["series"].str.replace("-v2", ""), rows["label"].str.removesuffix(" v2")
         rows = rows.assign(series=names, label=labels)
         points = {name: group.sort_values("rate_bpp") for name, group in rows.groupby("series", sort=False)}
@@ -70,7 +70,14 @@ class Results:
         """BD-rate in percent against a curve; None without enough points."""
         if anchor is None or series not in self.curves:
             return None
-        return _if_comparable(lambda: bd_rate(anchor, self.curves[series]).value)
+        delta = _if_comparable(bd_rate, anchor, self.curves[series])
+        return delta and delta.value
+
+    def excess(self, series: str, point: str) -> float | None:
+        """Rate of a point in percent above that of x264 medium at equal PSNR-RGB; None outside its curve."""
+        row = self.points[series].set_index("point").loc[point]
+        rate = _if_comparable(rate_at, self.curves[ANCHOR], row[METRIC])
+        return rate and 100 * (row["rate_bpp"] / rate - 1)
 
     def quality(self, series: str) -> float | None:
         """PSNR-RGB in dB at `RATE_BPP`; None outside the curve."""
@@ -158,38 +165,27 @@ def points(condition: str) -> str:
 
 def second_clip() -> str:
     """A row for each reference fit on the city, with x264 medium beside it, and its rate on both clips."""
-    rows, bunny = (tracked_rows("demo-v2", clip) for clip in (CITY, BUNNY))
-    excess = {clip: _excess(of_clip) for clip, of_clip in ((CITY, rows), (BUNNY, bunny))}
-    (anchor,) = (curve for curve in curves(rows, METRIC) if curve.series == ANCHOR)
+    city, bunny = (Results.of("demo-v2", clip) for clip in (CITY, BUNNY))
     lines = []
-    for row in rows[rows["kind"] == "fitted"].sort_values(["label", "rate_bpp"]).to_dict("records"):
-        at_rate = _if_comparable(partial(quality_at, anchor, row["rate_bpp"]))
-        key = (row["series"], row["point"])
-        lines.append(
-            [
-                *(row["label"].removesuffix(" v2"), row["point"], number(row["rate_bpp"], 4)),
-                *(_with_unit(value, 2, "dB") for value in (row[METRIC], at_rate)),
-                *(_with_unit(excess[clip].get(key), 1, "%") for clip in (CITY, BUNNY)),
+    for series, group in city.points.items():
+        if group["kind"].iloc[0] != "fitted":
+            continue
+        for row in group.to_dict("records"):
+            rate, quality = row["rate_bpp"], row[METRIC]
+            anchor_quality = _if_comparable(quality_at, city.curves[ANCHOR], rate)
+            cells = [
+                *(_with_unit(value, 2, "dB") for value in (quality, anchor_quality)),
+                *(_with_unit(one.excess(series, row["point"]), 1, "%") for one in (city, bunny)),
             ]
-        )
+            lines.append([row["label"], row["point"], number(rate, 4), *cells])
     header = ["network", "point", "bpp", "PSNR-RGB", "x264 medium", "rate against it", "on Big Buck Bunny"]
-    return markdown(TextTable(header, lines, [False] * 2 + [True] * 5)).rstrip()
+    return markdown(TextTable(header, sorted(lines), [False] * 2 + [True] * 5)).rstrip()
 
 
-def _excess(rows: pd.DataFrame) -> dict[tuple[str, str], float | None]:
-    """Rate in percent above that of x264 medium at equal PSNR-RGB, by (series, point) of the fits."""
-    (anchor,) = (curve for curve in curves(rows, METRIC) if curve.series == ANCHOR)
-    found = {}
-    for row in rows[rows["kind"] == "fitted"].to_dict("records"):
-        rate = _if_comparable(partial(rate_at, anchor, row[METRIC]))
-        found[row["series"], row["point"]] = rate and 100 * (row["rate_bpp"] / rate - 1)
-    return found
-
-
-def _if_comparable(compute: Callable[[], float]) -> float | None:
-    """The value; None where the curves do not support it."""
+def _if_comparable(function: Callable[..., Any], *arguments: Any) -> Any:
+    """`function(*arguments)`; None where the curves do not support it."""
     try:
-        return compute()
+        return function(*arguments)
     except NotComparable:
         return None
 
@@ -201,7 +197,7 @@ def learning_rates() -> str:
     rows["label"] = rows["label"].str.removesuffix(" v2")
     grid = rows.pivot(index="point", columns="label", values=METRIC)
     lines = [
-        [point.removeprefix("lr"), *("" if value != value else number(value, 2) for value in qualities)]
+        [point.removeprefix("lr"), *("" if pd.isna(value) else number(value, 2) for value in qualities)]
         for point, *qualities in grid.itertuples()
     ]
     header = ["learning rate", *grid.columns]

@@ -7,7 +7,9 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from external_data import COPY, Codecs
@@ -24,6 +26,20 @@ NAMESPACES = [kind for kind in ("bubblewrap", "unshare") if isolation_module._wo
 needs_namespaces = pytest.mark.skipif(
     not NAMESPACES, reason="this machine allows no namespaces: install bubblewrap, or allow user namespaces"
 )
+
+#: Has the test use an isolation.
+Select: TypeAlias = Callable[[str], None]
+
+
+@pytest.fixture
+def select(monkeypatch: pytest.MonkeyPatch) -> Iterator[Select]:
+    def use(kind: str) -> None:
+        monkeypatch.setenv(VARIABLE, kind)
+        isolation.cache_clear()
+
+    yield use
+    isolation.cache_clear()
+
 
 #: Tries to read and write outside of its folder, and reports in its first frame what it could do.
 HOSTILE = """
@@ -69,14 +85,14 @@ def test_a_hostile_decoder_reads_no_clip_no_home_folder_and_no_network(
     kind: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    select: Select,
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / "secret").write_text("secret")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("SECRET", "1")
-    monkeypatch.setenv(VARIABLE, kind)
-    isolation.cache_clear()
+    select(kind)
     with socket.create_server(("127.0.0.1", 0)) as server:
         wanted = {
             "read": [str(codecs.clip.path), str(home / "secret"), str(ROOT / "README.md"), "/var", "/mnt"],
@@ -93,15 +109,13 @@ def test_a_hostile_decoder_reads_no_clip_no_home_folder_and_no_network(
             codecs.decode(stream)
     assert "could: []" in str(caught.value)
     assert [path.name for path in home.iterdir()] == ["secret"]
-    isolation.cache_clear()
 
 
 def test_the_same_decoder_finds_all_of_it_in_a_plain_folder(
-    codecs: Codecs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    codecs: Codecs, tmp_path: Path, select: Select
 ) -> None:
     """The test above would notice a hole: without namespaces the decoder reads the clip and the network."""
-    monkeypatch.setenv(VARIABLE, "folder")
-    isolation.cache_clear()
+    select("folder")
     with socket.create_server(("127.0.0.1", 0)) as server:
         wanted = {"read": [str(codecs.clip.path)], "write": [str(codecs.folder)]}
         wanted |= {"port": server.getsockname()[1], "pid": os.getpid()}
@@ -112,27 +126,21 @@ def test_the_same_decoder_finds_all_of_it_in_a_plain_folder(
     for done in ("read ", "wrote ", "connected", "sees the suite's process"):
         assert done in str(caught.value)
     assert "inherits" not in str(caught.value)
-    isolation.cache_clear()
 
 
 @pytest.mark.parametrize("kind", [*NAMESPACES, "folder"])
 def test_every_isolation_reports_the_signal_and_hides_the_folder_outside(
-    codecs: Codecs, kind: str, monkeypatch: pytest.MonkeyPatch
+    codecs: Codecs, kind: str, select: Select
 ) -> None:
-    monkeypatch.setenv(VARIABLE, kind)
-    isolation.cache_clear()
+    select(kind)
     abort = "import os\nassert 'OLDPWD' not in os.environ\nos.abort()\n"
     with pytest.raises(BenchError, match="killed by signal 6"):
         codecs.encode(codecs.add("aborts", encoder=abort))
-    isolation.cache_clear()
 
 
 @pytest.mark.parametrize("kind", [*NAMESPACES, "folder"])
-def test_the_report_names_the_isolation_that_was_used(
-    codecs: Codecs, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, kind)
-    isolation.cache_clear()
+def test_the_report_names_the_isolation_that_was_used(codecs: Codecs, kind: str, select: Select) -> None:
+    select(kind)
     stream = codecs.encode(codecs.add("copy"))
     frames, clock = codecs.decode(stream)
     assert [frame.tobytes() for frame in frames] == [frame.tobytes() for frame in codecs.clip.frames()]
@@ -140,16 +148,14 @@ def test_the_report_names_the_isolation_that_was_used(
     report = json.loads(stream.with_suffix(".json").read_text())
     assert report["isolation"] == kind
     assert len(report["programs"]["encoder"]["sha256"]) == 64
-    isolation.cache_clear()
 
 
 @pytest.mark.parametrize("kind", [*NAMESPACES, "folder"])
 def test_a_program_that_runs_too_long_is_killed_with_all_its_children(
-    codecs: Codecs, kind: str, monkeypatch: pytest.MonkeyPatch
+    codecs: Codecs, kind: str, select: Select
 ) -> None:
     """Children that detach themselves: a double fork in a session of its own, which ignores SIGTERM."""
-    monkeypatch.setenv(VARIABLE, kind)
-    isolation.cache_clear()
+    select(kind)
     mark = f"tests-of-the-suite-{os.getpid()}-{kind}"
     decoder = f"""
 import os, signal, sys, time
@@ -169,7 +175,6 @@ time.sleep(600)
     while _running(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _running(mark)
-    isolation.cache_clear()
 
 
 def _running(mark: str) -> bool:
