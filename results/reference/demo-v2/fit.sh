@@ -14,11 +14,12 @@ for fit; do
   IFS=/ read -r clip codec point seed <<< "$fit"
   out=results/reference/demo-v2/$clip/$codec/$point/seed$seed state=$work/$clip/$codec/$point/seed$seed
   [ ! -e "$out/record.json" ] || continue
-  mkdir -p "$out" "$state"
+  mkdir -p "$state"
   [ -e "$work/$clip/clip.json" ] || python -m bench prepare --condition local-v2 --clip "$clip" --out "$work/$clip"
   [ -e "$out/stream.bin" ] || python -m bench encode --condition local-v2 --codec "$codec" --point "$point" \
     --clip "$work/$clip/clip.json" --seed "$seed" --device cpu --out "$state/stream.bin" \
     --report "$state/encode.json" --state-dir "$state" ${ADOPT:-}
+  mkdir -p "$out" # only now: the workflow refuses a reference folder without a stream
   [ -e "$out/stream.bin" ] || mv "$state/stream.bin" "$state/encode.json" "$out/"
   python -m bench measure --condition demo-v2 --codec "$codec" --point "$point" --clip "$work/$clip/clip.json" \
     --stream "$out/stream.bin" --report "$out/encode.json" --run "reference-seed$seed" --device cpu \
