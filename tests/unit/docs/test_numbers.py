@@ -125,6 +125,17 @@ def test_how_far_rates_are_from_their_targets() -> None:
     assert re.findall(r"(\d\.\d) %", sentence) == expected
 
 
+def test_the_order_of_the_networks() -> None:
+    rates = {
+        row[0].split(",")[0]: [float(cell.strip(" %")) for cell in row[1:3]]
+        for row in cells(section("Against x264 medium"))
+        if "reference fit" in row[0]
+    }
+    (named,) = re.findall(r"of the five, (\S+) needs the most bits with `matched` and the fewest", RESULTS)
+    assert len(rates) == 5
+    assert named == min(rates, key=lambda name: rates[name][0]) == max(rates, key=lambda name: rates[name][1])
+
+
 def test_the_readme_has_the_rates_on_both_clips() -> None:
     table = {tuple(row[:2]): row[-2:] for row in cells(section("On natural video"))}
     rates = [rate for name in ("FFNeRV", "NeRV") for rate in table[name, "bpp0.18"]]
