@@ -142,6 +142,7 @@ PAGES = {
     "reliability.md": {"fuzz": fuzz_results},
     "results.md": {
         "comparison": lambda: result_tables.comparison(details=True),
+        "whole_curves": result_tables.whole_curves,
         "second_clip": result_tables.second_clip,
         "recipes": result_tables.recipes,
         "learning_rates": result_tables.learning_rates,
