@@ -164,7 +164,7 @@ def points(condition: str) -> str:
 
 
 def whole_anchor(clip: str) -> Curve:
-    """x264 medium on a clip up to the quality of all fits; its curves in `demo-v2` end below those at bpp0.40."""
+    """x264 medium on a clip up to the quality of all fits; in `demo-v2` its curves end below that."""
     rows = load_points(ROOT / "results" / "reference" / "anchor-v1" / "rd_points.csv")
     by_series = {curve.series: curve for curve in curves(rows_of_clip(rows, clip), METRIC)}
     return by_series[ANCHOR]
