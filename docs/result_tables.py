@@ -73,10 +73,10 @@ class Results:
         delta = _if_comparable(bd_rate, anchor, self.curves[series])
         return delta and delta.value
 
-    def excess(self, series: str, point: str) -> float | None:
-        """Rate of a point in percent above that of x264 medium at equal PSNR-RGB; None outside its curve."""
+    def excess(self, series: str, point: str, anchor: Curve) -> float | None:
+        """Rate of a point in percent above that of a curve at equal PSNR-RGB; None outside the curve."""
         row = self.points[series].set_index("point").loc[point]
-        rate = _if_comparable(rate_at, self.curves[ANCHOR], row[METRIC])
+        rate = _if_comparable(rate_at, anchor, row[METRIC])
         return rate and 100 * (row["rate_bpp"] / rate - 1)
 
     def quality(self, series: str) -> float | None:
@@ -185,19 +185,18 @@ def whole_curves() -> str:
 
 def second_clip() -> str:
     """A row for each reference fit on the city, with x264 medium beside it, and its rate on both clips."""
-    city, bunny = (Results.of("demo-v2", clip) for clip in (CITY, BUNNY))
-    for clip, results in ((CITY, city), (BUNNY, bunny)):
-        results.curves[ANCHOR] = whole_anchor(clip)
+    sides = [(Results.of("demo-v2", clip), whole_anchor(clip)) for clip in (CITY, BUNNY)]
+    city, city_anchor = sides[0]
     lines = []
     for series, group in city.points.items():
         if group["kind"].iloc[0] != "fitted":
             continue
         for row in group.to_dict("records"):
             rate, quality = row["rate_bpp"], row[METRIC]
-            anchor_quality = _if_comparable(quality_at, city.curves[ANCHOR], rate)
+            anchor_quality = _if_comparable(quality_at, city_anchor, rate)
             cells = [
                 *(_with_unit(value, 2, "dB") for value in (quality, anchor_quality)),
-                *(_with_unit(one.excess(series, row["point"]), 1, "%") for one in (city, bunny)),
+                *(_with_unit(side.excess(series, row["point"], anchor), 1, "%") for side, anchor in sides),
             ]
             lines.append([row["label"], row["point"], number(rate, 4), *cells])
     header = ["network", "point", "bpp", "PSNR-RGB", "x264 medium", "rate against it", "on Big Buck Bunny"]
@@ -219,7 +218,7 @@ def learning_rates() -> str:
     rows["label"] = rows["label"].str.removesuffix(" v2")
     grid = rows.pivot(index="point", columns="label", values=METRIC)
     lines = [
-        [point.removeprefix("lr"), *("" if pd.isna(value) else number(value, 2) for value in qualities)]
+        [point.removeprefix("lr"), *(number(value, 2) for value in qualities)]
         for point, *qualities in grid.itertuples()
     ]
     header = ["learning rate", *grid.columns]
