@@ -75,9 +75,10 @@ class Results:
 
     def excess(self, series: str, point: str, anchor: Curve) -> float | None:
         """Rate of a point in percent above that of a curve at equal PSNR-RGB; None outside the curve."""
-        row = self.points[series].set_index("point").loc[point]
-        rate = _if_comparable(rate_at, anchor, row[METRIC])
-        return rate and 100 * (row["rate_bpp"] / rate - 1)
+        curve = self.curves[series]
+        index = curve.points.index(point)
+        rate = _if_comparable(rate_at, anchor, curve.quality[index])
+        return rate and 100 * (curve.rate_bpp[index] / rate - 1)
 
     def quality(self, series: str) -> float | None:
         """PSNR-RGB in dB at `RATE_BPP`; None outside the curve."""
@@ -184,21 +185,23 @@ def whole_curves() -> str:
 
 
 def second_clip() -> str:
-    """A row for each reference fit on the city, with x264 medium beside it, and its rate on both clips."""
+    """A row for each point of the reference fits on the city, with x264 medium beside it, and its rate on both
+    clips. A point with several seeds has their means and the range of PSNR.
+    """
     sides = [(Results.of("demo-v2", clip), whole_anchor(clip)) for clip in (CITY, BUNNY)]
     city, city_anchor = sides[0]
     lines = []
-    for series, group in city.points.items():
-        if group["kind"].iloc[0] != "fitted":
+    for curve in city.curves.values():
+        if curve.kind != "fitted":
             continue
-        for row in group.to_dict("records"):
-            rate, quality = row["rate_bpp"], row[METRIC]
-            anchor_quality = _if_comparable(quality_at, city_anchor, rate)
+        for index, (point, rate) in enumerate(zip(curve.points, curve.rate_bpp, strict=True)):
+            low, high = (f"{bound[index]:.2f}" for bound in (curve.quality_low, curve.quality_high))
             cells = [
-                *(_with_unit(value, 2, "dB") for value in (quality, anchor_quality)),
-                *(_with_unit(side.excess(series, row["point"], anchor), 1, "%") for side, anchor in sides),
+                _with_unit(curve.quality[index], 2, "dB") + (f" ({low} to {high})" if low != high else ""),
+                _with_unit(_if_comparable(quality_at, city_anchor, rate), 2, "dB"),
+                *(_with_unit(side.excess(curve.series, point, anchor), 1, "%") for side, anchor in sides),
             ]
-            lines.append([row["label"], row["point"], number(rate, 4), *cells])
+            lines.append([curve.label, point, number(rate, 4), *cells])
     header = ["network", "point", "bpp", "PSNR-RGB", "x264 medium", "rate against it", "on Big Buck Bunny"]
     return markdown(TextTable(header, sorted(lines), [False] * 2 + [True] * 5)).rstrip()
 

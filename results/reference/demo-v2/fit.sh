@@ -9,7 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 work=results/state/demo-v2
 [ $# -gt 0 ] || set -- bunny-320x180/{hnerv,nerv,enerv,ffnerv,hinerv}-matched-v2/bpp0.{12,18,27,40}/0 \
-  city-320x180/{hnerv,nerv,enerv,ffnerv,hinerv}-matched-v2/bpp0.{18,40}/0
+  city-320x180/{hnerv,nerv,enerv,ffnerv,hinerv}-matched-v2/bpp0.{18,40}/0 \
+  city-320x180/{nerv,ffnerv}-matched-v2/bpp0.18/{1,2}
 for fit; do
   IFS=/ read -r clip codec point seed <<< "$fit"
   out=results/reference/demo-v2/$clip/$codec/$point/seed$seed state=$work/$clip/$codec/$point/seed$seed
