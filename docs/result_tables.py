@@ -185,8 +185,9 @@ def whole_curves() -> str:
 
 
 def second_clip() -> str:
-    """A row for each point of the reference fits on the city, with x264 medium beside it, and its rate on both
-    clips. A point with several seeds has their means and the range of PSNR.
+    """A row for each point of the reference fits on the city: its rate against x264 medium, on both clips.
+
+    A point with several seeds has their means and the range of PSNR.
     """
     sides = [(Results.of("demo-v2", clip), whole_anchor(clip)) for clip in (CITY, BUNNY)]
     city, city_anchor = sides[0]
