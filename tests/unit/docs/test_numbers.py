@@ -147,16 +147,18 @@ def test_the_readme_has_what_all_rates_add_to_bd_rates() -> None:
 
 
 def test_the_readme_has_the_rates_on_both_clips() -> None:
-    """All networks at bpp0.18, from the least rate on natural video to the largest."""
-    table = [
-        [row[0], *(f"{float(rate.strip('+%')):.0f}" for rate in row[-2:])]
-        for row in cells(section("On natural video"))
-        if row[1] == "bpp0.18"
-    ]
-    assert len(table) == 5
-    (sentence,) = re.findall(r"^\[On natural video\].*?\.$", (ROOT / "README.md").read_text(), re.M | re.S)
+    """All networks at bpp0.18, from the least rate on natural video to the largest, and a sentence on bpp0.40."""
+    readme, table = (ROOT / "README.md").read_text(), cells(section("On natural video"))
+    low, high = (
+        [[row[0], *(f"{float(rate.strip('+%')):.0f}" for rate in row[-2:])] for row in table if row[1] == point]
+        for point in ("bpp0.18", "bpp0.40")
+    )
+    assert [len(low), len(high)] == [5, 5]
+    (sentence,) = re.findall(r"^\[On natural video\].*?\.$", readme, re.M | re.S)
     shown = re.findall(r"(\S+RV) (?:needs )?(\d+) %.*? (\d+) %", sentence)
-    assert [list(row) for row in shown] == sorted(table, key=lambda row: int(row[1]))
+    assert [list(row) for row in shown] == sorted(low, key=lambda row: int(row[1]))
+    (best, rate, _), (_, second, _), *_, (_, worst, _) = sorted(high, key=lambda row: int(row[1]))
+    assert f"At bpp0.40 {best} needs {rate} % there, the others {second} to {worst} %." in readme
 
 
 def test_the_learning_rate_of_the_recipe_is_within_a_tenth_of_the_best() -> None:
