@@ -148,7 +148,7 @@ def test_the_readme_has_what_all_rates_add_to_bd_rates() -> None:
 
 def test_the_readme_has_the_rates_on_both_clips() -> None:
     """All networks at bpp0.18, from the least rate on natural video to the largest, and a sentence on bpp0.40."""
-    readme, table = (ROOT / "README.md").read_text(), cells(section("On natural video"))
+    readme, table = (ROOT / "README.md").read_text(), list(cells(section("On natural video")))
     low, high = (
         [[row[0], *(f"{float(rate.strip('+%')):.0f}" for rate in row[-2:])] for row in table if row[1] == point]
         for point in ("bpp0.18", "bpp0.40")
