@@ -266,7 +266,10 @@ def compare_fits(rows: pd.DataFrame, *, metric: str) -> Iterator[FitPair]:
 
 
 def _fit_difference(fits: pd.DataFrame, pair: tuple[str, str], metric: str) -> Delta | NotComparable:
-    """Quality of the first codec minus that of the second at equal rate, the mean over their common clips."""
+    """Quality of the first codec minus that of the second at equal rate, the mean over their common clips.
+
+    Where a single clip of several has a number, it is that of this clip, and a note says so.
+    """
     clips_of = fits.groupby("codec")["clip"].agg(set)
     clips = sorted(clips_of[pair[0]] & clips_of[pair[1]])
     if not clips:
@@ -277,4 +280,11 @@ def _fit_difference(fits: pd.DataFrame, pair: tuple[str, str], metric: str) -> D
         first, second = (by_codec.get(codec) for codec in pair)
         missing = [f"{codec} has no {describe(metric).label}" for codec in pair[::-1]]
         deltas.append(difference(bd_quality, second, first, missing))
-    return mean_delta(deltas, clips) if len(deltas) > 1 else deltas[0]
+    if len(deltas) == 1:
+        return deltas[0]
+    values = {clip: delta for clip, delta in zip(clips, deltas, strict=True) if isinstance(delta, Delta)}
+    if len(values) != 1:
+        return mean_delta(deltas, clips)
+    ((only, delta),) = values.items()
+    without = ", ".join(clip for clip in clips if clip != only)
+    return replace(delta, notes=(f"{only} only: no number on {without}", *delta.notes))

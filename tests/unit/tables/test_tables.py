@@ -389,6 +389,16 @@ def test_fits_that_are_not_comparable_have_a_reason(tmp_path):
     assert "At equal rate" not in text
 
 
+def test_fits_are_compared_on_the_only_clip_with_enough_points(tmp_path):
+    second = points_data.rows(clip="other", references=False)
+    second = second[(second["kind"] != "fitted") | second["point"].isin(["bpp0.18", "bpp0.27"])]
+    first = points_data.rows(references=False)
+    text = write_summary(write(tmp_path, pd.concat([first, second]))).replace("\n", " ")
+    alone = write_summary(write(tmp_path, first)).replace("\n", " ")
+    (gain,) = re.findall(r"At equal rate FFNeRV is \S+ dB over NeRV in the fits \(18 epochs\)", alone)
+    assert f"{gain} (bunny-320x180 only: no number on other)." in text
+
+
 def test_many_fitted_codecs_are_compared_with_the_first(tmp_path):
     extra = {f"net{index}": (f"Net {index}", 0.1 * index) for index in range(4)}
     text = write_summary(write(tmp_path, points_data.rows(extra=extra)))
