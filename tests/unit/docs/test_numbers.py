@@ -164,6 +164,14 @@ def test_the_readme_has_the_rates_on_both_clips() -> None:
     assert f"At bpp0.40 {best} needs {rate} % there, the others {second} to {worst} %." in readme
 
 
+def test_the_distance_of_seeds_on_natural_video() -> None:
+    text = section("On natural video")
+    ranges = re.findall(r"dB \((\d+\.\d+) to (\d+\.\d+)\)", text)
+    assert len(ranges) == 2
+    apart = max(float(high) - float(low) for low, high in ranges)
+    assert re.findall(r"Seeds are up\s+to (\S+) dB apart", text) == [f"{apart:.2f}"]
+
+
 def test_the_learning_rate_of_the_recipe_is_within_a_tenth_of_the_best() -> None:
     rows = {row[0]: row[1:] for row in cells(section("Of the recipe matched-v2")) if row[0].endswith("e-3")}
     columns = {rate: [float(value) for value in row] for rate, row in rows.items()}
