@@ -4,7 +4,7 @@
 #     bash results/reference/demo-v2/fit.sh [CLIP/CODEC/POINT/SEED ...]
 #
 # A fit that was interrupted resumes from its state in results/state/demo-v2; after an edit of the sources, ADOPT=--adopt
-# continues it. Takes ten to ninety minutes of one core a fit.
+# continues it. Takes eight to ninety minutes of one core a fit.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 work=results/state/demo-v2
